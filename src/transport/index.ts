@@ -1,0 +1,18 @@
+/**
+ * Byte streams and their multiplexing, for every runtime: the seam that a WebSocket, a socket or a pipe fits
+ * in, and yamux on it. Node's own connections are in `agentwire/transport/node`.
+ */
+
+export type { ByteConnection, ConnectionReceiver } from "./connection.js";
+export { CloseCode, closedByPeer, closedLocally, connectionLost, cutReason } from "./connection.js";
+export type { TransportErrorCode, TransportLayer } from "./errors.js";
+export { TransportError } from "./errors.js";
+export { createMemoryPair } from "./memory.js";
+export type { StandardWebSocket } from "./web-socket.js";
+export { webSocketConnection } from "./web-socket.js";
+export type { ResolvedYamuxOptions, YamuxOptions } from "./yamux/options.js";
+export { resolveYamuxOptions } from "./yamux/options.js";
+export type { SessionOptions, YamuxSession } from "./yamux/session.js";
+export { createYamuxSession } from "./yamux/session.js";
+export type { StreamReceiver, YamuxStream } from "./yamux/stream.js";
+export { StreamState } from "./yamux/stream-state.js";

@@ -1,0 +1,130 @@
+import { type RawData, WebSocket } from "ws";
+import {
+  type ByteConnection,
+  CloseCode,
+  type ConnectionReceiver,
+  closedByPeer,
+  closedLocally,
+  connectionLost,
+  cutReason,
+} from "./connection.js";
+import { TransportError } from "./errors.js";
+
+/** A peer that does not answer a close frame in so long is cut off. */
+const closeTimeoutMs = 5_000;
+
+/** A socket with more than this to send calls back when it has less. */
+const drainBytes = 32 * 1024;
+
+/** Says of a message what it is, without compression. W2.1. */
+const asBinary = { binary: true, compress: false } as const;
+
+/** The words of the reference server for a text message. S1.27. */
+const textRefused = "unexpected frame type read (expected MessageBinary): MessageText";
+
+/**
+ * A WebSocket of the `ws` package as a connection, in either role. It must be open, and no message of it read:
+ * make the connection in the same tick in which it opened.
+ * @param name for error texts; its URL by default.
+ */
+export function wsConnection(socket: WebSocket, name?: string): ByteConnection {
+  return new WsConnection(socket, name ?? (socket.url || "WebSocket"));
+}
+
+class WsConnection implements ByteConnection {
+  readonly name: string;
+  readonly #socket: WebSocket;
+  #receiver: ConnectionReceiver | undefined;
+  #wantsDrain = false;
+  #end: TransportError | undefined;
+  #closeTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(socket: WebSocket, name: string) {
+    this.name = name;
+    this.#socket = socket;
+    socket.pause();
+    socket.on("message", this.#onMessage);
+    socket.on("error", (error) => {
+      this.#end ??= isTooLarge(error)
+        ? new TransportError("connection", "connection-misused", `${name}: a message is too large`, {
+            cause: error,
+          })
+        : connectionLost(name, error);
+    });
+    socket.on("close", (code, reason) => {
+      clearTimeout(this.#closeTimer);
+      this.#end ??= code === 1006 ? connectionLost(name) : closedByPeer(name, code, reason.toString());
+      this.#receiver?.onEnd(this.#end);
+    });
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  attach(receiver: ConnectionReceiver): void {
+    this.#receiver = receiver;
+    if (this.#socket.readyState === WebSocket.CLOSED) {
+      const end = this.#end ?? connectionLost(this.name);
+      queueMicrotask(() => receiver.onEnd(end));
+      return;
+    }
+    this.#socket.resume();
+  }
+
+  write(bytes: Uint8Array): void {
+    const socket = this.#socket;
+    if (socket.readyState !== WebSocket.OPEN) return;
+    socket.send(bytes, asBinary, this.#onSent);
+    if (!this.#wantsDrain && socket.bufferedAmount > drainBytes) this.#wantsDrain = true;
+  }
+
+  pauseReading(): void {
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    this.#socket.resume();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#socket.readyState >= WebSocket.CLOSING) return;
+    this.#end ??= closedLocally(this.name);
+    this.#closeTimer = setTimeout(() => this.#socket.terminate(), closeTimeoutMs);
+    // a paused socket would not see the answer
+    this.#socket.resume();
+    this.#socket.close(code, cutReason(reason));
+  }
+
+  abort(): void {
+    this.#end ??= closedLocally(this.name);
+    this.#socket.terminate();
+  }
+
+  readonly #onMessage = (data: RawData, isBinary: boolean) => {
+    if (this.#end !== undefined) return;
+    if (!isBinary) {
+      this.#end = new TransportError(
+        "connection",
+        "connection-misused",
+        `${this.name}: a text message came; only binary ones carry data`,
+        { closeCode: CloseCode.UnsupportedData },
+      );
+      this.close(CloseCode.UnsupportedData, textRefused);
+      return;
+    }
+    if (data instanceof Uint8Array) this.#receiver?.onBytes(data);
+    else
+      for (const part of Array.isArray(data) ? data : [new Uint8Array(data)]) this.#receiver?.onBytes(part);
+  };
+
+  readonly #onSent = () => {
+    if (!this.#wantsDrain || this.#socket.bufferedAmount > drainBytes) return;
+    this.#wantsDrain = false;
+    this.#receiver?.onDrain();
+  };
+}
+
+function isTooLarge(error: Error & { code?: string }): boolean {
+  return error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
+}

@@ -1,0 +1,538 @@
+import { emptyBytes, Flag, FrameType, initialWindowBytes } from "../../codec/index.js";
+import { TransportError } from "../errors.js";
+import { ReceiveQueue } from "./receive-queue.js";
+import {
+  ignored,
+  isEnded,
+  mayReceive,
+  maySend,
+  nextState,
+  StreamEvent,
+  StreamState,
+  violation,
+} from "./stream-state.js";
+
+/** Takes what a stream delivers, at once and in order. */
+export interface StreamReceiver {
+  /**
+   * @returns how many of the bytes were taken. The rest stays with the stream until `resume()`; only what was
+   * taken gives window back to the peer.
+   */
+  onData(bytes: Uint8Array): number;
+  /** The peer will send no more; all data has been taken. */
+  onEnd(): void;
+  /** The stream is over: reset by a side, or its session has ended. Not called when both sides ended it in order. */
+  onReset(error: TransportError): void;
+  /** All that `send` had to hold back has left. Called after `send` returned false. */
+  onWritable(): void;
+}
+
+/** What a stream needs of its session. */
+export interface StreamHost {
+  readonly maxWindowBytes: number;
+  /** Counts up slowly; a stream notes when it began to wait for the peer. */
+  readonly clock: number;
+  frame(type: number, flags: number, streamId: number, length: number): void;
+  /** @returns true when the data has left as one frame; false when the session must queue it. */
+  sendNow(flags: number, streamId: number, parts: readonly Uint8Array[], length: number): boolean;
+  /** The stream has data to send, and credit for some of it. */
+  wantsToSend(stream: YamuxStream): void;
+  acknowledged(stream: YamuxStream): void;
+  ended(stream: YamuxStream): void;
+  /** The peer broke the protocol: the session ends. */
+  violated(message: string): void;
+}
+
+/** Windows of a stream in bytes. */
+export interface StreamFlow {
+  /** What the peer lets this side send. */
+  sendWindow: number;
+  /** What this side lets the peer send. */
+  receiveWindow: number;
+  /** What was read and not given back to the peer. */
+  credit: number;
+  /** What has come and was not read. */
+  unread: number;
+}
+
+interface Waiter {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * One stream of a session: bytes in order in both directions, each ended by itself, with a window of its own.
+ *
+ * Use it in one of two ways. Push: `setReceiver` and `send`, without promises. Pull: `read` and `write`.
+ */
+export class YamuxStream {
+  readonly id: number;
+  readonly #host: StreamHost;
+  #state: StreamState;
+  #receiver: StreamReceiver | undefined;
+
+  /** Bytes that the peer lets us send. */
+  #sendWindow = initialWindowBytes;
+  /** Bytes that the peer may still send. */
+  #receiveWindow = initialWindowBytes;
+  /** Bytes that were read and not yet given back to the peer. */
+  #credit = 0;
+
+  #received: ReceiveQueue | undefined;
+  #hasEnd = false;
+  #isEndDelivered = false;
+  #isDelivering = false;
+
+  #queue: Uint8Array[] = [];
+  #queueHead = 0;
+  #queueOffset = 0;
+  #queuedBytes = 0;
+  #finAfterQueue = false;
+  #wantsWritable = false;
+
+  #error: TransportError | undefined;
+  #readWaiter: Waiter | undefined;
+  #writeWaiters: Waiter[] | undefined;
+
+  /** @internal True where this side opened it. */
+  isOurs = false;
+  /** @internal True while it counts as opened and not acknowledged. */
+  isUnacknowledged = false;
+  /** @internal When it began to wait for the peer's ACK or FIN; -1 when it does not wait. */
+  waitingSince: number;
+  /** @internal True while the session has it in its list of streams to send for. */
+  isInSendList = false;
+
+  /** @internal Streams come from a session. */
+  constructor(host: StreamHost, id: number, state: typeof StreamState.Idle | typeof StreamState.SynReceived) {
+    this.#host = host;
+    this.id = id;
+    this.#state = state;
+    this.waitingSince = state === StreamState.Idle ? host.clock : -1;
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  /** True until the stream is over in both directions. */
+  get isAlive(): boolean {
+    return !isEnded(this.#state);
+  }
+
+  /** Bytes that wait for the peer's window or for the connection. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** How the windows stand, for whoever watches. `receiveWindow + credit + unread` is the largest window. */
+  get flow(): StreamFlow {
+    return {
+      sendWindow: this.#sendWindow,
+      receiveWindow: this.#receiveWindow,
+      credit: this.#credit,
+      unread: this.#received?.length ?? 0,
+    };
+  }
+
+  /** Why the stream ended, unless it ended in order. */
+  get error(): TransportError | undefined {
+    return this.#error;
+  }
+
+  // ---- push ----
+
+  /** Has everything delivered to a receiver from now on, first of all what waits already. */
+  setReceiver(receiver: StreamReceiver): void {
+    this.#receiver = receiver;
+    this.resume();
+    if (this.#error !== undefined) receiver.onReset(this.#error);
+  }
+
+  /** Delivers again after `onData` took less than it was given. */
+  resume(): void {
+    const receiver = this.#receiver;
+    if (receiver === undefined || this.#isDelivering) return;
+    this.#isDelivering = true;
+    try {
+      for (let bytes = this.#received?.peek(); bytes !== undefined; bytes = this.#received?.peek()) {
+        const taken = receiver.onData(bytes);
+        this.#received?.skip(taken);
+        this.#giveBack(taken);
+        if (taken < bytes.length) return;
+      }
+    } finally {
+      this.#isDelivering = false;
+    }
+    this.#deliverEnd();
+  }
+
+  /**
+   * Sends bytes, in one frame where the peer's window allows. The arrays must not be changed until they have
+   * left: those for which `false` was returned, until `onWritable`.
+   * @returns false when something had to be held back; the caller should wait for `onWritable`.
+   * @throws TransportError when this side has ended the stream, or it is over.
+   */
+  send(parts: readonly Uint8Array[]): boolean {
+    this.#checkMaySend();
+    let length = 0;
+    for (const part of parts) length += part.length;
+    if (this.#queuedBytes === 0 && length <= this.#sendWindow) {
+      const flags = this.#flagsForData();
+      if (this.#host.sendNow(flags, this.id, parts, length)) {
+        this.#sendWindow -= length;
+        this.#opened(flags);
+        return true;
+      }
+    }
+    if (length > 0) {
+      for (const part of parts) if (part.length > 0) this.#queue.push(part);
+      this.#queuedBytes += length;
+    }
+    this.#wantsWritable = true;
+    this.#host.wantsToSend(this);
+    return false;
+  }
+
+  // ---- pull ----
+
+  /**
+   * Bytes as they come; undefined at the end. Only one read at a time.
+   * @throws TransportError when the stream was reset.
+   */
+  async read(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const bytes = this.#received?.peek();
+      if (bytes !== undefined) {
+        this.#received?.skip(bytes.length);
+        this.#giveBack(bytes.length);
+        return bytes;
+      }
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#hasEnd) return undefined;
+      if (this.#readWaiter !== undefined) throw new Error("yamux: one read at a time");
+      await new Promise<void>((resolve, reject) => {
+        this.#readWaiter = { resolve, reject };
+      });
+    }
+  }
+
+  /** Reads until the end of the stream. Leaving the loop early resets it. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (let bytes = await this.read(); bytes !== undefined; bytes = await this.read()) yield bytes;
+    } finally {
+      if (!this.#hasEnd) this.reset();
+    }
+  }
+
+  /**
+   * Sends bytes; resolves when they have left, so that a slow peer holds the writer back. The bytes must not be
+   * changed before.
+   * @throws TransportError when the stream was ended or reset before.
+   */
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.send([bytes])) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#writeWaiters ??= [];
+      this.#writeWaiters.push({ resolve, reject });
+    });
+  }
+
+  // ---- both ----
+
+  /** Ends this direction after all that was sent: FIN. The peer may go on sending. Does nothing when done before. */
+  closeWrite(): void {
+    if (!maySend(this.#state)) return;
+    if (this.#queuedBytes > 0) {
+      this.#finAfterQueue = true;
+      return;
+    }
+    this.#sendFin();
+  }
+
+  /** Kills the stream: RST. What was not sent or read is lost. Does nothing when it is over. */
+  reset(): void {
+    const before = this.#state;
+    if (!this.#move(StreamEvent.SendRst)) return;
+    if (before !== StreamState.Idle) this.#host.frame(FrameType.WindowUpdate, Flag.Rst, this.id, 0);
+    const error = new TransportError(
+      "stream",
+      "stream-ended",
+      `yamux stream ${this.id}: reset by this side`,
+      {
+        streamId: this.id,
+      },
+    );
+    this.#end(error);
+  }
+
+  /** Has the stream reset if the peer does not end it within the close time-out. */
+  expectEnd(): void {
+    this.waitingSince = this.#host.clock;
+  }
+
+  /** Takes {@link expectEnd} back. */
+  expectMore(): void {
+    if (this.#state === StreamState.Open || this.#state === StreamState.SynReceived) this.waitingSince = -1;
+  }
+
+  // ---- for the session ----
+
+  /** @internal Says what has not been said by the end of the tick: SYN or ACK. */
+  announce(): void {
+    const flags = this.#openingFlags();
+    if (flags === 0) return;
+    this.#host.frame(FrameType.WindowUpdate, flags, this.id, this.#widen());
+    this.#opened(flags);
+  }
+
+  /**
+   * @internal Sends as much of the queue as the window and `most` allow, in one frame.
+   * @param frame begins a frame and gives the place for its body.
+   * @returns true when it could send more at once.
+   */
+  sendQueued(most: number, frame: (flags: number, length: number) => Uint8Array): boolean {
+    if (isEnded(this.#state)) return false;
+    const length = Math.min(this.#queuedBytes, this.#sendWindow, most);
+    if (length > 0) {
+      const flags = this.#flagsForData();
+      this.#takeQueued(frame(flags, length));
+      this.#sendWindow -= length;
+      this.#opened(flags);
+    }
+    if (this.#queuedBytes > 0) return this.#sendWindow > 0;
+    if (this.#finAfterQueue) this.#sendFin();
+    this.#becameWritable();
+    return false;
+  }
+
+  /** @internal The peer's flags of a frame, before its body. */
+  receiveFlags(flags: number): void {
+    if ((flags & Flag.Ack) !== 0) this.#move(StreamEvent.ReceiveAck);
+    if (this.isUnacknowledged) this.#host.acknowledged(this);
+    if ((flags & Flag.Rst) !== 0) this.#receiveRst();
+  }
+
+  /** @internal FIN, after the body of its frame. */
+  receiveFin(): void {
+    if (!this.#move(StreamEvent.ReceiveFin)) return;
+    this.#hasEnd = true;
+    if ((this.#received?.length ?? 0) === 0) this.#deliverEnd();
+  }
+
+  /** @internal The peer gives window. */
+  receiveCredit(bytes: number): void {
+    // more than 32 bits in sum is tolerated by the reference; a number is exact far beyond it
+    this.#sendWindow = Math.min(this.#sendWindow + bytes, Number.MAX_SAFE_INTEGER);
+    if (this.#queuedBytes > 0) this.#host.wantsToSend(this);
+  }
+
+  /** @internal A data frame begins. @returns false when the peer sends more than its window allows. */
+  reserve(length: number): boolean {
+    if (length > this.#receiveWindow) return false;
+    this.#receiveWindow -= length;
+    return true;
+  }
+
+  /** @internal A part of a data frame's body. */
+  receiveData(bytes: Uint8Array): void {
+    if (!mayReceive(this.#state) || this.#hasEnd) {
+      this.#giveBack(bytes.length);
+      return;
+    }
+    const receiver = this.#receiver;
+    if (receiver === undefined || this.#isDelivering || (this.#received?.length ?? 0) > 0) {
+      this.#received ??= new ReceiveQueue();
+      this.#received.push(bytes);
+      this.#wakeReader();
+      return;
+    }
+    this.#isDelivering = true;
+    let taken = 0;
+    try {
+      taken = receiver.onData(bytes);
+    } finally {
+      this.#isDelivering = false;
+    }
+    this.#giveBack(taken);
+    if (taken < bytes.length && !isEnded(this.#state)) {
+      this.#received ??= new ReceiveQueue();
+      this.#received.push(bytes.subarray(taken));
+    }
+  }
+
+  /** @internal The session has ended. */
+  sessionEnded(error: TransportError): void {
+    if (isEnded(this.#state)) return;
+    this.#state = StreamState.Reset;
+    this.#end(error);
+    this.#receiver?.onReset(error);
+  }
+
+  /** @internal The peer has not ended the stream in time. */
+  expire(afterMs: number): void {
+    if (!this.#move(StreamEvent.SendRst)) return;
+    this.#host.frame(FrameType.WindowUpdate, Flag.Rst, this.id, 0);
+    const error = new TransportError(
+      "stream",
+      "stream-reset",
+      `yamux stream ${this.id}: reset, because the peer did not end it within ${afterMs} ms`,
+      { streamId: this.id },
+    );
+    this.#end(error);
+    this.#receiver?.onReset(error);
+  }
+
+  // ---- inside ----
+
+  /** @returns true when the event changed the state. */
+  #move(event: StreamEvent): boolean {
+    const next = nextState(this.#state, event);
+    if (next === ignored) return false;
+    if (next === violation) {
+      this.#host.violated(`yamux stream ${this.id}: a second FIN came; a side ends its direction once`);
+      return false;
+    }
+    this.#state = next;
+    if (next === StreamState.Closed) this.#host.ended(this);
+    else if (next === StreamState.LocalClosed) this.waitingSince = this.#host.clock;
+    else if (next !== StreamState.SynSent) this.waitingSince = -1;
+    return true;
+  }
+
+  #checkMaySend(): void {
+    if (maySend(this.#state) && !this.#finAfterQueue) return;
+    throw (
+      this.#error ??
+      new TransportError("stream", "stream-ended", `yamux stream ${this.id}: this side has ended it`, {
+        streamId: this.id,
+      })
+    );
+  }
+
+  /** The flags that the next frame of this side must carry. */
+  #openingFlags(): number {
+    if (this.#state === StreamState.Idle) return Flag.Syn;
+    if (this.#state === StreamState.SynReceived) return Flag.Ack;
+    return 0;
+  }
+
+  /** The same for a data frame, which has no room to announce a wider window: that goes ahead. */
+  #flagsForData(): number {
+    if (this.#host.maxWindowBytes > initialWindowBytes) this.announce();
+    return this.#openingFlags();
+  }
+
+  /** A frame with opening flags has been written. */
+  #opened(flags: number): void {
+    if (flags === Flag.Syn) this.#move(StreamEvent.SendSyn);
+    else if (flags === Flag.Ack) this.#move(StreamEvent.SendAck);
+  }
+
+  /** Bytes by which a window larger than usual is announced; the window is that large from then on. */
+  #widen(): number {
+    const more = this.#host.maxWindowBytes - initialWindowBytes;
+    this.#receiveWindow += more;
+    return more;
+  }
+
+  #sendFin(): void {
+    this.#finAfterQueue = false;
+    const flags = this.#openingFlags();
+    const more = flags === 0 ? 0 : this.#widen();
+    // The frame goes first: when this was the last direction, the session forgets the stream.
+    this.#host.frame(FrameType.WindowUpdate, Flag.Fin | flags, this.id, more);
+    this.#move(StreamEvent.SendFin);
+  }
+
+  #receiveRst(): void {
+    const wasRefused = this.#state === StreamState.SynSent;
+    if (!this.#move(StreamEvent.ReceiveRst)) return;
+    const error = wasRefused
+      ? new TransportError(
+          "stream",
+          "stream-refused",
+          `yamux stream ${this.id}: the peer refused it; it has too many streams, or is going away`,
+          { streamId: this.id },
+        )
+      : new TransportError("stream", "stream-reset", `yamux stream ${this.id}: reset by the peer`, {
+          streamId: this.id,
+        });
+    this.#end(error);
+    this.#receiver?.onReset(error);
+  }
+
+  /** The state says that it is over, and not in order. */
+  #end(error: TransportError): void {
+    this.#error = error;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#finAfterQueue = false;
+    this.#received?.clear();
+    this.waitingSince = -1;
+    this.#host.ended(this);
+    const waiter = this.#readWaiter;
+    this.#readWaiter = undefined;
+    waiter?.reject(error);
+    const writers = this.#writeWaiters;
+    this.#writeWaiters = undefined;
+    for (const writer of writers ?? []) writer.reject(error);
+  }
+
+  #giveBack(bytes: number): void {
+    this.#credit += bytes;
+    if (this.#credit * 2 < this.#host.maxWindowBytes || this.#hasEnd || isEnded(this.#state)) return;
+    // the first frame of an accepted stream announces a wider window too
+    const flags = this.#openingFlags();
+    const more = flags === 0 ? 0 : this.#widen();
+    this.#host.frame(FrameType.WindowUpdate, flags, this.id, this.#credit + more);
+    this.#receiveWindow += this.#credit;
+    this.#credit = 0;
+    this.#opened(flags);
+  }
+
+  #deliverEnd(): void {
+    if (!this.#hasEnd || this.#isEndDelivered || this.#isDelivering) return;
+    this.#wakeReader();
+    if (this.#receiver === undefined) return;
+    this.#isEndDelivered = true;
+    this.#receiver.onEnd();
+  }
+
+  #wakeReader(): void {
+    const waiter = this.#readWaiter;
+    this.#readWaiter = undefined;
+    waiter?.resolve();
+  }
+
+  /** Moves bytes from the queue into a frame's body. */
+  #takeQueued(out: Uint8Array): void {
+    let at = 0;
+    while (at < out.length) {
+      const part = this.#queue[this.#queueHead] ?? emptyBytes;
+      const count = Math.min(part.length - this.#queueOffset, out.length - at);
+      out.set(part.subarray(this.#queueOffset, this.#queueOffset + count), at);
+      at += count;
+      this.#queueOffset += count;
+      if (this.#queueOffset === part.length) {
+        this.#queue[this.#queueHead++] = emptyBytes;
+        this.#queueOffset = 0;
+      }
+    }
+    this.#queuedBytes -= out.length;
+    if (this.#queuedBytes === 0) {
+      this.#queue = [];
+      this.#queueHead = 0;
+    }
+  }
+
+  #becameWritable(): void {
+    const writers = this.#writeWaiters;
+    this.#writeWaiters = undefined;
+    for (const writer of writers ?? []) writer.resolve();
+    if (!this.#wantsWritable) return;
+    this.#wantsWritable = false;
+    this.#receiver?.onWritable();
+  }
+}
