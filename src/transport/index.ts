@@ -5,6 +5,7 @@
 
 export type { ByteConnection, ConnectionReceiver } from "./connection.js";
 export { CloseCode, closedByPeer, closedLocally, connectionLost, cutReason } from "./connection.js";
+export type { DuplexStream, StreamReceiver } from "./duplex-stream.js";
 export type { TransportErrorCode, TransportLayer } from "./errors.js";
 export { TransportError } from "./errors.js";
 export { createMemoryPair } from "./memory.js";
@@ -14,5 +15,5 @@ export type { ResolvedYamuxOptions, YamuxOptions } from "./yamux/options.js";
 export { resolveYamuxOptions } from "./yamux/options.js";
 export type { SessionOptions, YamuxSession } from "./yamux/session.js";
 export { createYamuxSession } from "./yamux/session.js";
-export type { StreamReceiver, YamuxStream } from "./yamux/stream.js";
+export type { StreamFlow, YamuxStream } from "./yamux/stream.js";
 export { StreamState } from "./yamux/stream-state.js";

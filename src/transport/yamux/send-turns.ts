@@ -15,17 +15,13 @@ export class SendTurns {
     this.#outbox = outbox;
   }
 
-  /** @returns false when the data is too large, or others have waited longer, or the connection has enough. */
-  sendNow(flags: number, id: number, parts: readonly Uint8Array[], length: number): boolean {
-    const outbox = this.#outbox;
-    if (length > fairFrameBytes || outbox.isBlocked || this.#waiting.length > 0) return false;
-    let at = outbox.frameWithBody(FrameType.Data, flags, id, length);
-    const memory = outbox.memory;
-    for (const part of parts) {
-      memory.set(part, at);
-      at += part.length;
-    }
-    return true;
+  /**
+   * Begins a data frame ahead of the turns.
+   * @returns where its body goes, or -1 when it is too large, or others wait, or the connection has enough.
+   */
+  begin(flags: number, id: number, length: number): number {
+    if (length > fairFrameBytes || this.#outbox.isBlocked || this.#waiting.length > 0) return -1;
+    return this.#outbox.frameWithBody(FrameType.Data, flags, id, length);
   }
 
   /** The stream has a queue. It gets its turn before the tick ends, unless the connection has enough. */

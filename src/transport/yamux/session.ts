@@ -339,7 +339,10 @@ export class YamuxSession {
         return session.#clock;
       },
       frame: (type, flags, id, length) => session.#outbox.frame(type, flags, id, length),
-      sendNow: (flags, id, parts, length) => session.#turns.sendNow(flags, id, parts, length),
+      beginData: (flags, id, length) => session.#turns.begin(flags, id, length),
+      get memory() {
+        return session.#outbox.memory;
+      },
       wantsToSend: (stream) => session.#turns.add(stream),
       acknowledged: (stream) => session.#opener.acknowledged(stream),
       ended: (stream) => session.#forget(stream),

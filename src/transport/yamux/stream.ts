@@ -1,6 +1,8 @@
-import { emptyBytes, Flag, FrameType, initialWindowBytes } from "../../codec/index.js";
+import { Flag, FrameType, initialWindowBytes } from "../../codec/index.js";
+import type { DuplexStream, StreamReceiver } from "../duplex-stream.js";
 import { TransportError } from "../errors.js";
 import { ReceiveQueue } from "./receive-queue.js";
+import { SendQueue } from "./send-queue.js";
 import {
   ignored,
   isEnded,
@@ -12,29 +14,15 @@ import {
   violation,
 } from "./stream-state.js";
 
-/** Takes what a stream delivers, at once and in order. */
-export interface StreamReceiver {
-  /**
-   * @returns how many of the bytes were taken. The rest stays with the stream until `resume()`; only what was
-   * taken gives window back to the peer.
-   */
-  onData(bytes: Uint8Array): number;
-  /** The peer will send no more; all data has been taken. */
-  onEnd(): void;
-  /** The stream is over: reset by a side, or its session has ended. Not called when both sides ended it in order. */
-  onReset(error: TransportError): void;
-  /** All that `send` had to hold back has left. Called after `send` returned false. */
-  onWritable(): void;
-}
-
 /** What a stream needs of its session. */
 export interface StreamHost {
   readonly maxWindowBytes: number;
   /** Counts up slowly; a stream notes when it began to wait for the peer. */
   readonly clock: number;
   frame(type: number, flags: number, streamId: number, length: number): void;
-  /** @returns true when the data has left as one frame; false when the session must queue it. */
-  sendNow(flags: number, streamId: number, parts: readonly Uint8Array[], length: number): boolean;
+  /** Begins a data frame. @returns where in `memory` its body goes, or -1 when the stream has to wait its turn. */
+  beginData(flags: number, streamId: number, length: number): number;
+  readonly memory: Uint8Array;
   /** The stream has data to send, and credit for some of it. */
   wantsToSend(stream: YamuxStream): void;
   acknowledged(stream: YamuxStream): void;
@@ -65,7 +53,7 @@ interface Waiter {
  *
  * Use it in one of two ways. Push: `setReceiver` and `send`, without promises. Pull: `read` and `write`.
  */
-export class YamuxStream {
+export class YamuxStream implements DuplexStream {
   readonly id: number;
   readonly #host: StreamHost;
   #state: StreamState;
@@ -83,10 +71,7 @@ export class YamuxStream {
   #isEndDelivered = false;
   #isDelivering = false;
 
-  #queue: Uint8Array[] = [];
-  #queueHead = 0;
-  #queueOffset = 0;
-  #queuedBytes = 0;
+  #queue: SendQueue | undefined;
   #finAfterQueue = false;
   #wantsWritable = false;
 
@@ -115,14 +100,13 @@ export class YamuxStream {
     return this.#state;
   }
 
-  /** True until the stream is over in both directions. */
   get isAlive(): boolean {
     return !isEnded(this.#state);
   }
 
   /** Bytes that wait for the peer's window or for the connection. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#queue?.length ?? 0;
   }
 
   /** How the windows stand, for whoever watches. `receiveWindow + credit + unread` is the largest window. */
@@ -142,14 +126,12 @@ export class YamuxStream {
 
   // ---- push ----
 
-  /** Has everything delivered to a receiver from now on, first of all what waits already. */
   setReceiver(receiver: StreamReceiver): void {
     this.#receiver = receiver;
     this.resume();
     if (this.#error !== undefined) receiver.onReset(this.#error);
   }
 
-  /** Delivers again after `onData` took less than it was given. */
   resume(): void {
     const receiver = this.#receiver;
     if (receiver === undefined || this.#isDelivering) return;
@@ -167,31 +149,43 @@ export class YamuxStream {
     this.#deliverEnd();
   }
 
-  /**
-   * Sends bytes, in one frame where the peer's window allows. The arrays must not be changed until they have
-   * left: those for which `false` was returned, until `onWritable`.
-   * @returns false when something had to be held back; the caller should wait for `onWritable`.
-   * @throws TransportError when this side has ended the stream, or it is over.
-   */
+  begin(length: number): number {
+    this.#checkMaySend();
+    return this.#begin(length);
+  }
+
+  get memory(): Uint8Array {
+    return this.#host.memory;
+  }
+
   send(parts: readonly Uint8Array[]): boolean {
     this.#checkMaySend();
     let length = 0;
     for (const part of parts) length += part.length;
-    if (this.#queuedBytes === 0 && length <= this.#sendWindow) {
-      const flags = this.#flagsForData();
-      if (this.#host.sendNow(flags, this.id, parts, length)) {
-        this.#sendWindow -= length;
-        this.#opened(flags);
-        return true;
+    let at = this.#begin(length);
+    if (at >= 0) {
+      const memory = this.#host.memory;
+      for (const part of parts) {
+        memory.set(part, at);
+        at += part.length;
       }
+      return true;
     }
-    if (length > 0) {
-      for (const part of parts) if (part.length > 0) this.#queue.push(part);
-      this.#queuedBytes += length;
-    }
+    this.#queue ??= new SendQueue();
+    this.#queue.push(parts);
     this.#wantsWritable = true;
     this.#host.wantsToSend(this);
     return false;
+  }
+
+  #begin(length: number): number {
+    if (this.queuedBytes > 0 || length > this.#sendWindow) return -1;
+    const flags = this.#flagsForData();
+    const at = this.#host.beginData(flags, this.id, length);
+    if (at < 0) return -1;
+    this.#sendWindow -= length;
+    this.#opened(flags);
+    return at;
   }
 
   // ---- pull ----
@@ -241,17 +235,17 @@ export class YamuxStream {
 
   // ---- both ----
 
-  /** Ends this direction after all that was sent: FIN. The peer may go on sending. Does nothing when done before. */
+  /** FIN. The peer may go on sending. */
   closeWrite(): void {
     if (!maySend(this.#state)) return;
-    if (this.#queuedBytes > 0) {
+    if (this.queuedBytes > 0) {
       this.#finAfterQueue = true;
       return;
     }
     this.#sendFin();
   }
 
-  /** Kills the stream: RST. What was not sent or read is lost. Does nothing when it is over. */
+  /** RST. */
   reset(): void {
     const before = this.#state;
     if (!this.#move(StreamEvent.SendRst)) return;
@@ -267,12 +261,10 @@ export class YamuxStream {
     this.#end(error);
   }
 
-  /** Has the stream reset if the peer does not end it within the close time-out. */
   expectEnd(): void {
     this.waitingSince = this.#host.clock;
   }
 
-  /** Takes {@link expectEnd} back. */
   expectMore(): void {
     if (this.#state === StreamState.Open || this.#state === StreamState.SynReceived) this.waitingSince = -1;
   }
@@ -294,14 +286,14 @@ export class YamuxStream {
    */
   sendQueued(most: number, frame: (flags: number, length: number) => Uint8Array): boolean {
     if (isEnded(this.#state)) return false;
-    const length = Math.min(this.#queuedBytes, this.#sendWindow, most);
+    const length = Math.min(this.queuedBytes, this.#sendWindow, most);
     if (length > 0) {
       const flags = this.#flagsForData();
-      this.#takeQueued(frame(flags, length));
+      this.#queue?.take(frame(flags, length));
       this.#sendWindow -= length;
       this.#opened(flags);
     }
-    if (this.#queuedBytes > 0) return this.#sendWindow > 0;
+    if (this.queuedBytes > 0) return this.#sendWindow > 0;
     if (this.#finAfterQueue) this.#sendFin();
     this.#becameWritable();
     return false;
@@ -325,7 +317,7 @@ export class YamuxStream {
   receiveCredit(bytes: number): void {
     // more than 32 bits in sum is tolerated by the reference; a number is exact far beyond it
     this.#sendWindow = Math.min(this.#sendWindow + bytes, Number.MAX_SAFE_INTEGER);
-    if (this.#queuedBytes > 0) this.#host.wantsToSend(this);
+    if (this.queuedBytes > 0) this.#host.wantsToSend(this);
   }
 
   /** @internal A data frame begins. @returns false when the peer sends more than its window allows. */
@@ -466,8 +458,7 @@ export class YamuxStream {
   /** The state says that it is over, and not in order. */
   #end(error: TransportError): void {
     this.#error = error;
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    this.#queue?.clear();
     this.#finAfterQueue = false;
     this.#received?.clear();
     this.waitingSince = -1;
@@ -504,27 +495,6 @@ export class YamuxStream {
     const waiter = this.#readWaiter;
     this.#readWaiter = undefined;
     waiter?.resolve();
-  }
-
-  /** Moves bytes from the queue into a frame's body. */
-  #takeQueued(out: Uint8Array): void {
-    let at = 0;
-    while (at < out.length) {
-      const part = this.#queue[this.#queueHead] ?? emptyBytes;
-      const count = Math.min(part.length - this.#queueOffset, out.length - at);
-      out.set(part.subarray(this.#queueOffset, this.#queueOffset + count), at);
-      at += count;
-      this.#queueOffset += count;
-      if (this.#queueOffset === part.length) {
-        this.#queue[this.#queueHead++] = emptyBytes;
-        this.#queueOffset = 0;
-      }
-    }
-    this.#queuedBytes -= out.length;
-    if (this.#queuedBytes === 0) {
-      this.#queue = [];
-      this.#queueHead = 0;
-    }
   }
 
   #becameWritable(): void {
