@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // @ts-check
-// Checks that src/gen is what the schemas give: generates it again beside it and compares bytes.
+// Checks that src/gen and test/gen are what the schemas give: generates them again elsewhere and compares bytes.
 // Usage: node tools/check-generated.mjs [FOLDER]
 // FOLDER stands in for src/gen. Exits with 1 and the differing files, one per line, or with 0.
 import { execFile } from "node:child_process";
@@ -12,13 +12,15 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const generatedFolder = "src/gen";
-
-const committed = resolve(process.argv[2] ?? join(root, generatedFolder));
+const committed = resolve(process.argv[2] ?? join(root, "src/gen"));
 const scratch = await mkdtemp(join(tmpdir(), "agentwire-generated-"));
 try {
-  await generate(scratch);
-  const differences = await compare(join(scratch, generatedFolder), committed);
+  await generate("buf.gen.yaml", scratch);
+  await generate("test/buf.gen.yaml", scratch);
+  const differences = [
+    ...(await compare(join(scratch, "src/gen"), committed)),
+    ...(await compare(join(scratch, "test/gen"), join(root, "test/gen"))),
+  ];
   for (const difference of differences) {
     console.error(difference);
   }
@@ -30,13 +32,14 @@ try {
 /**
  * Runs buf as `npm run gen` does, but with the output below another folder.
  *
+ * @param {string} template
  * @param {string} output
  */
-async function generate(output) {
+async function generate(template, output) {
   const buf = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
   // buf finds protoc-gen-es by PATH, which npm sets and a plain `node` does not.
   const path = [join(root, "node_modules/.bin"), process.env["PATH"]].join(delimiter);
-  await promisify(execFile)(process.execPath, [buf, "generate", "--output", output], {
+  await promisify(execFile)(process.execPath, [buf, "generate", "--template", template, "--output", output], {
     cwd: root,
     env: { ...process.env, PATH: path },
   });

@@ -121,3 +121,26 @@ export function encodePacket(
   writePacket(out, 0, kind, stream, message, body, splitBytes);
   return out;
 }
+
+/**
+ * A packet as parts: frame headers of their own, and views of the body between them, so that a large body is not
+ * copied.
+ */
+export function packetParts(
+  parts: Uint8Array[],
+  kind: number,
+  stream: Uint64,
+  message: Uint64,
+  body: Uint8Array,
+  splitBytes: number = defaultSplitBytes,
+): void {
+  let at = 0;
+  do {
+    const end = Math.min(body.length, at + splitBytes);
+    const header = new Uint8Array(frameHeaderLength(stream, message, end - at));
+    writeFrameHeader(header, 0, controlByte(kind, end === body.length, false), stream, message, end - at);
+    parts.push(header);
+    if (end > at) parts.push(body.subarray(at, end));
+    at = end;
+  } while (at < body.length);
+}

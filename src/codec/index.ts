@@ -8,7 +8,7 @@ export {
   encodeBoundaryFrame,
   maxBoundaryPayloadBytes,
 } from "./boundary-frame.js";
-export { BytePieces, emptyBytes } from "./byte-pieces.js";
+export { BytePieces, compacted, emptyBytes } from "./byte-pieces.js";
 export type { ErrorPayload } from "./drpc-error.js";
 export { decodeError, encodeError } from "./drpc-error.js";
 export {
@@ -20,6 +20,7 @@ export {
   PacketKind,
   packetKindName,
   packetLength,
+  packetParts,
   writeFrameHeader,
   writePacket,
 } from "./drpc-frame.js";

@@ -9,6 +9,8 @@ export interface StreamReceiver {
   onData(bytes: Uint8Array): number;
   /** The peer will send no more; all data has been taken. */
   onEnd(): void;
+  /** The peer will send no more, while data that came before waits to be taken. `onEnd` follows when it has been. */
+  onEndAhead(): void;
   /** The stream is over: reset by the peer, or its session has ended. Not called when it ended in order. */
   onReset(error: TransportError): void;
   /** All that `send` had to hold back has left. Called after `send` returned false. */

@@ -45,6 +45,7 @@ function taker(): StreamReceiver & { log: string[] } {
       return bytes.length;
     },
     onEnd: () => log.push("end"),
+    onEndAhead: () => log.push("end ahead"),
     onReset: (error: TransportError) => log.push(`reset ${error.code}`),
     onWritable: () => log.push("writable"),
   };

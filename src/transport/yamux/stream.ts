@@ -249,7 +249,9 @@ export class YamuxStream implements DuplexStream {
   reset(): void {
     const before = this.#state;
     if (!this.#move(StreamEvent.SendRst)) return;
-    if (before !== StreamState.Idle) this.#host.frame(FrameType.WindowUpdate, Flag.Rst, this.id, 0);
+    // With ACK it says "accepted, and then reset"; alone, before an ACK, it would be "refused".
+    const flags = before === StreamState.SynReceived ? Flag.Ack | Flag.Rst : Flag.Rst;
+    if (before !== StreamState.Idle) this.#host.frame(FrameType.WindowUpdate, flags, this.id, 0);
     const error = new TransportError(
       "stream",
       "stream-ended",
@@ -311,6 +313,7 @@ export class YamuxStream implements DuplexStream {
     if (!this.#move(StreamEvent.ReceiveFin)) return;
     this.#hasEnd = true;
     if ((this.#received?.length ?? 0) === 0) this.#deliverEnd();
+    else this.#receiver?.onEndAhead();
   }
 
   /** @internal The peer gives window. */

@@ -1,0 +1,14 @@
+/**
+ * dRPC: calls as a Connect `Transport`, and handlers of a Connect router, each on a stream.
+ */
+
+export type { RpcErrorFacts, RpcErrorLayer } from "./errors.js";
+export { isUnimplemented, RpcError } from "./errors.js";
+export { goQuote } from "./go-quote.js";
+export { metadataKey, timeoutKey } from "./metadata.js";
+export type { RegisteredMethod, Routes, RpcTable } from "./router.js";
+export { createRpcTable } from "./router.js";
+export type { ServeOptions } from "./server-conversation.js";
+export { serveStream } from "./server-conversation.js";
+export type { DrpcTransportOptions, StreamSource } from "./transport.js";
+export { createDrpcTransport } from "./transport.js";

@@ -1,0 +1,116 @@
+import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import type { HandlerContext, MethodImplSpec, StreamRequest, UnaryRequest } from "@connectrpc/connect";
+import type { CallContext } from "./handler-context.js";
+import { intercept } from "./interceptors.js";
+import type { RegisteredMethod } from "./router.js";
+
+export type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
+export type StreamingSpec = Exclude<MethodImplSpec, { kind: "unary" }>;
+export type Request = MessageShape<DescMessage>;
+export type Answer = MessageInitShape<DescMessage>;
+
+/** Runs a unary handler, with its interceptors around it. */
+export function invokeUnary(
+  registered: RegisteredMethod,
+  spec: UnarySpec,
+  message: Request,
+  context: CallContext,
+): Promise<Answer> | Answer {
+  if (registered.interceptors.length === 0) return spec.impl(message, context);
+  const { method } = spec;
+  const next = intercept(registered.interceptors, async (req) => {
+    const answer = await spec.impl((req as UnaryRequest).message, contextOf(req, context));
+    return {
+      ...responseOf(context),
+      stream: false,
+      method: method as DescMethodUnary,
+      message: create(method.output, answer),
+    };
+  });
+  const request: UnaryRequest = {
+    ...requestOf(context),
+    stream: false,
+    method: method as DescMethodUnary,
+    message,
+  };
+  return next(request).then((answer) => answer.message as Answer);
+}
+
+/** Runs a handler of any other kind: messages in, messages out. */
+export function invokeStreaming(
+  registered: RegisteredMethod,
+  spec: StreamingSpec,
+  requests: AsyncIterable<Request>,
+  context: CallContext,
+): AsyncIterable<Answer> | Promise<AsyncIterable<Answer>> {
+  if (registered.interceptors.length === 0) return runStreaming(spec, requests, context);
+  const { method } = spec;
+  const next = intercept(registered.interceptors, async (req) => {
+    const answers = runStreaming(spec, (req as StreamRequest).message, contextOf(req, context));
+    return { ...responseOf(context), stream: true, method, message: created(method.output, answers) };
+  });
+  const request: StreamRequest = { ...requestOf(context), stream: true, method, message: requests };
+  return next(request).then((answer) => answer.message as AsyncIterable<Answer>);
+}
+
+function runStreaming(
+  spec: StreamingSpec,
+  requests: AsyncIterable<Request>,
+  context: HandlerContext,
+): AsyncIterable<Answer> {
+  if (spec.kind === "bidi_streaming") return spec.impl(requests, context);
+  if (spec.kind === "client_streaming") return once(async () => spec.impl(requests, context));
+  return answersToOne(spec, requests, context);
+}
+
+async function* once(make: () => Promise<Answer>): AsyncGenerator<Answer> {
+  yield await make();
+}
+
+async function* answersToOne(
+  spec: Extract<StreamingSpec, { kind: "server_streaming" }>,
+  requests: AsyncIterable<Request>,
+  context: HandlerContext,
+): AsyncGenerator<Answer> {
+  for await (const message of requests) {
+    yield* spec.impl(message, context);
+    return;
+  }
+}
+
+/** The context as interceptors left it: they may hand on another signal, other headers or values. */
+function contextOf(request: UnaryRequest | StreamRequest, context: CallContext): HandlerContext {
+  return {
+    method: context.method,
+    service: context.service,
+    requestMethod: context.requestMethod,
+    protocolName: context.protocolName,
+    url: context.url,
+    timeoutMs: context.timeoutMs,
+    responseHeader: context.responseHeader,
+    responseTrailer: context.responseTrailer,
+    signal: request.signal,
+    requestHeader: request.header,
+    values: request.contextValues,
+  };
+}
+
+function requestOf(context: CallContext) {
+  return {
+    service: context.service,
+    requestMethod: context.requestMethod,
+    url: context.url,
+    signal: context.signal,
+    header: context.requestHeader,
+    contextValues: context.values,
+  };
+}
+
+function responseOf(context: CallContext) {
+  return { service: context.service, header: context.responseHeader, trailer: context.responseTrailer };
+}
+
+async function* created(schema: DescMessage, answers: AsyncIterable<Answer>): AsyncGenerator<Request> {
+  for await (const answer of answers) yield create(schema, answer);
+}

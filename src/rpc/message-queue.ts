@@ -1,0 +1,148 @@
+import { compacted, emptyBytes } from "../codec/index.js";
+
+/** What a queued message costs besides its bytes. */
+const overheadBytes = 64;
+
+/**
+ * Messages between the reader of a conversation and the `for await` of an application. Holds about 64 KiB; more
+ * stays in the stream, and so with the peer.
+ */
+export class MessageQueue<T> implements AsyncIterableIterator<T> {
+  readonly #limitBytes: number;
+  readonly #decode: (bytes: Uint8Array) => T;
+  readonly #onRoom: () => void;
+  readonly #onReturn: () => void;
+
+  #messages: Uint8Array[] = [];
+  #head = 0;
+  #heldBytes = 0;
+  #isFull = false;
+  #end: { error: unknown } | "done" | undefined;
+  #waiting: { resolve(result: IteratorResult<T, undefined>): void; reject(error: unknown): void }[] = [];
+
+  /**
+   * @param onRoom called when the queue was full and takes messages again.
+   * @param onReturn called when the application stops early, such as by `break`.
+   */
+  constructor(
+    decode: (bytes: Uint8Array) => T,
+    onRoom: () => void,
+    onReturn: () => void,
+    limitBytes = 64 * 1024,
+  ) {
+    this.#decode = decode;
+    this.#onRoom = onRoom;
+    this.#onReturn = onReturn;
+    this.#limitBytes = limitBytes;
+  }
+
+  /** @returns false when the queue is full: the reader should stop until `onRoom`. */
+  push(bytes: Uint8Array): boolean {
+    if (this.#end !== undefined) return true;
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) {
+      this.#deliver(bytes, waiting.resolve, waiting.reject);
+      return true;
+    }
+    this.#messages.push(compacted(bytes));
+    this.#heldBytes += bytes.length + overheadBytes;
+    this.#isFull = this.#heldBytes >= this.#limitBytes;
+    return !this.#isFull;
+  }
+
+  /** No more messages come. What is queued is still delivered. */
+  close(): void {
+    this.#finish("done");
+  }
+
+  /** Fails the iteration, after what is queued. */
+  fail(error: unknown): void {
+    this.#finish({ error });
+  }
+
+  /** Fails the iteration now: what is queued is dropped. */
+  abort(error: unknown): void {
+    this.#messages = [];
+    this.#head = 0;
+    this.#heldBytes = 0;
+    this.#end = undefined;
+    this.#finish({ error });
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    return new Promise((resolve, reject) => {
+      const bytes = this.#messages[this.#head];
+      if (bytes !== undefined) {
+        this.#take(bytes);
+        this.#deliver(bytes, resolve, reject);
+      } else if (this.#end === undefined) {
+        this.#waiting.push({ resolve, reject });
+      } else if (this.#end === "done") {
+        resolve({ done: true, value: undefined });
+      } else {
+        const { error } = this.#end;
+        this.#end = "done";
+        reject(error);
+      }
+    });
+  }
+
+  async return(): Promise<IteratorResult<T, undefined>> {
+    const wasOver = this.#end !== undefined && this.#messages.length === 0;
+    this.#messages = [];
+    this.#head = 0;
+    this.#end = undefined;
+    this.#finish("done");
+    if (!wasOver) this.#onReturn();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.#messages[this.#head++] = emptyBytes;
+    if (this.#head === this.#messages.length) {
+      this.#messages = [];
+      this.#head = 0;
+    } else if (this.#head > 1024) {
+      this.#messages = this.#messages.slice(this.#head);
+      this.#head = 0;
+    }
+    this.#heldBytes -= bytes.length + overheadBytes;
+    if (!this.#isFull || this.#heldBytes * 2 > this.#limitBytes) return;
+    this.#isFull = false;
+    this.#onRoom();
+  }
+
+  #deliver(
+    bytes: Uint8Array,
+    resolve: (result: IteratorResult<T, undefined>) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    try {
+      resolve({ done: false, value: this.#decode(bytes) });
+    } catch (error) {
+      // one message that does not decode ends the call
+      this.#onReturn();
+      this.abort(error);
+      this.#end = "done";
+      reject(error);
+    }
+  }
+
+  #finish(end: { error: unknown } | "done"): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const [i, { resolve, reject }] of waiting.entries()) {
+      if (end === "done" || i > 0) resolve({ done: true, value: undefined });
+      else {
+        this.#end = "done";
+        reject(end.error);
+      }
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import {
+  type ConnectRouter,
+  createMethodImplSpec,
+  type Interceptor,
+  type MethodImpl,
+  type MethodImplSpec,
+  type ServiceImpl,
+} from "@connectrpc/connect";
+import { methodWire } from "./method.js";
+
+/** Registers handlers: the same function is mounted on dRPC and on Connect's own HTTP protocols. */
+export type Routes = (router: ConnectRouter) => void;
+
+/** A method that is registered. */
+export interface RegisteredMethod {
+  readonly method: DescMethod;
+  /** Undefined where the service leaves the method out: it answers with code 12. */
+  readonly spec: MethodImplSpec | undefined;
+  readonly interceptors: readonly Interceptor[];
+}
+
+/** Handlers by RPC name. */
+export class RpcTable {
+  readonly #methods = new Map<string, RegisteredMethod>();
+
+  /** The method of a name, `/package.Service/Method`. */
+  find(path: string): RegisteredMethod | undefined {
+    return this.#methods.get(path);
+  }
+
+  /** All names, in the order in which they were registered. */
+  get paths(): string[] {
+    return [...this.#methods.keys()];
+  }
+
+  /** @internal */
+  add(registered: RegisteredMethod): void {
+    this.#methods.set(methodWire(registered.method).path, registered);
+  }
+}
+
+/**
+ * Runs a `routes(router)` function and keeps what it registers. The router is a Connect router; its options for
+ * HTTP protocols have no meaning here and are ignored, except `interceptors`.
+ * @param options.interceptors apply to all methods, outside those of a single service.
+ */
+export function createRpcTable(routes: Routes, options: { interceptors?: Interceptor[] } = {}): RpcTable {
+  const table = new RpcTable();
+  const outer = options.interceptors ?? [];
+  const add = (method: DescMethod, impl: unknown, interceptors: Interceptor[] | undefined) => {
+    table.add({
+      method,
+      spec:
+        typeof impl === "function" ? createMethodImplSpec(method, impl as MethodImpl<DescMethod>) : undefined,
+      interceptors: [...outer, ...(interceptors ?? [])],
+    });
+  };
+  const router: ConnectRouter = {
+    handlers: [],
+    service(service: DescService, implementation: Partial<ServiceImpl<DescService>>, opts) {
+      for (const method of service.methods) {
+        const impl = implementation[method.localName] as ((...args: unknown[]) => unknown) | undefined;
+        add(method, impl?.bind(implementation), opts?.interceptors);
+      }
+      return router;
+    },
+    rpc(method: DescMethod, impl: unknown, opts) {
+      add(method, impl, opts?.interceptors);
+      return router;
+    },
+  };
+  routes(router);
+  return table;
+}

@@ -1,0 +1,223 @@
+import { Code, type ContextValues } from "@connectrpc/connect";
+import { emptyBytes, encodeError, PacketKind, type Uint64 } from "../codec/index.js";
+import type { DuplexStream } from "../transport/index.js";
+import { errorPayload, RpcError, unimplementedText } from "./errors.js";
+import { CallContext } from "./handler-context.js";
+import { type Answer, invokeStreaming, invokeUnary, type Request } from "./invoke.js";
+import { MessageQueue } from "./message-queue.js";
+import { timeoutIn } from "./metadata.js";
+import { decodeMessage, encodeMessage, methodWire } from "./method.js";
+import { PacketWriter } from "./packet-writer.js";
+import type { RegisteredMethod } from "./router.js";
+
+/** What a call on the server side is made of. */
+export interface ServerCallInit {
+  stream: DuplexStream;
+  /** The dRPC stream id, which the answers carry too. */
+  rpcStream: Uint64;
+  registered: RegisteredMethod;
+  metadata: ReadonlyMap<string, string> | undefined;
+  sessionValues: ContextValues | undefined;
+  maxMessageBytes: number;
+  /** The handler takes requests again, after `onMessage` returned false. */
+  onRoom: () => void;
+  /** Called when the call is over, whatever the reason. */
+  onOver: () => void;
+}
+
+/**
+ * One call on the server side: gives requests to its handler and sends its answers. A handler that throws fails
+ * its own call only.
+ */
+export class ServerCall {
+  readonly #init: ServerCallInit;
+  readonly #writer: PacketWriter;
+  readonly #context: CallContext;
+  readonly #deadline: ReturnType<typeof setTimeout> | undefined;
+  /** Requests of a streaming method. */
+  readonly #requests: MessageQueue<Request> | undefined;
+  #hasRequest = false;
+  #isOver = false;
+  #onWritable: (() => void) | undefined;
+
+  constructor(init: ServerCallInit) {
+    this.#init = init;
+    const { rpcStream, registered, metadata, sessionValues } = init;
+    this.#writer = new PacketWriter(init.stream, rpcStream);
+    const timeoutMs = timeoutIn(metadata);
+    this.#context = new CallContext({ method: registered.method, metadata, timeoutMs, sessionValues });
+    if (timeoutMs !== undefined) {
+      this.#deadline = setTimeout(() => this.#fail(this.#deadlineError(timeoutMs)), timeoutMs);
+    }
+    if (registered.method.methodKind !== "unary") {
+      this.#requests = new MessageQueue<Request>(
+        (bytes) => decodeMessage(registered.method.input, bytes),
+        init.onRoom,
+        () => {},
+      );
+    }
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Starts the handler, unless that needs a request first. */
+  begin(): void {
+    const { spec } = this.#init.registered;
+    if (spec === undefined) {
+      this.#fail(new RpcError(unimplementedText, Code.Unimplemented, { layer: "rpc" }));
+    } else if (spec.kind === "client_streaming" || spec.kind === "bidi_streaming") {
+      void this.#runStreaming();
+    }
+  }
+
+  /** @returns false when the conversation should stop reading until the handler has taken some. */
+  onMessage(body: Uint8Array): boolean {
+    const { spec } = this.#init.registered;
+    if (this.#isOver || spec === undefined) return true;
+    const isFirst = !this.#hasRequest;
+    this.#hasRequest = true;
+    if (spec.kind === "unary") {
+      // one request is all that a unary call takes: more are ignored
+      if (isFirst) this.#runUnary(body);
+      return true;
+    }
+    if (spec.kind !== "server_streaming") return this.#requests?.push(body) ?? true;
+    if (isFirst) {
+      this.#requests?.push(body);
+      this.#requests?.close();
+      void this.#runStreaming();
+    }
+    return true;
+  }
+
+  /** The caller sends no more messages. */
+  onCloseSend(): void {
+    if (this.#isOver) return;
+    const { kind } = this.#init.registered.spec ?? { kind: "unary" };
+    const needsRequest = kind === "unary" || kind === "server_streaming";
+    // S7.7: the words of the reference server
+    if (needsRequest && !this.#hasRequest) this.#fail(new Error("EOF"));
+    else this.#requests?.close();
+  }
+
+  /** Everything that `send` held back has left. */
+  onWritable(): void {
+    const resume = this.#onWritable;
+    this.#onWritable = undefined;
+    resume?.();
+  }
+
+  /** The caller does not want an answer any more, or the stream is gone: nothing is sent. */
+  cancel(reason: string): void {
+    if (this.#isOver) return;
+    const error = new RpcError(reason, Code.Canceled, { layer: "rpc", rpc: this.#rpc });
+    this.#over(error);
+    this.#requests?.abort(error);
+  }
+
+  get #rpc(): string {
+    return methodWire(this.#init.registered.method).path;
+  }
+
+  #runUnary(body: Uint8Array): void {
+    const { registered } = this.#init;
+    try {
+      if (registered.spec?.kind !== "unary") return;
+      const request = decodeMessage(registered.method.input, body);
+      const answer = invokeUnary(registered, registered.spec, request, this.#context);
+      if (isThenable(answer)) answer.then(this.#answerLast, this.#failLater);
+      else this.#answerLast(answer);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  readonly #failLater = (error: unknown) => this.#fail(error);
+
+  /** The only answer, and the end. */
+  readonly #answerLast = (answer: Answer) => {
+    if (this.#isOver) return;
+    try {
+      this.#writer.send(PacketKind.Message, this.#encode(answer), true);
+      this.#over(undefined);
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+
+  async #runStreaming(): Promise<void> {
+    const { spec } = this.#init.registered;
+    const requests = this.#requests;
+    if (spec === undefined || spec.kind === "unary" || requests === undefined) return;
+    let answers: AsyncIterator<Answer> | undefined;
+    try {
+      const iterable = await invokeStreaming(this.#init.registered, spec, requests, this.#context);
+      answers = iterable[Symbol.asyncIterator]();
+      for (;;) {
+        const { done, value } = await answers.next();
+        if (this.#isOver) break;
+        if (done) {
+          this.#writer.send(PacketKind.CloseSend, emptyBytes);
+          this.#over(undefined);
+          return;
+        }
+        if (!this.#writer.send(PacketKind.Message, this.#encode(value))) await this.#writable();
+        if (this.#isOver) break;
+      }
+      // A call that ended before its handler: the handler's own clean-up runs, nobody waits for it.
+      answers.return?.().catch(ignore);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #encode(answer: Answer): Uint8Array {
+    return encodeMessage(this.#init.registered.method.output, answer, this.#init.maxMessageBytes, this.#rpc);
+  }
+
+  #writable(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onWritable = resolve;
+    });
+  }
+
+  #deadlineError(timeoutMs: number): RpcError {
+    return new RpcError(
+      `${this.#rpc}: the caller's deadline of ${timeoutMs} ms has passed`,
+      Code.DeadlineExceeded,
+      {
+        layer: "rpc",
+        rpc: this.#rpc,
+      },
+    );
+  }
+
+  /** Ends the call with an Error packet. */
+  #fail(error: unknown): void {
+    if (this.#isOver) return;
+    const { code, text } = errorPayload(error);
+    try {
+      this.#writer.send(PacketKind.Error, encodeError(code, text));
+    } catch {
+      // The stream has ended meanwhile; there is nobody to tell.
+    }
+    this.#over(error);
+    this.#requests?.abort(error);
+  }
+
+  #over(reason: unknown): void {
+    this.#isOver = true;
+    clearTimeout(this.#deadline);
+    this.#context.end(reason);
+    this.onWritable();
+    this.#init.onOver();
+  }
+}
+
+function isThenable(answer: Promise<Answer> | Answer): answer is Promise<Answer> {
+  return typeof (answer as Partial<Promise<Answer>>).then === "function";
+}
+
+function ignore(): void {}

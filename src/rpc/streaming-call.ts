@@ -1,0 +1,223 @@
+import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { Code, type StreamResponse } from "@connectrpc/connect";
+import {
+  decodeError,
+  emptyBytes,
+  type PacketKind as Kind,
+  PacketKind,
+  PacketReader,
+  type PacketSink,
+  packetKindName,
+  type Uint64,
+} from "../codec/index.js";
+import type { DuplexStream, StreamReceiver, TransportError } from "../transport/index.js";
+import type { CallGuard } from "./call-guard.js";
+import { canceledByServer, failureOf, givenUp, RpcError, remoteError, transportFailure } from "./errors.js";
+import { MessageQueue } from "./message-queue.js";
+import { decodeMessage, encodeMessage, methodWire } from "./method.js";
+import { PacketWriter } from "./packet-writer.js";
+
+/** What a streaming call is made of. */
+export interface StreamingCallInit<I extends DescMessage, O extends DescMessage> {
+  method: DescMethodStreaming<I, O>;
+  metadata: Uint8Array | undefined;
+  input: AsyncIterable<MessageInitShape<I>>;
+  maxMessageBytes: number;
+  guard: CallGuard | undefined;
+}
+
+/** Makes a call with several messages in a direction, on a stream of its own. */
+export async function callStreaming<I extends DescMessage, O extends DescMessage>(
+  stream: DuplexStream,
+  init: StreamingCallInit<I, O>,
+): Promise<StreamResponse<I, O>> {
+  const call = new StreamingCall(stream, init);
+  await call.begin();
+  return {
+    stream: true,
+    service: init.method.parent,
+    method: init.method,
+    header: new Headers(),
+    trailer: new Headers(),
+    message: call.answers,
+  };
+}
+
+class StreamingCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {
+  readonly answers: MessageQueue<MessageShape<O>>;
+
+  readonly #stream: DuplexStream;
+  readonly #init: StreamingCallInit<I, O>;
+  readonly #writer: PacketWriter;
+  readonly #reader: PacketReader;
+  readonly #rpc: string;
+  readonly #requests: AsyncIterator<MessageInitShape<I>>;
+  #onWritable: (() => void) | undefined;
+  /** True while the application has answers enough: the stream keeps the rest. */
+  #isPaused = false;
+  #isOver = false;
+
+  constructor(stream: DuplexStream, init: StreamingCallInit<I, O>) {
+    this.#stream = stream;
+    this.#init = init;
+    this.#rpc = methodWire(init.method).path;
+    this.#writer = new PacketWriter(stream, 1);
+    this.#reader = new PacketReader(init.maxMessageBytes);
+    this.#requests = init.input[Symbol.asyncIterator]();
+    this.answers = new MessageQueue(
+      (bytes) => this.#decode(bytes),
+      () => {
+        this.#isPaused = false;
+        stream.resume();
+      },
+      () => this.#cancel(givenUp(this.#rpc, "canceled")),
+    );
+  }
+
+  /** Sends what begins the call; for a method with one request, all of it. */
+  async begin(): Promise<void> {
+    const { method, metadata, guard } = this.#init;
+    guard?.watch((error) => this.#cancel(error));
+    const name = methodWire(method).nameBytes;
+    try {
+      if (method.methodKind === "server_streaming") {
+        const body = await this.#onlyRequest();
+        if (this.#isOver) return;
+        this.#stream.setReceiver(this);
+        this.#writer.call(metadata, name, body);
+        return;
+      }
+      this.#stream.setReceiver(this);
+      this.#writer.call(metadata, name, undefined);
+    } catch (error) {
+      this.#cancel(failureOf(error, this.#rpc, this.#stream.id));
+      return;
+    }
+    void this.#sendRequests();
+  }
+
+  onData(bytes: Uint8Array): number {
+    if (this.#isOver) return bytes.length;
+    if (this.#isPaused) return 0;
+    try {
+      return this.#reader.push(bytes, this);
+    } catch (error) {
+      this.#cancel(failureOf(error, this.#rpc, this.#stream.id));
+      return bytes.length;
+    }
+  }
+
+  onPacket(kind: number, control: boolean, stream: Uint64, _message: Uint64, body: Uint8Array): boolean {
+    if (this.#isOver || stream !== 1) return true;
+    switch (kind as Kind) {
+      case PacketKind.Message:
+        this.#isPaused = !this.answers.push(body);
+        return !this.#isPaused;
+      case PacketKind.CloseSend:
+      case PacketKind.Close:
+        this.#end(undefined);
+        break;
+      case PacketKind.Error:
+        this.#end(remoteError(decodeError(body), this.#rpc, this.#stream.id));
+        break;
+      case PacketKind.Cancel:
+        this.#end(canceledByServer(this.#rpc));
+        break;
+      default:
+        if (control && kind !== PacketKind.Invoke) break;
+        this.#cancel(this.#failure(`the server sent a packet of ${packetKindName(kind)}`, Code.Internal));
+    }
+    return true;
+  }
+
+  onEnd(): void {
+    if (this.#isOver) return;
+    this.#end(this.#failure("the server ended the stream in the middle of the call", Code.Unavailable));
+  }
+
+  onEndAhead(): void {}
+
+  onReset(error: TransportError): void {
+    if (this.#isOver) return;
+    this.#end(transportFailure(error, this.#rpc));
+  }
+
+  onWritable(): void {
+    const resume = this.#onWritable;
+    this.#onWritable = undefined;
+    resume?.();
+  }
+
+  async #onlyRequest(): Promise<Uint8Array> {
+    const { done, value } = await this.#requests.next();
+    if (done) throw this.#failure("a server-streaming call needs one request", Code.InvalidArgument);
+    void this.#requests.return?.();
+    return this.#encode(value);
+  }
+
+  async #sendRequests(): Promise<void> {
+    try {
+      for (;;) {
+        const { done, value } = await this.#requests.next();
+        if (this.#isOver) break;
+        if (done) {
+          this.#writer.send(PacketKind.CloseSend, emptyBytes);
+          return;
+        }
+        if (!this.#writer.send(PacketKind.Message, this.#encode(value))) await this.#writable();
+        if (this.#isOver) break;
+      }
+      void this.#requests.return?.();
+    } catch (error) {
+      this.#cancel(failureOf(error, this.#rpc, this.#stream.id));
+    }
+  }
+
+  #writable(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onWritable = resolve;
+    });
+  }
+
+  #encode(message: MessageInitShape<I>): Uint8Array {
+    return encodeMessage(this.#init.method.input, message, this.#init.maxMessageBytes, this.#rpc);
+  }
+
+  #decode(bytes: Uint8Array): MessageShape<O> {
+    const { output } = this.#init.method;
+    try {
+      return decodeMessage(output, bytes);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      throw this.#failure(`cannot decode ${output.typeName}: ${text}`, Code.Internal, error);
+    }
+  }
+
+  #failure(text: string, code: Code, cause?: unknown): RpcError {
+    const rpc = this.#rpc;
+    return new RpcError(`${rpc}: ${text}`, code, { layer: "drpc", rpc, streamId: this.#stream.id, cause });
+  }
+
+  /** This side gives the call up: the stream is reset, the server's handler is cancelled. */
+  #cancel(error: unknown): void {
+    if (this.#isOver) return;
+    this.#over();
+    this.#stream.reset();
+    this.answers.abort(error);
+  }
+
+  /** The server has ended the call, or the stream is gone. */
+  #end(error: unknown): void {
+    if (this.#isOver) return;
+    this.#over();
+    this.#stream.closeWrite();
+    if (error === undefined) this.answers.close();
+    else this.answers.fail(error);
+  }
+
+  #over(): void {
+    this.#isOver = true;
+    this.#init.guard?.release();
+    this.onWritable();
+  }
+}

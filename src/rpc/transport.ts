@@ -1,0 +1,223 @@
+import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import {
+  type ContextValues,
+  createContextValues,
+  type Interceptor,
+  type StreamRequest,
+  type StreamResponse,
+  type Transport,
+  type UnaryRequest,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import { defaultMaxPacketBytes } from "../codec/index.js";
+import type { DuplexStream } from "../transport/index.js";
+import { CallGuard } from "./call-guard.js";
+import { failureOf } from "./errors.js";
+import { intercept } from "./interceptors.js";
+import { callMetadata } from "./metadata.js";
+import { encodeMessage, methodWire } from "./method.js";
+import { callStreaming } from "./streaming-call.js";
+import { callUnary } from "./unary-call.js";
+
+/** Where the streams of calls come from. A yamux session is one. */
+export interface StreamSource {
+  /** @returns undefined when the caller has to wait: see `open`. */
+  tryOpen(): DuplexStream | undefined;
+  open(signal?: AbortSignal): Promise<DuplexStream>;
+}
+
+/** How calls are made. */
+export interface DrpcTransportOptions {
+  /** As with every Connect transport: the first is the outermost. */
+  interceptors?: Interceptor[];
+  /** Largest message in bytes, both ways; 4 MiB by default, which is what the reference peers take. */
+  maxMessageBytes?: number;
+  /** Deadline of calls that have none of their own. */
+  defaultTimeoutMs?: number;
+}
+
+/**
+ * A Connect `Transport` that makes dRPC calls, one stream each: `createClient(Agent, createDrpcTransport(session))`.
+ * All four kinds of methods work; interceptors, signal, timeoutMs, headers and contextValues as with any other.
+ *
+ * A call that fails rejects with a `ConnectError`, mostly an `RpcError`, which says at which layer.
+ */
+export function createDrpcTransport(source: StreamSource, options: DrpcTransportOptions = {}): Transport {
+  const interceptors = options.interceptors ?? [];
+  const calls = new Calls(source, options);
+  if (interceptors.length === 0) return calls;
+  return new InterceptedCalls(calls, interceptors);
+}
+
+class Calls implements Transport {
+  readonly #source: StreamSource;
+  readonly #maxMessageBytes: number;
+  readonly #defaultTimeoutMs: number | undefined;
+
+  constructor(source: StreamSource, options: DrpcTransportOptions) {
+    this.#source = source;
+    this.#maxMessageBytes = options.maxMessageBytes ?? defaultMaxPacketBytes;
+    this.#defaultTimeoutMs = options.defaultTimeoutMs;
+  }
+
+  unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: MessageInitShape<I>,
+  ): Promise<UnaryResponse<I, O>> {
+    const rpc = methodWire(method).path;
+    const limitMs = timeoutMs ?? this.#defaultTimeoutMs;
+    try {
+      const guard = guardFor(rpc, signal, limitMs);
+      const init = {
+        method,
+        metadata: callMetadata(header, limitMs),
+        body: encodeMessage(method.input, input, this.#maxMessageBytes, rpc),
+        maxMessageBytes: this.#maxMessageBytes,
+        guard,
+      };
+      const stream = this.#source.tryOpen();
+      if (stream !== undefined) return callUnary(stream, init);
+      return this.#waitForStream(rpc, guard).then((opened) => callUnary(opened, init));
+    } catch (error) {
+      return Promise.reject(failureOf(error, rpc, 0));
+    }
+  }
+
+  async stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: AsyncIterable<MessageInitShape<I>>,
+  ): Promise<StreamResponse<I, O>> {
+    const rpc = methodWire(method).path;
+    const limitMs = timeoutMs ?? this.#defaultTimeoutMs;
+    try {
+      const guard = guardFor(rpc, signal, limitMs);
+      const metadata = callMetadata(header, limitMs);
+      const stream = this.#source.tryOpen() ?? (await this.#waitForStream(rpc, guard));
+      return await callStreaming(stream, {
+        method,
+        metadata,
+        input,
+        maxMessageBytes: this.#maxMessageBytes,
+        guard,
+      });
+    } catch (error) {
+      throw failureOf(error, rpc, 0);
+    }
+  }
+
+  /** Waits for room for a stream, as long as signal and deadline allow. */
+  async #waitForStream(rpc: string, guard: CallGuard | undefined): Promise<DuplexStream> {
+    const abort = new AbortController();
+    guard?.watch((error) => abort.abort(error));
+    try {
+      return await this.#source.open(abort.signal);
+    } catch (error) {
+      throw failureOf(error, rpc, 0);
+    } finally {
+      guard?.release();
+    }
+  }
+}
+
+function guardFor(
+  rpc: string,
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+): CallGuard | undefined {
+  if (signal === undefined && timeoutMs === undefined) return undefined;
+  const guard = new CallGuard(rpc, signal, timeoutMs);
+  guard.check();
+  return guard;
+}
+
+/** The same calls with interceptors around them, which see requests and answers as with every Connect transport. */
+class InterceptedCalls implements Transport {
+  readonly #calls: Calls;
+  readonly #interceptors: readonly Interceptor[];
+
+  constructor(calls: Calls, interceptors: readonly Interceptor[]) {
+    this.#calls = calls;
+    this.#interceptors = interceptors;
+  }
+
+  async unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: MessageInitShape<I>,
+    contextValues?: ContextValues,
+  ): Promise<UnaryResponse<I, O>> {
+    const request: UnaryRequest<I, O> = {
+      ...common(method, signal, header, contextValues),
+      stream: false,
+      method,
+      message: create(method.input, input),
+    };
+    const next = intercept(this.#interceptors, (req) => {
+      const { message, signal: reqSignal, header: reqHeader } = req as unknown as UnaryRequest<I, O>;
+      return this.#calls.unary(
+        method,
+        reqSignal,
+        timeoutMs,
+        nonEmpty(reqHeader),
+        message as MessageInitShape<I>,
+      ) as never;
+    });
+    return (await next(request as never)) as unknown as UnaryResponse<I, O>;
+  }
+
+  async stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: AsyncIterable<MessageInitShape<I>>,
+    contextValues?: ContextValues,
+  ): Promise<StreamResponse<I, O>> {
+    const request: StreamRequest<I, O> = {
+      ...common(method, signal, header, contextValues),
+      stream: true,
+      method,
+      message: created(method.input, input),
+    };
+    const next = intercept(this.#interceptors, (req) => {
+      const { message, signal: reqSignal, header: reqHeader } = req as unknown as StreamRequest<I, O>;
+      const messages = message as AsyncIterable<MessageInitShape<I>>;
+      return this.#calls.stream(method, reqSignal, timeoutMs, nonEmpty(reqHeader), messages) as never;
+    });
+    return (await next(request as never)) as unknown as StreamResponse<I, O>;
+  }
+}
+
+function common(
+  method: DescMethodUnary | DescMethodStreaming,
+  signal: AbortSignal | undefined,
+  header: HeadersInit | undefined,
+  contextValues: ContextValues | undefined,
+) {
+  return {
+    service: method.parent,
+    requestMethod: "POST",
+    url: `drpc:${methodWire(method).path}`,
+    signal: signal ?? new AbortController().signal,
+    header: new Headers(header),
+    contextValues: contextValues ?? createContextValues(),
+  };
+}
+
+/** Headers that say something: empty ones would be sent as metadata. */
+function nonEmpty(headers: Headers): Headers | undefined {
+  return headers.keys().next().done ? undefined : headers;
+}
+
+async function* created<T extends DescMessage>(schema: T, input: AsyncIterable<MessageInitShape<T>>) {
+  for await (const message of input) yield create(schema, message);
+}

@@ -1,0 +1,189 @@
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import { Code, type UnaryResponse } from "@connectrpc/connect";
+import {
+  decodeError,
+  type PacketKind as Kind,
+  PacketKind,
+  PacketReader,
+  type PacketSink,
+  packetKindName,
+  type Uint64,
+} from "../codec/index.js";
+import type { DuplexStream, StreamReceiver, TransportError } from "../transport/index.js";
+import type { CallGuard } from "./call-guard.js";
+import { canceledByServer, failureOf, RpcError, remoteError, transportFailure } from "./errors.js";
+import { decodeMessage, methodWire } from "./method.js";
+import { PacketWriter } from "./packet-writer.js";
+
+/** The answer of a unary call. There are no headers or trailers on the wire, so both are made when asked for. */
+class UnaryAnswer<I extends DescMessage, O extends DescMessage> implements UnaryResponse<I, O> {
+  readonly stream = false;
+  readonly method: DescMethodUnary<I, O>;
+  readonly message: MessageShape<O>;
+  #header: Headers | undefined;
+  #trailer: Headers | undefined;
+
+  constructor(method: DescMethodUnary<I, O>, message: MessageShape<O>) {
+    this.method = method;
+    this.message = message;
+  }
+
+  get service() {
+    return this.method.parent;
+  }
+
+  get header(): Headers {
+    this.#header ??= new Headers();
+    return this.#header;
+  }
+
+  get trailer(): Headers {
+    this.#trailer ??= new Headers();
+    return this.#trailer;
+  }
+}
+
+/** What a unary call is made of. */
+export interface UnaryCallInit<I extends DescMessage, O extends DescMessage> {
+  method: DescMethodUnary<I, O>;
+  metadata: Uint8Array | undefined;
+  body: Uint8Array;
+  maxMessageBytes: number;
+  guard: CallGuard | undefined;
+}
+
+/** Makes a unary call on a stream of its own. */
+export function callUnary<I extends DescMessage, O extends DescMessage>(
+  stream: DuplexStream,
+  init: UnaryCallInit<I, O>,
+): Promise<UnaryResponse<I, O>> {
+  return new Promise((resolve, reject) => {
+    const call = new UnaryCall(stream, init, resolve, reject);
+    call.begin(init);
+  });
+}
+
+class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {
+  readonly #stream: DuplexStream;
+  readonly #method: DescMethodUnary<I, O>;
+  readonly #guard: CallGuard | undefined;
+  readonly #resolve: (answer: UnaryResponse<I, O>) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #reader: PacketReader;
+  #isOver = false;
+
+  constructor(
+    stream: DuplexStream,
+    init: UnaryCallInit<I, O>,
+    resolve: (answer: UnaryResponse<I, O>) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#stream = stream;
+    this.#method = init.method;
+    this.#guard = init.guard;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#reader = new PacketReader(init.maxMessageBytes);
+  }
+
+  begin({ metadata, body }: UnaryCallInit<I, O>): void {
+    this.#guard?.watch((error) => {
+      this.#stream.reset();
+      this.#fail(error);
+    });
+    try {
+      this.#stream.setReceiver(this);
+      new PacketWriter(this.#stream, 1).call(metadata, methodWire(this.#method).nameBytes, body);
+    } catch (error) {
+      this.#fail(failureOf(error, this.#rpc, this.#stream.id));
+    }
+  }
+
+  get #rpc(): string {
+    return methodWire(this.#method).path;
+  }
+
+  onData(bytes: Uint8Array): number {
+    // what follows the answer, such as the CloseSend, is not needed
+    if (this.#isOver) return bytes.length;
+    try {
+      this.#reader.push(bytes, this);
+    } catch (error) {
+      this.#stream.reset();
+      this.#fail(failureOf(error, this.#rpc, this.#stream.id));
+    }
+    return bytes.length;
+  }
+
+  onPacket(kind: number, control: boolean, stream: Uint64, _message: Uint64, body: Uint8Array): boolean {
+    if (this.#isOver || stream !== 1) return true;
+    switch (kind as Kind) {
+      case PacketKind.Message:
+        this.#answer(body);
+        break;
+      case PacketKind.Error:
+        this.#stream.closeWrite();
+        this.#fail(remoteError(decodeError(body), this.#rpc, this.#stream.id));
+        break;
+      case PacketKind.Cancel:
+        this.#stream.closeWrite();
+        this.#fail(canceledByServer(this.#rpc));
+        break;
+      case PacketKind.CloseSend:
+      case PacketKind.Close:
+        this.#stream.closeWrite();
+        this.#fail(this.#failure(`the server ended the call without an answer (${packetKindName(kind)})`));
+        break;
+      default:
+        if (control && kind !== PacketKind.Invoke) break;
+        this.#stream.reset();
+        this.#fail(this.#failure(`the server sent a packet of ${packetKindName(kind)}`));
+    }
+    return true;
+  }
+
+  onEnd(): void {
+    if (this.#isOver) return;
+    this.#stream.closeWrite();
+    this.#fail(this.#failure("the server ended the stream without an answer", Code.Unavailable));
+  }
+
+  onReset(error: TransportError): void {
+    if (this.#isOver) return;
+    this.#fail(transportFailure(error, this.#rpc));
+  }
+
+  onEndAhead(): void {}
+
+  onWritable(): void {}
+
+  #answer(body: Uint8Array): void {
+    // The caller ends the stream, after the answer: W7.2, W7.2b.
+    this.#stream.closeWrite();
+    let message: MessageShape<O>;
+    try {
+      message = decodeMessage(this.#method.output, body);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#fail(
+        this.#failure(`cannot decode ${this.#method.output.typeName}: ${text}`, Code.Internal, error),
+      );
+      return;
+    }
+    this.#isOver = true;
+    this.#guard?.release();
+    this.#resolve(new UnaryAnswer(this.#method, message));
+  }
+
+  #failure(text: string, code = Code.Internal, cause?: unknown): RpcError {
+    const rpc = this.#rpc;
+    return new RpcError(`${rpc}: ${text}`, code, { layer: "drpc", rpc, streamId: this.#stream.id, cause });
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#guard?.release();
+    this.#reject(error);
+  }
+}
