@@ -1,0 +1,85 @@
+import type { Interceptor } from "@connectrpc/connect";
+import type { YamuxOptions } from "../transport/index.js";
+import type { ApiVersionText } from "../version/index.js";
+
+/**
+ * Where a token comes from: the token itself, or a function that is asked before each dial, so that it may fetch a
+ * fresh one.
+ */
+export type TokenSource = string | ((signal: AbortSignal) => string | Promise<string>);
+
+/** `"negotiate"`, or a version that the connection is typed to. */
+export type VersionChoice = ApiVersionText | "negotiate";
+
+/** How to dial. */
+export interface DialOptions<V extends VersionChoice = VersionChoice> {
+  /** The control plane: `https://host`, `http://…`, `wss://…` or `ws://…`. A path in it is kept as a prefix. */
+  url: string | URL;
+
+  /** The agent's token. It is never part of an error. */
+  token: TokenSource;
+
+  /**
+   * The version of the API to ask for. `"negotiate"`, the default, dials the newest known and, when the server
+   * names an older one, dials once more with that. A fixed version gives a client without the methods that came
+   * later.
+   */
+  version?: V;
+
+  /**
+   * What this connection is. `"agent"`, the default, makes the agent look connected and disconnected; any other
+   * role never touches that: give your tool one of its own, such as `"my-log-streamer"`.
+   */
+  role?: string;
+
+  /**
+   * Ends the attempt, from the first packet to the answer of the first ping, unless it is done by then. 30,000 by
+   * default.
+   */
+  openTimeoutMs?: number;
+
+  /** Ends the attempt. */
+  signal?: AbortSignal;
+
+  /** More headers for the upgrade. Where the runtime's WebSocket cannot send headers this is an error. */
+  headers?: Readonly<Record<string, string>>;
+
+  /** As with every Connect transport: the first is the outermost. */
+  interceptors?: Interceptor[];
+
+  /** Largest message of a call in bytes, both ways; 4 MiB by default, which is what the reference peers take. */
+  maxMessageBytes?: number;
+
+  /** Deadline of calls that have none of their own. None by default. */
+  defaultTimeoutMs?: number;
+
+  /** Largest WebSocket message to accept, in bytes; 16 MiB by default. */
+  maxWebSocketMessageBytes?: number;
+
+  /** The multiplexer: windows, limits, keepalive. */
+  yamux?: YamuxOptions;
+}
+
+/** What only Node can do. */
+export interface NodeDialOptions<V extends VersionChoice = VersionChoice> extends DialOptions<V> {
+  /**
+   * A proxy's URL; `false` for none. By default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment decide.
+   */
+  proxy?: string | false;
+
+  /** Certificates: of the authority, and of this client. As in `node:tls`. */
+  tls?: {
+    ca?: string | Buffer | (string | Buffer)[];
+    cert?: string | Buffer;
+    key?: string | Buffer;
+    servername?: string;
+    /** Whether to accept a server without a valid certificate; true by default. Turn it off in tests only. */
+    rejectUnauthorized?: boolean;
+  };
+}
+
+/** What only runtimes need whose WebSocket sends no headers and shows no answer: browsers and some workers. */
+export interface WebDialOptions<V extends VersionChoice = VersionChoice> extends DialOptions<V> {
+  /** Where the token goes: in the query (the default), or in a cookie that the runtime has already. */
+  tokenIn?: "query" | "cookie";
+}

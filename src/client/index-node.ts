@@ -1,0 +1,18 @@
+/** Dialling a control plane from Node: with headers, proxies and certificates. */
+import type { AgentConnection } from "./connection.js";
+import { dialWith, type TypedVersion } from "./dial.js";
+import type { NodeDialOptions, VersionChoice } from "./dial-options.js";
+import { nodeOpener } from "./open-socket-node.js";
+
+export type { NodeDialOptions } from "./dial-options.js";
+export * from "./exports.js";
+
+/**
+ * Connects to a control plane.
+ * @throws DialError when it is refused or not reachable in time, with status, message, detail and validations.
+ */
+export function dialAgent<const V extends VersionChoice = "negotiate">(
+  options: NodeDialOptions<V>,
+): Promise<AgentConnection<TypedVersion<V>>> {
+  return dialWith(nodeOpener(options), options);
+}

@@ -1,0 +1,90 @@
+import type { IncomingMessage } from "node:http";
+import { WebSocket } from "ws";
+import type { ByteConnection } from "../transport/index.js";
+import { wsConnection } from "../transport/ws-node.js";
+import type { Attempt, SocketOpener } from "./dial.js";
+import { type DialError, refusedDial } from "./dial-error.js";
+import type { NodeDialOptions } from "./dial-options.js";
+import { shownUrl } from "./rpc-url.js";
+
+const tokenHeader = "Coder-Session-Token";
+const maxRefusalBytes = 64 * 1024;
+const maxRedirects = 10;
+
+/** Opens WebSockets with the `ws` package. */
+export function nodeOpener(options: Pick<NodeDialOptions, "proxy" | "tls">): SocketOpener {
+  return {
+    async open(attempt) {
+      const agent = await proxyAgent(attempt.url, options.proxy);
+      const socket = new WebSocket(attempt.url, {
+        headers: { ...attempt.headers, [tokenHeader]: attempt.token },
+        perMessageDeflate: false,
+        maxPayload: attempt.maxMessageBytes,
+        followRedirects: true,
+        maxRedirects,
+        ...options.tls,
+        ...(agent === undefined ? {} : { agent }),
+      });
+      return opened(socket, attempt);
+    },
+  };
+}
+
+function opened(socket: WebSocket, { url, signal }: Attempt): Promise<ByteConnection> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      socket.terminate();
+      settle(() => reject(signal.reason));
+    };
+    const settle = (outcome: () => void) => {
+      signal.removeEventListener("abort", giveUp);
+      outcome();
+    };
+    signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
+    socket.on("error", (error) => settle(() => reject(error)));
+    socket.on("unexpected-response", (_request, response) => {
+      refusal(url, response).then((error) => {
+        socket.terminate();
+        settle(() => reject(error));
+      });
+    });
+    socket.on("redirect", (target, request) => {
+      // a token is for the host that it was given for
+      if (new URL(target).host !== url.host) request.removeHeader(tokenHeader);
+    });
+    socket.on("open", () => {
+      const connection = wsConnection(socket, shownUrl(url));
+      settle(() => resolve(connection));
+    });
+  });
+}
+
+async function refusal(url: URL, response: IncomingMessage): Promise<DialError> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > maxRefusalBytes) break;
+    }
+  } catch {
+    // What has come of the body is enough to say why.
+  }
+  return refusedDial(shownUrl(url), {
+    status: response.statusCode ?? 0,
+    contentType: response.headers["content-type"],
+    body: Buffer.concat(chunks).toString(),
+  });
+}
+
+/** The agent for a proxy; loaded only where there is one. */
+async function proxyAgent(url: URL, proxy: string | false | undefined) {
+  if (proxy === false) return undefined;
+  const { getProxyForUrl } = await import("proxy-from-env");
+  const found = proxy ?? getProxyForUrl(url.href.replace(/^ws/, "http"));
+  if (found === "") return undefined;
+  const { HttpsProxyAgent } = await import("https-proxy-agent");
+  return new HttpsProxyAgent(found);
+}

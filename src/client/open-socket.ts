@@ -1,0 +1,79 @@
+import { Code } from "@connectrpc/connect";
+import { type ByteConnection, type StandardWebSocket, webSocketConnection } from "../transport/index.js";
+import type { Attempt, SocketOpener } from "./dial.js";
+import { DialError, refusedDial } from "./dial-error.js";
+import type { WebDialOptions } from "./dial-options.js";
+import { shownUrl } from "./rpc-url.js";
+
+const tokenQuery = "coder_session_token";
+
+/** A plain GET to the endpoint gets this when only the upgrade was missing. */
+const upgradeRequired = 426;
+
+/** Opens WebSockets with the runtime's own `WebSocket`, which sends no headers and shows no answer. */
+export function webOpener(options: Pick<WebDialOptions, "tokenIn">): SocketOpener {
+  const address = ({ url, token }: Attempt) => {
+    const full = new URL(url);
+    if (options.tokenIn !== "cookie") full.searchParams.set(tokenQuery, token);
+    return full;
+  };
+  return {
+    open(attempt) {
+      if (Object.keys(attempt.headers).length > 0) {
+        throw new DialError(
+          shownUrl(attempt.url),
+          "the WebSocket of this runtime cannot send headers; leave `headers` out",
+          Code.InvalidArgument,
+        );
+      }
+      return opened(new WebSocket(address(attempt)), attempt);
+    },
+    async check(attempt) {
+      const url = address(attempt);
+      url.protocol = url.protocol.replace("ws", "http");
+      let response: Response;
+      try {
+        response = await fetch(url, { signal: attempt.signal, credentials: "include" });
+      } catch (error) {
+        attempt.signal.throwIfAborted();
+        const text = error instanceof Error ? error.message : String(error);
+        const hint = `cannot ask the server for its version (${text}); dial with a fixed \`version\``;
+        throw new DialError(shownUrl(attempt.url), hint, Code.Unavailable, { cause: error });
+      }
+      if (response.status === upgradeRequired) {
+        await response.body?.cancel();
+        return;
+      }
+      throw refusedDial(shownUrl(attempt.url), {
+        status: response.status,
+        contentType: response.headers.get("content-type") ?? undefined,
+        body: await response.text(),
+      });
+    },
+  };
+}
+
+function opened(socket: WebSocket, { url, signal }: Attempt): Promise<ByteConnection> {
+  return new Promise((resolve, reject) => {
+    const name = shownUrl(url);
+    const settle = (outcome: () => void) => {
+      signal.removeEventListener("abort", giveUp);
+      outcome();
+    };
+    const giveUp = () => {
+      socket.close();
+      settle(() => reject(signal.reason));
+    };
+    signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
+    socket.addEventListener("open", () => {
+      const connection = webSocketConnection(socket as unknown as StandardWebSocket, name);
+      settle(() => resolve(connection));
+    });
+    socket.addEventListener("close", ({ code, reason }) => {
+      const why = reason === "" ? `code ${code}` : `code ${code}: ${reason}`;
+      const text = `refused or not reachable (${why}); this runtime does not show more`;
+      settle(() => reject(new DialError(name, text, Code.Unavailable)));
+    });
+  });
+}

@@ -1,0 +1,24 @@
+const rpcPath = "/api/v2/workspaceagents/me/rpc";
+
+/**
+ * The endpoint on a control plane, with version and role. C1.2: the keys in order, an empty role left out.
+ * @throws TypeError when the text is no URL, or not one of http, https, ws and wss.
+ */
+export function rpcUrl(base: string | URL, version: string, role: string): URL {
+  const url = new URL(base);
+  if (!/^(https?|wss?):$/.test(url.protocol)) {
+    throw new TypeError(`dial: ${url.protocol}// is not http, https, ws or wss`);
+  }
+  url.protocol = url.protocol.replace("http", "ws");
+  url.pathname = url.pathname.replace(/\/+$/, "") + rpcPath;
+  url.hash = "";
+  url.search = "";
+  if (role !== "") url.searchParams.set("role", role);
+  url.searchParams.set("version", version);
+  return url;
+}
+
+/** A URL to show: without credentials and query, where tokens could be. */
+export function shownUrl(url: URL): string {
+  return `${url.protocol}//${url.host}${url.pathname}`;
+}

@@ -1,0 +1,68 @@
+import { methodSince, newestMinor } from "../gen/versions.js";
+import { type ApiVersion, apiMajor } from "./api-version.js";
+
+type AgentMethods = (typeof methodSince)["coder.agent.v2.Agent"];
+type TailnetMethods = (typeof methodSince)["coder.tailnet.v2.Tailnet"];
+
+/** Minors of API 2.x that this library knows, as types. */
+type MinorsUpTo<M extends number, Known extends number[] = []> = Known["length"] extends M
+  ? Known[number] | M
+  : MinorsUpTo<M, [...Known, Known["length"]]>;
+
+/** A minor of API 2.x. */
+export type ApiMinor = MinorsUpTo<typeof newestMinor>;
+
+/** A version of the API as text: `"2.0"` to `"2.10"`. */
+export type ApiVersionText = `${typeof apiMajor}.${ApiMinor}`;
+
+/** The minor of a version as text. */
+export type MinorOf<V extends ApiVersionText> = V extends `${number}.${infer M extends ApiMinor}` ? M : never;
+
+/** Names of a table whose minor is at most `M`. */
+type NamesUpTo<Table, M extends ApiMinor> = {
+  [Name in keyof Table]: Table[Name] extends MinorsUpTo<M> ? Name : never;
+}[keyof Table];
+
+/** Methods of `coder.agent.v2.Agent` that a version promises. */
+export type AgentMethodsOf<V extends ApiVersionText> = NamesUpTo<AgentMethods, MinorOf<V>>;
+
+/** Methods of `coder.tailnet.v2.Tailnet` that a version promises. */
+export type TailnetMethodsOf<V extends ApiVersionText> = NamesUpTo<TailnetMethods, MinorOf<V>>;
+
+/** Any method of the two services, by its local name. */
+export type ApiMethod = keyof AgentMethods | keyof TailnetMethods;
+
+const sinceByMethod: Readonly<Record<string, number>> = {
+  ...methodSince["coder.agent.v2.Agent"],
+  ...methodSince["coder.tailnet.v2.Tailnet"],
+};
+
+/** The first version that promises a method. */
+export function methodVersion(method: ApiMethod): ApiVersion {
+  return { major: apiMajor, minor: sinceByMethod[method] ?? newestMinor };
+}
+
+/** True when a version promises a method. A server may have it earlier. */
+export function versionHas(version: ApiVersion, method: ApiMethod): boolean {
+  return version.minor >= methodVersion(method).minor;
+}
+
+/** One line of the table of what exists since when. */
+export interface LadderEntry {
+  service: string;
+  /** The name on the wire. */
+  method: string;
+  since: ApiVersion;
+}
+
+/** All methods of the versioned services, oldest first. */
+export function ladder(): LadderEntry[] {
+  const entries: LadderEntry[] = [];
+  for (const [service, methods] of Object.entries(methodSince)) {
+    for (const [name, minor] of Object.entries(methods)) {
+      const method = name[0]?.toUpperCase() + name.slice(1);
+      entries.push({ service, method, since: { major: apiMajor, minor } });
+    }
+  }
+  return entries.sort((a, b) => a.since.minor - b.since.minor);
+}
