@@ -1,6 +1,6 @@
 /**
- * Bytes to values and back, without I/O, timers or imports: the dRPC and yamux frames and the frames of the
- * boundary audit socket.
+ * Bytes to values and back, without I/O, timers or imports: the dRPC and yamux frames, the frames of the boundary
+ * audit socket, UUIDs.
  */
 export {
   BoundaryFrameReader,
@@ -30,6 +30,7 @@ export { PacketReader } from "./drpc-packet-reader.js";
 export type { WireErrorCode } from "./errors.js";
 export { WireError } from "./errors.js";
 export { decodeUtf8, encodeUtf8 } from "./utf8.js";
+export { formatUuid, nilUuid, normalizeUuid, parseUuid, uuidBytes } from "./uuid.js";
 export type { Uint64 } from "./varint.js";
 export { maxVarintBytes, next, uint64, VarintAccumulator, varintLength, writeVarint } from "./varint.js";
 export type { FrameSink } from "./yamux-frame-reader.js";

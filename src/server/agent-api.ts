@@ -1,0 +1,229 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { create } from "@bufbuild/protobuf";
+import { createContextValues, type Interceptor } from "@connectrpc/connect";
+import { type DERPMap, DERPMapSchema } from "../gen/coder/tailnet/v2/tailnet_pb.js";
+import type { Routes } from "../rpc/index.js";
+import type { AgentStore } from "../store/index.js";
+import type { YamuxOptions } from "../transport/index.js";
+import type { ApiVersion } from "../version/index.js";
+import {
+  type AgentIdentity,
+  type AgentSession,
+  agentSession,
+  agentSessionKey,
+  isAgentRole,
+} from "./agent-session.js";
+import { ApiError, asApiError } from "./api-error.js";
+import { attachHandlers, type NodeServer, pathOf } from "./attach.js";
+import { authenticateAgent } from "./authenticate.js";
+import { connectProtocols } from "./connect-protocols.js";
+import { type MonitorOptions, monitorConnection } from "./connection-monitor.js";
+import { type Events, LocalEvents } from "./events.js";
+import type { HandlerDeps } from "./handlers/deps.js";
+import { agentRoutes } from "./handlers/index.js";
+import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http-answer.js";
+import { postLogSource } from "./log-source.js";
+import { createRpcEndpoint, type DialRequest, type RpcEndpoint, type RpcSession } from "./rpc-endpoint.js";
+import { sessionToken } from "./session-token.js";
+
+/** How an agent API is made. */
+export interface AgentApiOptions {
+  /** Where things are kept. */
+  store: AgentStore;
+  /**
+   * Says which agent dials; by default the store's agent with the token. Throw an `ApiError` to refuse.
+   */
+  authenticate?(request: DialRequest): AgentIdentity | Promise<AgentIdentity>;
+  /** Told what happens; by default nobody is. */
+  events?: Events;
+  /** Told of each session, also of those in roles that are not the agent's. What it returns is called at the end. */
+  onSession?(session: AgentSession, connection: RpcSession<AgentIdentity>): (() => void) | undefined;
+  /** More handlers on the same connections. */
+  routes?: Routes;
+  /** Around all handlers, over dRPC and over HTTP protocols. */
+  interceptors?: Interceptor[];
+  /** The newest version to serve; 2.10 by default. */
+  serverVersion?: ApiVersion;
+  /** What agents get as DERP map; one without regions by default. */
+  derpMap?: () => DERPMap;
+  /** The banners that agents show. None by default. */
+  banners?: HandlerDeps["banners"];
+  /** How often agents report stats, in milliseconds; 30,000 by default. */
+  statsIntervalMs?: number;
+  /** How an agent's connection is watched. */
+  monitor?: MonitorOptions;
+  yamux?: YamuxOptions;
+  /** Largest message of a call in bytes; 4 MiB by default. */
+  maxMessageBytes?: number;
+  /** The `X-Coder-Build-Version` of answers. */
+  buildVersion?: string;
+  /** Microseconds since 1970; the clock of this machine by default. */
+  nowUs?: () => number;
+}
+
+/** The agent API: all handlers, ready to be mounted. */
+export interface AgentApi {
+  /** The handlers, for any Connect server. Calls need the agent's session in `context.values`. */
+  readonly routes: Routes;
+  /** Sessions over WebSocket that are open. */
+  readonly sessionCount: number;
+  /**
+   * Serves it on an HTTP server: the upgrade at `/api/v2/workspaceagents/me/rpc`, the HTTP endpoints beside it, and
+   * the same RPCs over Connect, gRPC and gRPC-Web. Other requests go where they went before.
+   * @returns what takes it off again.
+   */
+  attach(server: NodeServer): () => void;
+  /** The same for a server that routes by itself: true when the request was for the API. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /**
+   * Ends all sessions in order.
+   * @param timeoutMs how long to wait for calls under way; 0 by default.
+   */
+  close(timeoutMs?: number): Promise<void>;
+}
+
+const mePrefix = "/api/v2/workspaceagents/me/";
+const defaultStatsIntervalMs = 30_000;
+
+/** Makes the agent API on a store. */
+export function createAgentApi(options: AgentApiOptions): AgentApi {
+  return new Api(options);
+}
+
+class Api implements AgentApi {
+  readonly routes: Routes;
+  readonly #options: AgentApiOptions;
+  readonly #deps: HandlerDeps;
+  readonly #endpoint: RpcEndpoint;
+  readonly #protocols: ReturnType<typeof connectProtocols>;
+  /** Updates of connections that have ended and are not written yet. */
+  readonly #lastUpdates = new Set<Promise<void>>();
+
+  constructor(options: AgentApiOptions) {
+    this.#options = options;
+    const emptyMap = create(DERPMapSchema, { homeParams: {} });
+    this.#deps = {
+      store: options.store,
+      events: options.events ?? new LocalEvents(),
+      nowUs: options.nowUs ?? (() => Math.round((performance.timeOrigin + performance.now()) * 1000)),
+      statsIntervalMs: options.statsIntervalMs ?? defaultStatsIntervalMs,
+      banners: options.banners ?? (() => []),
+      derpMap: options.derpMap ?? (() => emptyMap),
+    };
+    const handlers = agentRoutes(this.#deps);
+    this.routes = (router) => {
+      handlers(router);
+      options.routes?.(router);
+    };
+    const { serverVersion, yamux, maxMessageBytes, buildVersion, interceptors } = options;
+    this.#endpoint = createRpcEndpoint<AgentIdentity>({
+      authenticate: (request) => this.#authenticate(request),
+      routes: this.routes,
+      contextValues: (session) => createContextValues().set(agentSessionKey, sessionFacts(session)),
+      onSession: (session) => this.#onSession(session),
+      ...(interceptors === undefined ? {} : { interceptors }),
+      ...(serverVersion === undefined ? {} : { serverVersion }),
+      ...(yamux === undefined ? {} : { yamux }),
+      ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
+      ...(buildVersion === undefined ? {} : { buildVersion }),
+    });
+    this.#protocols = connectProtocols({
+      routes: this.routes,
+      authenticate: (request) => this.#authenticate(request),
+      interceptors: interceptors ?? [],
+    });
+  }
+
+  get sessionCount(): number {
+    return this.#endpoint.sessionCount;
+  }
+
+  attach(server: NodeServer): () => void {
+    return attachHandlers(server, {
+      wants: (path) => this.#wants(path),
+      handle: (request, response) => void this.handle(request, response),
+      upgrade: (request, socket, head) => void this.upgrade(request, socket, head),
+    });
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): boolean {
+    const path = pathOf(request);
+    if (!this.#wants(path)) return false;
+    if (path === this.#endpoint.path) void this.#endpoint.handle(request, response);
+    else if (path.startsWith(mePrefix)) void this.#me(request, response, path.slice(mePrefix.length));
+    else void this.#protocols.handle(request, response);
+    return true;
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const path = pathOf(request);
+    if (!this.#wants(path)) return false;
+    if (path === this.#endpoint.path) void this.#endpoint.upgrade(request, socket, head);
+    else this.#send(socket, errorAnswer(new ApiError(404, "Route not found.")));
+    return true;
+  }
+
+  async close(timeoutMs?: number): Promise<void> {
+    await this.#endpoint.close(timeoutMs);
+    await Promise.all(this.#lastUpdates);
+  }
+
+  #wants(path: string): boolean {
+    return path.startsWith(mePrefix) || this.#protocols.wants(path);
+  }
+
+  #authenticate(request: DialRequest): AgentIdentity | Promise<AgentIdentity> {
+    const own = this.#options.authenticate;
+    return own === undefined ? authenticateAgent(this.#options.store, request.token) : own(request);
+  }
+
+  /** Requests beside the RPC: first who it is, then what is asked. S1.4. */
+  async #me(request: IncomingMessage, response: ServerResponse, route: string): Promise<void> {
+    try {
+      const url = new URL(request.url ?? "/", "http://localhost");
+      const { headers } = request;
+      const { remoteAddress } = request.socket;
+      const token = sessionToken({ headers, query: url.searchParams });
+      const { agent } = await this.#authenticate({ token, headers, url, remoteAddress });
+      this.#send(response, await this.#answer(request, route, agent.id));
+    } catch (error) {
+      this.#send(response, errorAnswer(asApiError(error)));
+    }
+  }
+
+  async #answer(request: IncomingMessage, route: string, agentId: string): Promise<HttpAnswer> {
+    if (route !== "log-source") throw new ApiError(404, "Route not found.");
+    if (request.method !== "POST") return { status: 405, headers: { Allow: "POST" }, body: "" };
+    return postLogSource(request, agentId, this.#options.store, this.#deps.nowUs);
+  }
+
+  #onSession(connection: RpcSession<AgentIdentity>): () => void {
+    const who = sessionFacts(connection);
+    const onEnd = this.#options.onSession?.(who, connection);
+    const monitored = isAgentRole(connection.role)
+      ? monitorConnection(
+          this.#deps,
+          connection.session,
+          connection.identity.agent,
+          who,
+          this.#options.monitor,
+        )
+      : undefined;
+    return () => {
+      onEnd?.();
+      if (monitored === undefined) return;
+      const last = monitored().finally(() => this.#lastUpdates.delete(last));
+      this.#lastUpdates.add(last);
+    };
+  }
+
+  #send(to: AnswerTo, answer: HttpAnswer): void {
+    sendAnswer(to, answer, this.#options.buildVersion ?? "agentwire");
+  }
+}
+
+function sessionFacts({ identity, apiVersion, role }: RpcSession<AgentIdentity>): AgentSession {
+  return agentSession(identity, apiVersion, role);
+}

@@ -1,0 +1,79 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { Routes } from "../rpc/index.js";
+import { formatVersion, newestVersion } from "../version/index.js";
+import { type AgentIdentity, agentSession, agentSessionKey } from "./agent-session.js";
+import { ApiError } from "./api-error.js";
+import type { DialRequest } from "./rpc-endpoint.js";
+import { sessionToken } from "./session-token.js";
+
+/** What is needed to serve the RPCs over HTTP. */
+export interface ConnectProtocolsOptions {
+  routes: Routes;
+  authenticate(request: DialRequest): AgentIdentity | Promise<AgentIdentity>;
+  interceptors: readonly Interceptor[];
+}
+
+type NodeHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+const servicePaths = ["/coder.agent.v2.Agent/", "/coder.tailnet.v2.Tailnet/"];
+
+/**
+ * The same handlers over Connect, gRPC and gRPC-Web. Each call brings its token, in the places where a dial has it;
+ * there is no session: newest version, no role, no monitor.
+ *
+ * Needs the package `@connectrpc/connect-node`; without it these paths say so.
+ */
+export function connectProtocols(options: ConnectProtocolsOptions) {
+  let handler: Promise<NodeHandler> | undefined;
+  return {
+    wants: (path: string) => servicePaths.some((prefix) => path.startsWith(prefix)),
+    async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+      handler ??= nodeHandler(options);
+      try {
+        (await handler)(request, response);
+      } catch {
+        response.writeHead(501, { "Content-Type": "text/plain; charset=utf-8" });
+        response.end(
+          "RPCs over HTTP need the package @connectrpc/connect-node: npm install @connectrpc/connect-node\n",
+        );
+      }
+    },
+  };
+}
+
+async function nodeHandler(options: ConnectProtocolsOptions): Promise<NodeHandler> {
+  const { connectNodeAdapter } = await import("@connectrpc/connect-node");
+  return connectNodeAdapter({
+    routes: options.routes,
+    interceptors: [authentication(options), ...options.interceptors],
+  }) as NodeHandler;
+}
+
+function authentication({ authenticate }: ConnectProtocolsOptions): Interceptor {
+  return (next) => async (request) => {
+    const url = new URL(request.url);
+    const headers = Object.fromEntries(request.header);
+    const token = sessionToken({ headers, query: url.searchParams });
+    try {
+      const identity = await authenticate({ token, headers, url, remoteAddress: undefined });
+      request.contextValues.set(agentSessionKey, agentSession(identity, formatVersion(newestVersion)));
+    } catch (error) {
+      throw refusal(error);
+    }
+    return next(request);
+  };
+}
+
+function refusal(error: unknown): ConnectError {
+  if (!(error instanceof ApiError))
+    return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
+  const code =
+    error.status === 401
+      ? Code.Unauthenticated
+      : error.status === 403
+        ? Code.PermissionDenied
+        : Code.Internal;
+  const text = error.detail === undefined ? error.message : `${error.message} ${error.detail}`;
+  return new ConnectError(text, code);
+}

@@ -1,0 +1,126 @@
+import { Code } from "@connectrpc/connect";
+import { formatUuid } from "../../codec/index.js";
+import {
+  AppHealth as WireHealth,
+  UpdateAppStatusRequest_AppStatusState as WireState,
+} from "../../gen/coder/agent/v2/agent_pb.js";
+import { goQuote } from "../../rpc/index.js";
+import type { AppHealth, AppRecord, AppState } from "../../store/index.js";
+import { sessionOf } from "../agent-session.js";
+import type { AgentHandlers, HandlerDeps } from "./deps.js";
+import { doing, HandlerFailure, invalidUuid, textOf } from "./failure.js";
+import { enumText } from "./lifecycle.js";
+
+const healths: Readonly<Partial<Record<WireHealth, AppHealth>>> = {
+  [WireHealth.DISABLED]: "disabled",
+  [WireHealth.INITIALIZING]: "initializing",
+  [WireHealth.HEALTHY]: "healthy",
+  [WireHealth.UNHEALTHY]: "unhealthy",
+};
+
+const states: Readonly<Partial<Record<WireState, AppState>>> = {
+  [WireState.WORKING]: "working",
+  [WireState.IDLE]: "idle",
+  [WireState.COMPLETE]: "complete",
+  [WireState.FAILURE]: "failure",
+};
+
+/** The reference server calls them characters and counts bytes. S3.48. */
+const maxMessageBytes = 160;
+
+/** BatchUpdateAppHealths and UpdateAppStatus. S3.42–S3.54. */
+export function appHandlers(deps: HandlerDeps): AgentHandlers {
+  const appsOf = (agentId: string) =>
+    doing(`get workspace apps by agent ID ${goQuote(agentId)}`, () => deps.store.apps(agentId));
+
+  return {
+    async batchUpdateAppHealths({ updates }, context) {
+      if (updates.length === 0) return {};
+      const { agentId, ownerId, workspaceId } = sessionOf(context);
+      const apps = await appsOf(agentId);
+      // all are looked at before any is written
+      const changes = updates.map(({ id, health }) => {
+        const app = appOf(apps, id);
+        return { app, health: healthOf(app, health) };
+      });
+      const changed = changes.filter(({ app, health }) => app.health !== health);
+      for (const { app, health } of changed) {
+        await doing(`update workspace app health for app ${goQuote(app.id)} (${goQuote(app.slug)})`, () =>
+          deps.store.updateAppHealth(app.id, health),
+        );
+      }
+      if (changed.length > 0)
+        deps.events.publish({ topic: "agent", kind: "app_health", ownerId, workspaceId, agentId });
+      return {};
+    },
+
+    async updateAppStatus({ slug, state: wireState, message, uri }, context) {
+      const { agentId, ownerId, workspaceId } = sessionOf(context);
+      if (Buffer.byteLength(message) > maxMessageBytes) {
+        const detail = `Message must be less than ${maxMessageBytes} characters.`;
+        throw refusal(400, "Message is too long.", detail, { field: "message", detail });
+      }
+      const state = states[wireState];
+      if (state === undefined) {
+        const detail = "State must be one of: complete, failure, working, idle.";
+        throw refusal(400, "Invalid state provided.", `invalid state: "${wireState}"`, {
+          field: "state",
+          detail,
+        });
+      }
+      const app = (await deps.store.apps(agentId)).find((candidate) => candidate.slug === slug);
+      if (app === undefined) {
+        throw refusal(400, "Failed to get workspace app.", `No app found with slug ${goQuote(slug)}`);
+      }
+      try {
+        await deps.store.insertAppStatus({
+          id: crypto.randomUUID(),
+          workspaceId,
+          agentId,
+          appId: app.id,
+          state,
+          message,
+          uri: uri === "" ? undefined : uri,
+          createdAtUs: deps.nowUs(),
+        });
+      } catch (error) {
+        throw refusal(500, "Failed to insert workspace app status.", textOf(error));
+      }
+      deps.events.publish({ topic: "agent", kind: "agt_app_status_update", ownerId, workspaceId, agentId });
+      return {};
+    },
+  };
+}
+
+function appOf(apps: readonly AppRecord[], id: Uint8Array): AppRecord {
+  const text = formatUuid(id);
+  if (text === undefined)
+    throw new HandlerFailure(`parse workspace app ID ${goQuote(id)}: ${invalidUuid(id)}`);
+  const app = apps.find((candidate) => candidate.id === text);
+  if (app === undefined) throw new HandlerFailure(`workspace app ID "${text}" not found`, Code.NotFound);
+  if (app.healthcheck === undefined) {
+    throw new HandlerFailure(
+      `workspace app "${text}" (${goQuote(app.slug)}) does not have healthchecks enabled`,
+    );
+  }
+  return app;
+}
+
+function healthOf(app: AppRecord, health: WireHealth): AppHealth {
+  const known = healths[health];
+  if (known !== undefined) return known;
+  const name = goQuote(enumText(WireHealth, health));
+  throw new HandlerFailure(`unknown health status ${name} for app "${app.id}" (${goQuote(app.slug)})`);
+}
+
+/** An HTTP-style error as text. S3.51. */
+function refusal(
+  status: number,
+  message: string,
+  detail: string,
+  validation?: { field: string; detail: string },
+): HandlerFailure {
+  const lines = [`unexpected status code ${status}: ${message}`, `\tError: ${detail}`];
+  if (validation !== undefined) lines.push(`\t${validation.field}: ${validation.detail}`);
+  return new HandlerFailure(lines.join("\n"), status === 500 ? Code.Internal : Code.InvalidArgument);
+}

@@ -1,0 +1,127 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { parseUuid } from "../../codec/index.js";
+import {
+  type ManifestSchema,
+  WorkspaceApp_Health,
+  WorkspaceApp_SharingLevel,
+} from "../../gen/coder/agent/v2/agent_pb.js";
+import type {
+  AppHealth,
+  AppRecord,
+  DevcontainerRecord,
+  MetadataRecord,
+  ScriptRecord,
+  SharingLevel,
+} from "../../store/index.js";
+import { sessionOf } from "../agent-session.js";
+import { type AgentHandlers, freshAgent, type HandlerDeps } from "./deps.js";
+import { doing, HandlerFailure } from "./failure.js";
+import { secondsAsNanoseconds, secondsDuration } from "./time.js";
+
+const sharingLevels: Readonly<Record<SharingLevel, WorkspaceApp_SharingLevel>> = {
+  owner: WorkspaceApp_SharingLevel.OWNER,
+  authenticated: WorkspaceApp_SharingLevel.AUTHENTICATED,
+  public: WorkspaceApp_SharingLevel.PUBLIC,
+  organization: WorkspaceApp_SharingLevel.ORGANIZATION,
+};
+
+const healths: Readonly<Record<AppHealth, WorkspaceApp_Health>> = {
+  disabled: WorkspaceApp_Health.DISABLED,
+  initializing: WorkspaceApp_Health.INITIALIZING,
+  healthy: WorkspaceApp_Health.HEALTHY,
+  unhealthy: WorkspaceApp_Health.UNHEALTHY,
+};
+
+/** GetManifest. S3.12–S3.23. */
+export function manifestHandlers(deps: HandlerDeps): AgentHandlers {
+  return {
+    async getManifest(_request, context) {
+      const { agentId, workspaceId } = sessionOf(context);
+      const agent = await freshAgent(deps, agentId, "getting workspace agent: ");
+      const [workspace, records] = await doing("fetching workspace agent data", () =>
+        Promise.all([deps.store.workspace(workspaceId), deps.store.manifestRecords(agentId)]),
+      );
+      if (workspace === undefined) {
+        const text = "fetching workspace agent data: getting workspace by id: sql: no rows in result set";
+        throw new HandlerFailure(text, Code.NotFound);
+      }
+      const manifest: MessageInitShape<typeof ManifestSchema> = {
+        agentId: bytesOf(agent.id),
+        agentName: agent.name,
+        ownerUsername: workspace.ownerUsername,
+        workspaceId: bytesOf(workspace.id),
+        workspaceName: workspace.name,
+        environmentVariables: { ...agent.environment },
+        directory: agent.directory,
+        motdPath: agent.motdFile,
+        derpMap: deps.derpMap(),
+        scripts: records.scripts.map(scriptOf),
+        apps: records.apps.map(appOf),
+        metadata: records.metadata.map(metadataOf),
+        devcontainers: records.devcontainers.map(devcontainerOf),
+        ...(agent.parentId === undefined ? {} : { parentId: bytesOf(agent.parentId) }),
+      };
+      return manifest;
+    },
+  };
+}
+
+/** The bytes of an id of the store. */
+export function bytesOf(id: string): Uint8Array {
+  return parseUuid(id) ?? new Uint8Array(0);
+}
+
+function scriptOf(script: ScriptRecord) {
+  return {
+    id: bytesOf(script.id),
+    logSourceId: bytesOf(script.logSourceId),
+    logPath: script.logPath,
+    script: script.script,
+    cron: script.cron,
+    runOnStart: script.runOnStart,
+    runOnStop: script.runOnStop,
+    startBlocksLogin: script.startBlocksLogin,
+    timeout: secondsDuration(script.timeoutSeconds),
+    displayName: script.displayName,
+  };
+}
+
+function appOf(app: AppRecord) {
+  const { url = "", intervalSeconds = 0, threshold = 0 } = app.healthcheck ?? {};
+  return {
+    id: bytesOf(app.id),
+    url: app.url,
+    external: app.external,
+    slug: app.slug,
+    displayName: app.displayName,
+    command: app.command,
+    icon: app.icon,
+    subdomain: app.subdomain,
+    sharingLevel: sharingLevels[app.sharingLevel],
+    // always there, also where nothing is checked
+    healthcheck: { url, interval: secondsDuration(intervalSeconds), threshold },
+    health: healths[app.health],
+    hidden: app.hidden,
+  };
+}
+
+function metadataOf(metadata: MetadataRecord) {
+  return {
+    displayName: metadata.displayName,
+    key: metadata.key,
+    script: metadata.script,
+    interval: secondsAsNanoseconds(metadata.intervalSeconds),
+    timeout: secondsAsNanoseconds(metadata.timeoutSeconds),
+  };
+}
+
+function devcontainerOf(devcontainer: DevcontainerRecord) {
+  return {
+    id: bytesOf(devcontainer.id),
+    workspaceFolder: devcontainer.workspaceFolder,
+    configPath: devcontainer.configPath,
+    name: devcontainer.name,
+    ...(devcontainer.subagentId === undefined ? {} : { subagentId: bytesOf(devcontainer.subagentId) }),
+  };
+}

@@ -1,0 +1,255 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { ContextValues, Interceptor } from "@connectrpc/connect";
+import { type WebSocket, WebSocketServer } from "ws";
+import {
+  createRpcTable,
+  type Routes,
+  type RpcError,
+  type RpcTable,
+  type ServeOptions,
+  serveStream,
+} from "../rpc/index.js";
+import {
+  createYamuxSession,
+  type TransportError,
+  type YamuxOptions,
+  type YamuxSession,
+} from "../transport/index.js";
+import { wsConnection } from "../transport/ws-node.js";
+import {
+  type ApiVersion,
+  assumedVersion,
+  checkVersion,
+  newestVersion,
+  VersionError,
+} from "../version/index.js";
+import { ApiError, asApiError } from "./api-error.js";
+import { attachHandlers, type NodeServer } from "./attach.js";
+import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http-answer.js";
+import { sessionToken } from "./session-token.js";
+import { upgradeRefusal } from "./upgrade-check.js";
+
+/** Where agents dial. */
+export const defaultRpcPath = "/api/v2/workspaceagents/me/rpc";
+
+/** What is known of a request before its session. */
+export interface DialRequest {
+  /** The token, from the first of the five places that has one; undefined where none has. */
+  token: string | undefined;
+  headers: IncomingMessage["headers"];
+  url: URL;
+  remoteAddress: string | undefined;
+}
+
+/** A session that has begun. */
+export interface RpcSession<Identity> {
+  identity: Identity;
+  /** As the client wrote it, such as `2.10`; `2.0` where it wrote none. */
+  apiVersion: string;
+  /** As the client wrote it; an empty text where it wrote none, which means `agent`. */
+  role: string;
+  remoteAddress: string | undefined;
+  session: YamuxSession;
+}
+
+/** How dRPC is served over WebSocket. */
+export interface RpcEndpointOptions<Identity> {
+  /** Says who dials. Throw an `ApiError` to refuse; any other error is answered with 500, without its text. */
+  authenticate(request: DialRequest): Identity | Promise<Identity>;
+  /** Registers the handlers; the same function as for any Connect server. */
+  routes: Routes | RpcTable;
+  interceptors?: Interceptor[];
+  /** `/api/v2/workspaceagents/me/rpc` by default. */
+  path?: string;
+  /** The newest version to serve; older ones are served too. 2.10 by default. */
+  serverVersion?: ApiVersion;
+  /** What the handlers of a session get as `context.values`. */
+  contextValues?(session: RpcSession<Identity>): ContextValues;
+  /** Called for each session; what it returns is called at its end. */
+  onSession?(session: RpcSession<Identity>): ((end: TransportError) => void) | undefined;
+  /** Told of each stream that a peer broke. */
+  onProtocolError?(error: RpcError, session: RpcSession<Identity>): void;
+  /** Largest message of a call in bytes; 4 MiB by default. */
+  maxMessageBytes?: number;
+  /** Largest WebSocket message to accept, in bytes; 16 MiB by default. */
+  maxWebSocketMessageBytes?: number;
+  yamux?: YamuxOptions;
+  /** The `X-Coder-Build-Version` of answers. */
+  buildVersion?: string;
+}
+
+/** An endpoint: give it the requests for its path. */
+export interface RpcEndpoint {
+  readonly path: string;
+  /** Sessions that are open. */
+  readonly sessionCount: number;
+  /** Answers a request that is no upgrade. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Upgrades a request, or refuses it. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
+  /**
+   * Ends all sessions in order and takes no more.
+   * @param timeoutMs how long to wait for calls under way; 0 by default.
+   */
+  close(timeoutMs?: number): Promise<void>;
+}
+
+const defaultBuildVersion = "agentwire";
+const defaultMaxWebSocketMessageBytes = 16 * 1024 * 1024;
+
+/** Makes an endpoint for a server that routes by itself. Most use {@link attachRpc}. */
+export function createRpcEndpoint<Identity>(options: RpcEndpointOptions<Identity>): RpcEndpoint {
+  return new Endpoint(options);
+}
+
+/** A request that may become a session. */
+interface Accepted<Identity> {
+  identity: Identity;
+  apiVersion: string;
+  role: string;
+  remoteAddress: string | undefined;
+}
+
+class Endpoint<Identity> implements RpcEndpoint {
+  readonly path: string;
+  readonly #options: RpcEndpointOptions<Identity>;
+  readonly #table: RpcTable;
+  readonly #buildVersion: string;
+  readonly #upgrader: WebSocketServer;
+  readonly #sessions = new Set<YamuxSession>();
+  #isClosed = false;
+
+  constructor(options: RpcEndpointOptions<Identity>) {
+    this.#options = options;
+    this.path = options.path ?? defaultRpcPath;
+    this.#buildVersion = options.buildVersion ?? defaultBuildVersion;
+    const { routes, interceptors = [] } = options;
+    this.#table = typeof routes === "function" ? createRpcTable(routes, { interceptors }) : routes;
+    this.#upgrader = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.maxWebSocketMessageBytes ?? defaultMaxWebSocketMessageBytes,
+      handleProtocols: () => false,
+    });
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      await this.#accept(request);
+      this.#send(
+        response,
+        upgradeRefusal(request) ?? errorAnswer(new ApiError(400, "Failed to accept websocket.")),
+      );
+    } catch (error) {
+      this.#send(response, refusalOf(error));
+    }
+  }
+
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const giveUp = () => socket.destroy();
+    socket.on("error", giveUp);
+    try {
+      const accepted = await this.#accept(request);
+      const refusal = upgradeRefusal(request);
+      if (refusal !== undefined) this.#send(socket, refusal);
+      else if (this.#isClosed || socket.destroyed) socket.destroy();
+      else {
+        socket.off("error", giveUp);
+        this.#upgrader.handleUpgrade(request, socket, head, (webSocket) => this.#begin(webSocket, accepted));
+      }
+    } catch (error) {
+      this.#send(socket, refusalOf(error));
+    }
+  }
+
+  async close(timeoutMs = 0): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#sessions].map((session) => session.close(timeoutMs)));
+  }
+
+  /**
+   * Who, with which version, in which role: in this order. S1.22.
+   * @throws whatever refuses the request.
+   */
+  async #accept(request: IncomingMessage): Promise<Accepted<Identity>> {
+    const url = new URL(request.url ?? "/", "http://localhost");
+    const { headers } = request;
+    const { remoteAddress } = request.socket;
+    const token = sessionToken({ headers, query: url.searchParams });
+    const identity = await this.#options.authenticate({ token, headers, url, remoteAddress });
+    if (request.method !== "GET") throw new MethodNotAllowed();
+    const apiVersion = url.searchParams.get("version") || assumedVersion;
+    checkVersion(apiVersion, this.#options.serverVersion ?? newestVersion);
+    return { identity, apiVersion, role: url.searchParams.get("role") ?? "", remoteAddress };
+  }
+
+  #begin(webSocket: WebSocket, accepted: Accepted<Identity>): void {
+    const { maxMessageBytes, contextValues, onProtocolError, onSession, yamux } = this.#options;
+    const connection = wsConnection(webSocket, accepted.remoteAddress ?? "WebSocket");
+    const session = createYamuxSession(connection, {
+      role: "server",
+      ...yamux,
+      onStream: (stream) => serveStream(stream, this.#table, serveOptions),
+    });
+    const rpcSession: RpcSession<Identity> = { ...accepted, session };
+    const serveOptions: ServeOptions = {
+      ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
+      ...(contextValues === undefined ? {} : { contextValues: contextValues(rpcSession) }),
+      onProtocolError: (error) => onProtocolError?.(error, rpcSession),
+    };
+    this.#sessions.add(session);
+    const onEnd = onSession?.(rpcSession);
+    session.closed.then((end) => {
+      this.#sessions.delete(session);
+      onEnd?.(end);
+    });
+  }
+
+  #send(to: AnswerTo, answer: HttpAnswer): void {
+    sendAnswer(to, answer, this.#buildVersion);
+  }
+}
+
+class MethodNotAllowed extends Error {}
+
+function refusalOf(error: unknown): HttpAnswer {
+  if (error instanceof MethodNotAllowed) return { status: 405, headers: { Allow: "GET" }, body: "" };
+  if (error instanceof VersionError) {
+    const validations = [{ field: "version", detail: error.message }];
+    return errorAnswer(new ApiError(400, "Unknown or unsupported API version", { validations }));
+  }
+  return errorAnswer(asApiError(error));
+}
+
+/**
+ * Serves dRPC on somebody's HTTP server: upgrades on the endpoint's path, and answers requests there that are none.
+ * Requests for other paths go where they went before.
+ *
+ * @returns what takes the endpoint off again and ends its sessions.
+ */
+export function attachRpc<Identity>(server: NodeServer, options: RpcEndpointOptions<Identity>): RpcEndpoint {
+  const endpoint = createRpcEndpoint(options);
+  const detach = attachHandlers(server, {
+    wants: (path) => path === endpoint.path,
+    handle: (request, response) => void endpoint.handle(request, response),
+    upgrade: (request, socket, head) => void endpoint.upgrade(request, socket, head),
+  });
+  return {
+    path: endpoint.path,
+    get sessionCount() {
+      return endpoint.sessionCount;
+    },
+    handle: (request, response) => endpoint.handle(request, response),
+    upgrade: (request, socket, head) => endpoint.upgrade(request, socket, head),
+    close(timeoutMs) {
+      detach();
+      return endpoint.close(timeoutMs);
+    },
+  };
+}

@@ -1,0 +1,243 @@
+/*
+ * What a control plane keeps, in the words of the API. Ids are UUIDs as text, lower-case. Times are microseconds
+ * since 1970, UTC; they end in `Us`.
+ */
+
+/** Where an agent is in its life, as stored. S3.35. */
+export const lifecycleStates = [
+  "created",
+  "starting",
+  "start_timeout",
+  "start_error",
+  "ready",
+  "shutting_down",
+  "shutdown_timeout",
+  "shutdown_error",
+  "off",
+] as const;
+export type LifecycleState = (typeof lifecycleStates)[number];
+
+export type AppHealth = "disabled" | "initializing" | "healthy" | "unhealthy";
+export type AppState = "working" | "idle" | "complete" | "failure";
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+export type SharingLevel = "owner" | "authenticated" | "public" | "organization";
+
+export interface WorkspaceRecord {
+  id: string;
+  name: string;
+  ownerId: string;
+  ownerUsername: string;
+}
+
+export interface AgentRecord {
+  id: string;
+  workspaceId: string;
+  /** The agent that made this one; undefined for those of the workspace itself. */
+  parentId: string | undefined;
+  name: string;
+  /** A UUID; who has it is the agent. */
+  authToken: string;
+  architecture: string;
+  operatingSystem: string;
+  directory: string;
+  environment: Readonly<Record<string, string>>;
+  motdFile: string;
+  displayApps: readonly string[];
+  createdAtUs: number;
+
+  /** Reported by the agent when it starts. */
+  version: string;
+  apiVersion: string;
+  expandedDirectory: string;
+  subsystems: readonly string[];
+
+  lifecycleState: LifecycleState;
+  startedAtUs: number | undefined;
+  readyAtUs: number | undefined;
+
+  connection: ConnectionTimes;
+
+  logsLength: number;
+  logsOverflowed: boolean;
+}
+
+/** When an agent was seen. S2.4–S2.10. */
+export interface ConnectionTimes {
+  firstConnectedAtUs: number | undefined;
+  lastConnectedAtUs: number | undefined;
+  disconnectedAtUs: number | undefined;
+}
+
+export interface AppRecord {
+  id: string;
+  agentId: string;
+  slug: string;
+  displayName: string;
+  url: string;
+  command: string;
+  icon: string;
+  external: boolean;
+  subdomain: boolean;
+  hidden: boolean;
+  sharingLevel: SharingLevel;
+  health: AppHealth;
+  /** Undefined where the app has no health check. */
+  healthcheck: { url: string; intervalSeconds: number; threshold: number } | undefined;
+}
+
+export interface AppStatusRecord {
+  id: string;
+  workspaceId: string;
+  agentId: string;
+  appId: string;
+  state: AppState;
+  message: string;
+  uri: string | undefined;
+  createdAtUs: number;
+}
+
+export interface ScriptRecord {
+  id: string;
+  agentId: string;
+  logSourceId: string;
+  displayName: string;
+  logPath: string;
+  script: string;
+  cron: string;
+  runOnStart: boolean;
+  runOnStop: boolean;
+  startBlocksLogin: boolean;
+  timeoutSeconds: number;
+}
+
+export interface ScriptTimingRecord {
+  scriptId: string;
+  startedAtUs: number;
+  endedAtUs: number;
+  exitCode: number;
+  stage: "start" | "stop" | "cron";
+  status: "ok" | "exit_failure" | "timed_out" | "pipes_left_open";
+}
+
+export interface LogSourceRecord {
+  agentId: string;
+  id: string;
+  displayName: string;
+  icon: string;
+  createdAtUs: number;
+}
+
+export interface LogRecord {
+  /** Grows with each line of the store. */
+  id: number;
+  agentId: string;
+  createdAtUs: number;
+  level: LogLevel;
+  output: string;
+  logSourceId: string;
+}
+
+export interface MetadataRecord {
+  agentId: string;
+  key: string;
+  displayName: string;
+  script: string;
+  intervalSeconds: number;
+  timeoutSeconds: number;
+  value: string;
+  error: string;
+  /** Undefined until the agent has sent a value. */
+  collectedAtUs: number | undefined;
+}
+
+export interface DevcontainerRecord {
+  id: string;
+  agentId: string;
+  name: string;
+  workspaceFolder: string;
+  configPath: string;
+  subagentId: string | undefined;
+}
+
+/** What of an agent's machine is watched. */
+export interface ResourceMonitors {
+  memory: { enabled: boolean; thresholdPercent: number } | undefined;
+  volumes: readonly { path: string; enabled: boolean; thresholdPercent: number }[];
+}
+
+/** A sample of memory and volumes that an agent has sent. */
+export interface ResourceSample {
+  collectedAtUs: number;
+  memory: { usedBytes: bigint; totalBytes: bigint } | undefined;
+  volumes: readonly { path: string; usedBytes: bigint; totalBytes: bigint }[];
+}
+
+export interface ConnectionLogRecord {
+  id: string;
+  connectionId: string;
+  agentId: string;
+  atUs: number;
+  action: "connected" | "disconnected";
+  type: "ssh" | "vscode" | "jetbrains" | "reconnecting_pty";
+  ip: string | undefined;
+  statusCode: number | undefined;
+  reason: string | undefined;
+}
+
+export interface StatsRecord {
+  agentId: string;
+  createdAtUs: number;
+  connectionCount: bigint;
+  connectionMedianLatencyMs: number;
+  rxPackets: bigint;
+  rxBytes: bigint;
+  txPackets: bigint;
+  txBytes: bigint;
+  sessionsVscode: bigint;
+  sessionsJetbrains: bigint;
+  sessionsReconnectingPty: bigint;
+  sessionsSsh: bigint;
+}
+
+export interface BoundaryLogRecord {
+  id: string;
+  agentId: string;
+  sessionId: string | undefined;
+  sequence: number;
+  isAllowed: boolean;
+  atUs: number;
+  method: string;
+  url: string;
+  matchedRule: string | undefined;
+}
+
+/** The latest context of an agent. */
+export interface ContextSnapshotRecord {
+  agentId: string;
+  version: bigint;
+  aggregateHash: Uint8Array;
+  snapshotError: string;
+  receivedAtUs: number;
+  resources: readonly ContextResourceRecord[];
+}
+
+export interface ContextResourceRecord {
+  source: string;
+  sourcePath: string | undefined;
+  kind: "instruction_file" | "skill" | "mcp_config" | "mcp_server";
+  status: "ok" | "oversize" | "unreadable" | "invalid" | "excluded";
+  error: string;
+  contentHash: Uint8Array;
+  sizeBytes: bigint;
+  /** The typed body as protobuf JSON. */
+  body: unknown;
+}
+
+/** A telemetry event of a network client; the store does not look into it. */
+export interface TelemetryRecord {
+  id: string;
+  agentId: string;
+  receivedAtUs: number;
+  /** As protobuf JSON. */
+  event: unknown;
+}
