@@ -7,6 +7,9 @@ import ts from "typescript";
 
 /** For each room, the other rooms it may import. */
 const rooms = {
+  // the package's own entry
+  "index.ts": ["client"],
+  "index-node.ts": ["client"],
   codec: [],
   gen: ["codec"],
   version: ["gen"],

@@ -11,3 +11,4 @@ export type { TypedVersion } from "./dial.js";
 export type { DialErrorFacts, Validation } from "./dial-error.js";
 export { DialError } from "./dial-error.js";
 export type { DialOptions, TokenSource, VersionChoice } from "./dial-options.js";
+export * from "./names.js";

@@ -55,11 +55,8 @@ async function jsonBodyOf(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    // what the reference server's JSON library says of a text that ends too early
-    const isCut = /end of JSON|Unterminated|Expected/i.test(String(error));
-    throw new ApiError(400, "Request body must be valid JSON.", {
-      detail: isCut ? "unexpected EOF" : String(error),
-    });
+    const detail = error instanceof Error ? error.message : String(error);
+    throw new ApiError(400, "Request body must be valid JSON.", { detail });
   }
 }
 
