@@ -1,25 +1,37 @@
-import { defineConfig } from "tsdown";
+import { rmSync } from "node:fs";
+import { defineConfig, type UserConfig } from "tsdown";
 
-export default defineConfig({
-  entry: [
-    "src/index.ts",
-    "src/index-node.ts",
-    "src/{codec,rpc,version,server,store}/index.ts",
-    "src/{transport,client}/index.ts",
-    "src/{transport,client}/index-node.ts",
-    "src/gen/coder/**/*_pb.ts",
-    "src/cli/main.ts",
-  ],
+const outDir = "dist";
+// both builds write here, so neither may clean it
+rmSync(outDir, { recursive: true, force: true });
+
+const common: UserConfig = {
   // one file for each source file: bundlers take what they need, stack traces show where
   unbundle: true,
-  format: ["esm", "cjs"],
-  dts: true,
   target: "es2022",
   platform: "node",
   fixedExtension: false,
-  outDir: "dist",
-  clean: true,
+  root: "src",
+  outDir,
+  clean: false,
   report: false,
   logLevel: "warn",
   inputOptions: { checks: { pluginTimings: false } },
-});
+};
+
+export default defineConfig([
+  {
+    ...common,
+    entry: [
+      "src/index.ts",
+      "src/index-node.ts",
+      "src/{codec,rpc,version,server,store}/index.ts",
+      "src/{transport,client}/index.ts",
+      "src/{transport,client}/index-node.ts",
+      "src/gen/coder/**/*_pb.ts",
+    ],
+    format: ["esm", "cjs"],
+    dts: true,
+  },
+  { ...common, entry: ["src/cli/main.ts"], format: "esm", dts: false },
+]);

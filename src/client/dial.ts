@@ -14,8 +14,8 @@ import {
   versionNamedIn,
 } from "../version/index.js";
 import { type AgentConnection, createAgentConnection, type NewestVersionText } from "./connection.js";
-import { DialError } from "./dial-error.js";
 import type { DialOptions, TokenSource, VersionChoice } from "./dial-options.js";
+import { DialError } from "./request-errors.js";
 import { rpcUrl, shownUrl } from "./rpc-url.js";
 
 const defaultOpenTimeoutMs = 30_000;

@@ -3,8 +3,8 @@ import { WebSocket } from "ws";
 import type { ByteConnection } from "../transport/index.js";
 import { wsConnection } from "../transport/ws-node.js";
 import type { Attempt, SocketOpener } from "./dial.js";
-import { type DialError, refusedDial } from "./dial-error.js";
 import type { NodeDialOptions } from "./dial-options.js";
+import { type DialError, refusedDial } from "./request-errors.js";
 import { shownUrl } from "./rpc-url.js";
 
 const tokenHeader = "Coder-Session-Token";

@@ -1,8 +1,8 @@
 import { Code } from "@connectrpc/connect";
 import { type ByteConnection, type StandardWebSocket, webSocketConnection } from "../transport/index.js";
 import type { Attempt, SocketOpener } from "./dial.js";
-import { DialError, refusedDial } from "./dial-error.js";
 import type { WebDialOptions } from "./dial-options.js";
+import { DialError, refusedDial } from "./request-errors.js";
 import { shownUrl } from "./rpc-url.js";
 
 const tokenQuery = "coder_session_token";

@@ -1,18 +1,28 @@
-const rpcPath = "/api/v2/workspaceagents/me/rpc";
+const mePath = "/api/v2/workspaceagents/me/";
+
+/**
+ * An endpoint of the agent API beside the RPC.
+ * @throws TypeError when the text is no URL, or not one of http, https, ws and wss.
+ */
+export function apiUrl(base: string | URL, route: string): URL {
+  const url = new URL(base);
+  if (!/^(https?|wss?):$/.test(url.protocol)) {
+    throw new TypeError(`${url.protocol}// is not http, https, ws or wss`);
+  }
+  url.protocol = url.protocol.replace("ws", "http");
+  url.pathname = url.pathname.replace(/\/+$/, "") + mePath + route;
+  url.hash = "";
+  url.search = "";
+  return url;
+}
 
 /**
  * The endpoint on a control plane, with version and role. C1.2: the keys in order, an empty role left out.
  * @throws TypeError when the text is no URL, or not one of http, https, ws and wss.
  */
 export function rpcUrl(base: string | URL, version: string, role: string): URL {
-  const url = new URL(base);
-  if (!/^(https?|wss?):$/.test(url.protocol)) {
-    throw new TypeError(`dial: ${url.protocol}// is not http, https, ws or wss`);
-  }
+  const url = apiUrl(base, "rpc");
   url.protocol = url.protocol.replace("http", "ws");
-  url.pathname = url.pathname.replace(/\/+$/, "") + rpcPath;
-  url.hash = "";
-  url.search = "";
   if (role !== "") url.searchParams.set("role", role);
   url.searchParams.set("version", version);
   return url;

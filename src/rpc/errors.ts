@@ -3,7 +3,7 @@ import { type ErrorPayload, type Uint64, WireError } from "../codec/index.js";
 import { TransportError, type TransportErrorCode, type TransportLayer } from "../transport/index.js";
 
 /** At which layer a call failed: in the answer of the handler, or below. */
-export type RpcErrorLayer = "rpc" | "drpc" | TransportLayer | "dial";
+export type RpcErrorLayer = "rpc" | "drpc" | TransportLayer | "dial" | "http";
 
 /** What an {@link RpcError} knows besides code and text. */
 export interface RpcErrorFacts {

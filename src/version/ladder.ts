@@ -1,4 +1,4 @@
-import { methodSince, newestMinor } from "../gen/versions.js";
+import { enumValueSince, fieldSince, methodSince, newestMinor } from "../gen/versions.js";
 import { type ApiVersion, apiMajor } from "./api-version.js";
 
 type AgentMethods = (typeof methodSince)["coder.agent.v2.Agent"];
@@ -49,20 +49,32 @@ export function versionHas(version: ApiVersion, method: ApiMethod): boolean {
 
 /** One line of the table of what exists since when. */
 export interface LadderEntry {
-  service: string;
-  /** The name on the wire. */
-  method: string;
+  kind: "method" | "field" | "enum value";
+  /** Full name of the service, message or enum that it is part of. */
+  parent: string;
+  /** A method by its name on the wire; a field or value by its local name. */
+  name: string;
   since: ApiVersion;
 }
 
-/** All methods of the versioned services, oldest first. */
+/** All methods of the versioned services, and what is newer than its message or enum; oldest first. */
 export function ladder(): LadderEntry[] {
-  const entries: LadderEntry[] = [];
-  for (const [service, methods] of Object.entries(methodSince)) {
-    for (const [name, minor] of Object.entries(methods)) {
-      const method = name[0]?.toUpperCase() + name.slice(1);
-      entries.push({ service, method, since: { major: apiMajor, minor } });
-    }
-  }
+  const tables = [
+    { kind: "method", table: methodSince },
+    { kind: "field", table: fieldSince },
+    { kind: "enum value", table: enumValueSince },
+  ] as const;
+  const entries = tables.flatMap(({ kind, table }) =>
+    Object.entries<Readonly<Record<string, number>>>(table).flatMap(([parent, minors]) =>
+      Object.entries(minors).map(([localName, minor]): LadderEntry => {
+        const name = kind === "method" ? wireName(localName) : localName;
+        return { kind, parent, name, since: { major: apiMajor, minor } };
+      }),
+    ),
+  );
   return entries.sort((a, b) => a.since.minor - b.since.minor);
+}
+
+function wireName(localName: string): string {
+  return localName.charAt(0).toUpperCase() + localName.slice(1);
 }

@@ -72,19 +72,35 @@ describe("what exists since when", () => {
     expect(versionHas({ major: 2, minor: 2 }, "workspaceUpdates")).toBe(false);
   });
 
-  it("is a table of all 24 methods, oldest first", () => {
+  it("is a table of all 24 methods and 12 later additions, oldest first", () => {
     const table = ladder();
-    expect(table).toHaveLength(24);
+    expect(table.filter(({ kind }) => kind === "method")).toHaveLength(24);
     expect(table[0]).toEqual({
-      service: "coder.agent.v2.Agent",
-      method: "GetManifest",
+      kind: "method",
+      parent: "coder.agent.v2.Agent",
+      name: "GetManifest",
       since: { major: 2, minor: 0 },
     });
     expect(table.at(-1)).toEqual({
-      service: "coder.agent.v2.Agent",
-      method: "PushContextState",
+      kind: "method",
+      parent: "coder.agent.v2.Agent",
+      name: "PushContextState",
       since: newestVersion,
     });
-    expect(table.find(({ method }) => method === "StreamDERPMaps")?.since.minor).toBe(0);
+    expect(table.find(({ name }) => name === "StreamDERPMaps")?.since.minor).toBe(0);
+    expect(table).toContainEqual({
+      kind: "field",
+      parent: "coder.agent.v2.Manifest",
+      name: "secrets",
+      since: { major: 2, minor: 9 },
+    });
+    expect(table.filter(({ kind }) => kind === "enum value")).toEqual([
+      {
+        kind: "enum value",
+        parent: "coder.agent.v2.WorkspaceApp.SharingLevel",
+        name: "ORGANIZATION",
+        since: { major: 2, minor: 6 },
+      },
+    ]);
   });
 });

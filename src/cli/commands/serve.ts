@@ -1,0 +1,99 @@
+import { readFile } from "node:fs/promises";
+import {
+  type ControlPlane,
+  type ControlPlaneOptions,
+  readWorkspaces,
+  startControlPlane,
+  WorkspacesFileError,
+} from "../../server/index.js";
+import type { WorkspaceDefinition } from "../../store/index.js";
+import { type Command, type Terminal, text, UsageError } from "../command.js";
+import { untilAborted } from "../interrupt.js";
+import { LiveView } from "../live-view.js";
+
+const defaultListen = "127.0.0.1:3400";
+
+/** What is served when no file says otherwise. */
+const defaultWorkspaces: readonly WorkspaceDefinition[] = [
+  { owner: "me", name: "dev", agents: [{ name: "main" }] },
+];
+
+export const serve: Command = {
+  name: "serve",
+  summary: "Runs a control plane for developing and testing agents",
+  usage: "[--listen HOST:PORT] [--workspaces FILE] [--quiet]",
+  options: {
+    listen: {
+      type: "string",
+      value: "HOST:PORT",
+      help: `${defaultListen} by default; port 0 takes a free one`,
+    },
+    workspaces: {
+      type: "string",
+      value: "FILE",
+      help: "who may connect; one agent with a new token by default",
+    },
+    quiet: { type: "boolean", help: "do not show what happens" },
+  },
+  examples: ["agentwire serve", "agentwire serve --listen 127.0.0.1:0 --workspaces workspaces.yaml"],
+  async run(values, positionals, terminal) {
+    if (positionals.length > 0)
+      throw new UsageError(`"${positionals[0]}" is too much; see agentwire serve --help`);
+    const file = text(values, "workspaces");
+    const workspaces = file === undefined ? defaultWorkspaces : await workspacesIn(file);
+    const { host, port } = addressOf(text(values, "listen") ?? defaultListen);
+    const { plane, view } = await startShown(
+      { host, port, workspaces },
+      values["quiet"] === true ? undefined : terminal,
+    );
+    try {
+      const agents = plane.agents.map(({ workspace, agent, id, token }) => ({ workspace, agent, id, token }));
+      terminal.stdout.write(`${JSON.stringify({ url: plane.url, agents })}\n`);
+      terminal.stderr.write("State is kept in memory; it is gone when this ends.\n");
+      if (!isLoopback(host)) terminal.stderr.write("There is no TLS here: put a proxy in front of it.\n");
+      await untilAborted(terminal.signal);
+      return 0;
+    } finally {
+      await plane.close(closeTimeoutMs);
+      await view?.close();
+    }
+  },
+};
+
+const closeTimeoutMs = 2000;
+
+/** Starts a control plane, and shows on the terminal what happens on it. */
+export async function startShown(
+  options: ControlPlaneOptions,
+  terminal: Terminal | undefined,
+): Promise<{ plane: ControlPlane; view: LiveView | undefined }> {
+  let view: LiveView | undefined;
+  const plane = await startControlPlane({
+    ...options,
+    onSession: (who, connection) => view?.session(who, connection),
+  });
+  if (terminal !== undefined) view = new LiveView(plane, terminal);
+  return { plane, view };
+}
+
+/** @throws UsageError when the file cannot be read, or says something that cannot be. */
+export async function workspacesIn(file: string): Promise<WorkspaceDefinition[]> {
+  try {
+    return readWorkspaces(await readFile(file, "utf8"), file);
+  } catch (error) {
+    if (error instanceof WorkspacesFileError) throw new UsageError(error.message);
+    throw new UsageError(`--workspaces ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** `HOST:PORT`, `:PORT`, `[::1]:PORT`. */
+function addressOf(listen: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(listen);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new UsageError(`--listen ${listen}: must be HOST:PORT`);
+  return { host: match[1] ?? (match[2] || "127.0.0.1"), port };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
