@@ -257,9 +257,12 @@ class WorkspaceAgent {
   }
 
   async #sendTheRest(): Promise<void> {
-    const deadline = AbortSignal.any([this.#hard.signal, AbortSignal.timeout(lastReportsMs)]);
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), lastReportsMs);
+    const signal = AbortSignal.any([this.#hard.signal, deadline.signal]);
     const queues = [this.#lifecycle.reports, this.#scripts.timings, this.#logs];
-    const ends = await Promise.allSettled(queues.map((queue) => queue.whenEmpty(deadline)));
+    const ends = await Promise.allSettled(queues.map((queue) => queue.whenEmpty(signal)));
+    clearTimeout(timer);
     if (ends.some(({ status }) => status === "rejected")) {
       this.#tell({ kind: "warning", text: "not everything could be sent before the end" });
     }

@@ -1,8 +1,16 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { DialError, HttpError, RpcError } from "../client/index-node.js";
+import { DialError, HttpError, RpcError, TransportError } from "../client/index-node.js";
 
 /** What a program reads of an error: code and text, and whatever else is known. One line of JSON. */
 export function failureJson(error: unknown): string {
+  if (error instanceof TransportError) {
+    return JSON.stringify({
+      code: "unavailable",
+      message: error.message,
+      layer: error.layer,
+      reason: error.code,
+    });
+  }
   if (!(error instanceof ConnectError)) {
     return JSON.stringify({
       code: "unknown",

@@ -1,4 +1,5 @@
 import { applyDefinition } from "./apply-definition.js";
+import { checkDefinitions } from "./check-definition.js";
 import type { DefinedAgent, WorkspaceDefinition } from "./definition.js";
 import { History, metadataId, Table } from "./memory-tables.js";
 import type {
@@ -56,7 +57,8 @@ export class MemoryStore implements AgentStore {
   readonly #agentIdByToken = new Map<string, string>();
   readonly #statuses = new History<AppStatusRecord>(historyEntries);
   readonly #logs = new Map<string, LogRecord[]>();
-  readonly #timings = new Map<string, ScriptTimingRecord>();
+  /** By script. */
+  readonly #timings = new History<ScriptTimingRecord>(historyEntries);
   readonly #stats = new History<StatsRecord>(historyEntries);
   readonly #samples = new History<ResourceSample>(historyEntries);
   readonly #connections = new History<ConnectionLogRecord>(historyEntries);
@@ -68,9 +70,10 @@ export class MemoryStore implements AgentStore {
   /**
    * Declares workspaces: what is new is added, what has changed is updated, what is the same stays as it is. Agents
    * keep their ids and tokens.
-   * @throws StoreConflict when two agents have the same token.
+   * @throws StoreConflict when two things have the same name, or two agents the same token.
    */
   define(definitions: readonly WorkspaceDefinition[]): DefinedAgent[] {
+    checkDefinitions(definitions);
     return definitions.flatMap((definition) => applyDefinition(this, definition));
   }
 
@@ -218,9 +221,11 @@ export class MemoryStore implements AgentStore {
     if (this.tables.scripts.get(timing.scriptId) === undefined) {
       throw new StoreConflict(`there is no script ${timing.scriptId}`);
     }
-    const key = `${timing.scriptId} ${timing.startedAtUs}`;
-    if (this.#timings.has(key)) throw new StoreConflict("this run of the script is there already");
-    this.#timings.set(key, timing);
+    const runs = this.#timings.of(timing.scriptId);
+    if (runs.some(({ startedAtUs }) => startedAtUs === timing.startedAtUs)) {
+      throw new StoreConflict("this run of the script is there already");
+    }
+    this.#timings.add(timing.scriptId, timing);
   }
 
   // ---- what happens around it ----
@@ -296,7 +301,7 @@ export class MemoryStore implements AgentStore {
 
   /** Everything that an agent has sent and that is kept, for whoever wants to see. */
   async reportsOf(agentId: string) {
-    const scripts = new Set(this.tables.scripts.filter((s) => s.agentId === agentId).map(({ id }) => id));
+    const scripts = this.tables.scripts.filter((script) => script.agentId === agentId);
     return {
       metadata: this.tables.metadata.filter((row) => row.agentId === agentId),
       appStatuses: this.#statuses.of(agentId),
@@ -305,7 +310,7 @@ export class MemoryStore implements AgentStore {
       connections: this.#connections.of(agentId),
       boundaryLogs: this.#boundary.of(agentId),
       telemetry: this.#telemetry.of(agentId),
-      scriptTimings: [...this.#timings.values()].filter(({ scriptId }) => scripts.has(scriptId)),
+      scriptTimings: scripts.flatMap(({ id }) => this.#timings.of(id)),
       context: this.#contexts.get(agentId),
     };
   }

@@ -13,6 +13,7 @@ export class WaitingLine<T> {
 
   /** Waits for a turn. Rejects with the signal's reason, or with what {@link rejectAll} is given. */
   wait(signal?: AbortSignal): Promise<T> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#places.delete(place);

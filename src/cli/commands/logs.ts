@@ -45,6 +45,7 @@ export const logs: Command = {
     try {
       const sender = new LogSender();
       const sending = new AbortController();
+      void connection.closed.then((end) => sending.abort(end));
       const signal = AbortSignal.any([sending.signal, terminal.signal]);
       const run = sender.run(connection.agent, signal);
       const read = readAll(positionals, terminal, signal, (lines) =>

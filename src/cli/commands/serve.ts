@@ -6,7 +6,7 @@ import {
   startControlPlane,
   WorkspacesFileError,
 } from "../../server/index.js";
-import type { WorkspaceDefinition } from "../../store/index.js";
+import { StoreConflict, type WorkspaceDefinition } from "../../store/index.js";
 import { type Command, type Terminal, text, UsageError } from "../command.js";
 import { untilAborted } from "../interrupt.js";
 import { LiveView } from "../live-view.js";
@@ -71,6 +71,8 @@ export async function startShown(
   const plane = await startControlPlane({
     ...options,
     onSession: (who, connection) => view?.session(who, connection),
+  }).catch((error: unknown) => {
+    throw error instanceof StoreConflict ? new UsageError(error.message) : error;
   });
   if (terminal !== undefined) view = new LiveView(plane, terminal);
   return { plane, view };

@@ -1,0 +1,95 @@
+import { homedir, tmpdir } from "node:os";
+import { describe, expect, it } from "vitest";
+import { type Command, runCommand } from "../../src/agent/command.js";
+import { expandDirectory } from "../../src/agent/manifest.js";
+
+async function run(script: string, more: Partial<Command> = {}) {
+  const out = { stdout: "", stderr: "" };
+  const end = await runCommand({
+    script,
+    directory: tmpdir(),
+    environment: { PATH: process.env["PATH"] ?? "" },
+    signal: new AbortController().signal,
+    onStdout: (chunk) => {
+      out.stdout += chunk.toString();
+    },
+    onStderr: (chunk) => {
+      out.stderr += chunk.toString();
+    },
+    ...more,
+  });
+  return { ...end, ...out, durationMs: end.endedAt.getTime() - end.startedAt.getTime() };
+}
+
+describe("a command", () => {
+  it("has output, errors and an exit code", async () => {
+    expect(await run("echo a; echo b >&2; exit 3")).toMatchObject({
+      status: "exit_failure",
+      exitCode: 3,
+      stdout: "a\n",
+      stderr: "b\n",
+    });
+  });
+
+  it("is held back by who takes its output", async () => {
+    let most = 0;
+    let waiting = 0;
+    const { status } = await run("head -c 5000000 /dev/zero", {
+      onStdout: async (chunk) => {
+        waiting += chunk.length;
+        most = Math.max(most, waiting);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        waiting -= chunk.length;
+      },
+    });
+    expect(status).toBe("ok");
+    expect(most).toBeLessThanOrEqual(65_536);
+  });
+
+  it("that ignores the request to end is ended by force, and what it has started with it", async () => {
+    const end = await run("trap '' TERM; sleep 60 & wait; sleep 60", { timeoutMs: 100 });
+    expect(end).toMatchObject({ status: "timed_out", exitCode: 255 });
+    expect(end.durationMs).toBeLessThan(20_000);
+  }, 30_000);
+
+  it("that leaves something with its pipes in the background is not waited for for ever (C4.68)", async () => {
+    const end = await run("sleep 13 & echo started");
+    expect(end).toMatchObject({ status: "pipes_left_open", exitCode: 255, stdout: "started\n" });
+    expect(end.durationMs).toBeLessThan(12_500);
+  }, 30_000);
+
+  it("that leaves something in the background without its pipes has ended", async () => {
+    expect(await run("sleep 1 >/dev/null 2>&1 & exit 0")).toMatchObject({ status: "ok", exitCode: 0 });
+  });
+
+  it("ends with its signal", async () => {
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 100);
+    const end = await run("sleep 60", { signal: abort.signal });
+    expect(end).toMatchObject({ status: "exit_failure", exitCode: 255 });
+  });
+
+  it("is ended when its output cannot be taken", async () => {
+    const refuse = () => Promise.reject(new Error("no room"));
+    await expect(run("echo a; sleep 60", { onStdout: refuse })).rejects.toThrow("no room");
+  });
+
+  it("that cannot be started is an error", async () => {
+    await expect(run("true", { directory: "/does/not/exist" })).rejects.toThrow("ENOENT");
+  });
+});
+
+describe("a directory of a manifest (C4.28)", () => {
+  const environment = { PROJECT: "wire" };
+  it.each([
+    ["", ""],
+    ["/work", "/work"],
+    ["~", homedir()],
+    ["~/code/$PROJECT", `${homedir()}/code/wire`],
+    [`code/\${PROJECT}x`, `${homedir()}/code/wirex`],
+    ["~someone/x", `${homedir()}/~someone/x`],
+    ["/a/$NOTHING/b", "/a//b"],
+  ])("%j becomes %j", (directory, expanded) => {
+    expect(expandDirectory(directory, environment)).toBe(expanded);
+  });
+});

@@ -1,0 +1,109 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { idOfName } from "../../src/cli/commands/logs.js";
+import { externalLogSourceId } from "../../src/client/index-node.js";
+import type { ControlPlane } from "../../src/server/index.js";
+import { controlPlane, eventually, token } from "../support/control-plane.js";
+import { tool, toolResult } from "../support/terminal.js";
+
+async function server() {
+  const plane = await controlPlane();
+  return { plane, env: { CODER_AGENT_URL: plane.url, CODER_AGENT_TOKEN: token } };
+}
+
+async function storedLogs({ store, agents }: ControlPlane) {
+  return store.logs(agents[0]?.id ?? "", 0, 100_000);
+}
+
+async function fileWith(text: string | Buffer): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "agentwire-logs-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, "some.log");
+  await writeFile(file, text);
+  return file;
+}
+
+describe("agentwire logs", () => {
+  it("sends standard input, line by line, to the source for logs from outside", async () => {
+    const { plane, env } = await server();
+    expect(await toolResult(["logs"], env, "one\r\n\ntwo")).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+    expect(await storedLogs(plane)).toMatchObject([
+      { output: "one", level: "info", logSourceId: externalLogSourceId },
+      { output: "" },
+      { output: "two" },
+    ]);
+  });
+
+  it("sends lines as they come, not only at the end", async () => {
+    const { plane, env } = await server();
+    const run = tool(["logs", "-"], env);
+    run.stdin.write("first\nsec");
+    await eventually(async () => (await storedLogs(plane)).length === 1, "the first line");
+    run.stdin.end("ond\n");
+    expect(await run.exitCode).toBe(0);
+    expect((await storedLogs(plane)).map(({ output }) => output)).toEqual(["first", "second"]);
+  });
+
+  it("sends files one after the other, under the name and level that it is given", async () => {
+    const { plane, env } = await server();
+    const files = [await fileWith("a\nb\n"), await fileWith("c")];
+    const args = ["logs", ...files, "--source", "make", "--level", "warn"];
+    expect((await toolResult(args, env)).exitCode).toBe(0);
+    const id = idOfName("make");
+    expect(await plane.store.logSources(plane.agents[0]?.id ?? "")).toMatchObject([
+      { id, displayName: "make" },
+    ]);
+    expect(await storedLogs(plane)).toMatchObject(
+      ["a", "b", "c"].map((output) => ({ output, level: "warn", logSourceId: id })),
+    );
+  });
+
+  it("gives the same name the same source, by RFC 9562 version 5", () => {
+    expect(idOfName("make")).toBe(idOfName("make"));
+    expect(idOfName("make")).not.toBe(idOfName("build"));
+    expect(idOfName("make")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  it("sends a file that is much larger than what may wait", async () => {
+    const { plane, env } = await server();
+    const lines = Array.from({ length: 4000 }, (_, i) => `${i} ${"x".repeat(200)}`);
+    const { exitCode } = await toolResult(["logs", await fileWith(lines.join("\n"))], env);
+    expect(exitCode).toBe(0);
+    expect((await storedLogs(plane)).map(({ output }) => output)).toEqual(lines);
+  });
+
+  it("ends with 1, and says how many lines were lost, when the server takes no more (S3.81)", async () => {
+    const { plane, env } = await server();
+    const lines = Array.from({ length: 3000 }, (_, i) => `${i} ${"x".repeat(1000)}`);
+    const { exitCode, stderr } = await toolResult(["logs", await fileWith(lines.join("\n"))], env);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^the server takes no more logs of this agent; \d+ lines were not sent\n$/);
+    expect((await plane.store.agent(plane.agents[0]?.id ?? ""))?.logsOverflowed).toBe(true);
+  });
+
+  it("fails with 1 when the connection is lost, also while it waits for input", async () => {
+    const { plane, env } = await server();
+    const run = tool(["logs"], env);
+    await eventually(() => plane.api.sessionCount === 1, "the session");
+    await plane.close();
+    expect(await run.exitCode).toBe(1);
+    expect(JSON.parse(run.stderr())).toHaveProperty("code");
+  });
+
+  it("fails with 1 for a file that is not there, and for a token that is wrong", async () => {
+    const { env } = await server();
+    const missing = await toolResult(["logs", "/does/not/exist"], env);
+    expect(missing.exitCode).toBe(1);
+    expect(missing.stderr).toContain("ENOENT");
+    const refused = await toolResult(["logs", "--source", "x", "--token", token.replace("6", "7")], env, "x");
+    expect(refused.exitCode).toBe(1);
+    expect(JSON.parse(refused.stderr)).toMatchObject({ code: "unauthenticated", layer: "http", status: 401 });
+  });
+
+  it("refuses a level that is none with 2", async () => {
+    const { env } = await server();
+    expect(await toolResult(["logs", "--level", "loud"], env)).toMatchObject({ exitCode: 2 });
+  });
+});

@@ -1,0 +1,136 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { dialAgent } from "../../src/client/index-node.js";
+import { eventually } from "../support/control-plane.js";
+import { tool, toolResult } from "../support/terminal.js";
+
+async function fileWith(text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "agentwire-serve-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, "workspaces.yaml");
+  await writeFile(file, text);
+  return file;
+}
+
+async function served(...args: string[]) {
+  const run = tool(["serve", "--listen", "127.0.0.1:0", ...args]);
+  await eventually(() => run.stdout().endsWith("\n"), "the line that it is ready");
+  const ready = JSON.parse(run.stdout()) as {
+    url: string;
+    agents: { workspace: string; agent: string; id: string; token: string }[];
+  };
+  return { run, ready };
+}
+
+describe("agentwire serve", () => {
+  it("prints one line of JSON when it is ready, with an agent that can connect", async () => {
+    const { run, ready } = await served();
+    expect(run.stdout().split("\n")).toHaveLength(2);
+    expect(ready.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(ready.agents).toMatchObject([{ workspace: "dev", agent: "main" }]);
+    expect(run.stderr()).toContain("kept in memory");
+    const connection = await dialAgent({ url: ready.url, token: ready.agents[0]?.token ?? "" });
+    expect((await connection.agent.getManifest({})).agentName).toBe("main");
+    await connection.close();
+    run.interrupt();
+    expect(await run.exitCode).toBe(0);
+  });
+
+  it("shows connections with version and role, logs, and what else happens", async () => {
+    const file = await fileWith(`
+workspaces:
+  - owner: ada
+    name: lab
+    agents:
+      - name: main
+        token: 6f3e2a4c-1b7d-4e0a-9c55-0d1f2b3a4c5d
+        apps: [{ slug: web }]
+        metadata: [{ key: load, display_name: Load, script: uptime, interval: 1 }]
+        log_sources: [{ name: Build, id: 3f2b1a00-0000-4000-8000-000000000001 }]
+`);
+    const { run, ready } = await served("--workspaces", file);
+    const env = { CODER_AGENT_URL: ready.url, CODER_AGENT_TOKEN: ready.agents[0]?.token ?? "" };
+    const call = (...args: string[]) => toolResult(["call", ...args], env);
+    await call("Agent/UpdateLifecycle", '{"lifecycle":{"state":"STARTING"}}', "--role", "agent");
+    await call("Agent/UpdateAppStatus", '{"slug":"web","state":"WORKING","message":"on it"}');
+    await call("Agent/UpdateAppStatus", '{"slug":"web","state":"COMPLETE","message":"done"}');
+    await call("Agent/BatchUpdateMetadata", '{"metadata":[{"key":"load","result":{"value":"0.5"}}]}');
+    const logSourceId = Buffer.from("3f2b1a00000040008000000000000001", "hex").toString("base64");
+    const output = "red \u001b[31mtext\u001b[0m \u0007and\u001b]0;title\u0007 more";
+    await call("Agent/BatchCreateLogs", JSON.stringify({ logSourceId, logs: [{ output, level: "ERROR" }] }));
+    await eventually(() => run.stderr().includes("[Build]"), "the log line");
+    const lines = run.stderr().split("\n");
+    const shown = lines.filter((line) => /^\d\d:\d\d:\d\d/.test(line)).map((line) => line.slice(10));
+    const isLeaving = (line: string) => line.includes(" left ");
+    const beside = "lab/main  connected   API 2.10, role agentwire-call (beside the agent)";
+    expect(shown.filter((line) => !isLeaving(line))).toEqual([
+      "lab/main  connected   API 2.10, role agent",
+      "lab/main  lifecycle   starting",
+      beside,
+      "lab/main  app status  web is working: on it",
+      beside,
+      "lab/main  app status  web is complete: done",
+      beside,
+      "lab/main  metadata    Load = 0.5",
+      beside,
+      "lab/main  log         [Build] red text and more",
+    ]);
+    expect(shown.filter(isLeaving).slice(0, 2)).toEqual([
+      "lab/main  left        role agent",
+      "lab/main  left        role agentwire-call",
+    ]);
+  });
+
+  it("shows nothing with --quiet but what its user must know", async () => {
+    const { run, ready } = await served("--quiet");
+    const env = { CODER_AGENT_URL: ready.url, CODER_AGENT_TOKEN: ready.agents[0]?.token ?? "" };
+    await toolResult(["call", "Agent/GetManifest"], env);
+    expect(run.stderr()).toBe("State is kept in memory; it is gone when this ends.\n");
+  });
+
+  it("ends sessions in order when it is interrupted", async () => {
+    const { run, ready } = await served();
+    const connection = await dialAgent({ url: ready.url, token: ready.agents[0]?.token ?? "" });
+    run.interrupt();
+    expect(await run.exitCode).toBe(0);
+    expect((await connection.closed).code).toBe("closed-by-peer");
+  });
+
+  it("refuses a workspaces file with what is wrong in which line", async () => {
+    const file = await fileWith(
+      "workspaces:\n  - owner: ada\n    name: lab\n    agents:\n      - nam: main\n",
+    );
+    const { exitCode, stderr } = await toolResult(["serve", "--workspaces", file]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("line 5");
+    expect(stderr).toContain("nam");
+  });
+
+  it("refuses a workspaces file in which two things have the same name", async () => {
+    const twins = "[{ name: main }, { name: main }]";
+    const file = await fileWith(`workspaces: [{ owner: ada, name: lab, agents: ${twins} }]`);
+    const { exitCode, stderr } = await toolResult(["serve", "--workspaces", file]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toBe('agentwire: workspace ada/lab: two agents "main"\n');
+  });
+
+  it.each([
+    [["--listen", "nowhere"], "--listen nowhere: must be HOST:PORT"],
+    [["--listen", "127.0.0.1:70000"], "must be HOST:PORT"],
+    [["--workspaces", "/does/not/exist"], "ENOENT"],
+    [["extra"], '"extra" is too much'],
+  ])("refuses %j with 2", async (args, said) => {
+    const { exitCode, stderr } = await toolResult(["serve", ...args]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(said);
+  });
+
+  it("fails with 1 when the port is taken", async () => {
+    const { ready } = await served();
+    const { exitCode, stderr } = await toolResult(["serve", "--listen", new URL(ready.url).host]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("EADDRINUSE");
+  });
+});
