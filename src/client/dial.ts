@@ -75,9 +75,14 @@ async function negotiate<V extends VersionChoice>(
     return await open(opener, options, newest, deadline, true);
   } catch (error) {
     const named = namedVersion(error);
-    if (named === undefined) throw error;
+    if (named === undefined || !isOlder(named, newest)) throw error;
     return await open(opener, options, named, deadline);
   }
+}
+
+/** True for an older version of the same API: anything else this side does not speak. */
+function isOlder(named: ApiVersion, asked: ApiVersion): boolean {
+  return named.major === asked.major && named.minor < asked.minor;
 }
 
 function namedVersion(error: unknown): ApiVersion | undefined {

@@ -101,7 +101,7 @@ class ServerConversation implements StreamReceiver, PacketSink {
   /** FIN: the caller has its answer, or wants none. A server never ends its side before. W7.2b. */
   onEnd(): void {
     this.#end("the caller ended the stream");
-    this.#stream.closeWrite();
+    this.#stream.finish();
     // an answer that still waits for window does not wait for ever
     if (this.#stream.isAlive) this.#stream.expectEnd();
   }

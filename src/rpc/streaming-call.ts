@@ -132,6 +132,8 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
 
   onEnd(): void {
     if (this.#isOver) return;
+    // it reads no more either
+    this.#stream.finish();
     this.#end(this.#failure("the server ended the stream in the middle of the call", Code.Unavailable));
   }
 
@@ -210,7 +212,9 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   #end(error: unknown): void {
     if (this.#isOver) return;
     this.#over();
+    // the server still reads, so what is held back may leave; not for ever
     this.#stream.closeWrite();
+    if (this.#stream.isAlive) this.#stream.expectEnd();
     if (error === undefined) this.answers.close();
     else this.answers.fail(error);
   }

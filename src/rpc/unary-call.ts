@@ -122,16 +122,16 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
         this.#answer(body);
         break;
       case PacketKind.Error:
-        this.#stream.closeWrite();
+        this.#endStream();
         this.#fail(remoteError(decodeError(body), this.#rpc, this.#stream.id));
         break;
       case PacketKind.Cancel:
-        this.#stream.closeWrite();
+        this.#endStream();
         this.#fail(canceledByServer(this.#rpc));
         break;
       case PacketKind.CloseSend:
       case PacketKind.Close:
-        this.#stream.closeWrite();
+        this.#endStream();
         this.#fail(this.#failure(`the server ended the call without an answer (${packetKindName(kind)})`));
         break;
       default:
@@ -144,7 +144,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
 
   onEnd(): void {
     if (this.#isOver) return;
-    this.#stream.closeWrite();
+    this.#stream.finish();
     this.#fail(this.#failure("the server ended the stream without an answer", Code.Unavailable));
   }
 
@@ -159,7 +159,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
 
   #answer(body: Uint8Array): void {
     // The caller ends the stream, after the answer: W7.2, W7.2b.
-    this.#stream.closeWrite();
+    this.#endStream();
     let message: MessageShape<O>;
     try {
       message = decodeMessage(this.#method.output, body);
@@ -173,6 +173,12 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     this.#isOver = true;
     this.#guard?.release();
     this.#resolve(new UnaryAnswer(this.#method, message));
+  }
+
+  /** The server still reads, so what is held back may leave; not for ever. */
+  #endStream(): void {
+    this.#stream.closeWrite();
+    this.#stream.expectEnd();
   }
 
   #failure(text: string, code = Code.Internal, cause?: unknown): RpcError {

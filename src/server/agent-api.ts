@@ -161,7 +161,7 @@ class Api implements AgentApi {
     const path = pathOf(request);
     if (!this.#wants(path)) return false;
     if (path === this.#endpoint.path) void this.#endpoint.upgrade(request, socket, head);
-    else this.#send(socket, errorAnswer(new ApiError(404, "Route not found.")));
+    else void this.#refuseUpgrade(request, socket);
     return true;
   }
 
@@ -182,15 +182,31 @@ class Api implements AgentApi {
   /** Requests beside the RPC: first who it is, then what is asked. S1.4. */
   async #me(request: IncomingMessage, response: ServerResponse, route: string): Promise<void> {
     try {
-      const url = new URL(request.url ?? "/", "http://localhost");
-      const { headers } = request;
-      const { remoteAddress } = request.socket;
-      const token = sessionToken({ headers, query: url.searchParams });
-      const { agent } = await this.#authenticate({ token, headers, url, remoteAddress });
+      const { agent } = await this.#whoAsks(request);
       this.#send(response, await this.#answer(request, route, agent.id));
     } catch (error) {
       this.#send(response, errorAnswer(asApiError(error)));
     }
+  }
+
+  /** There is nothing else to upgrade to; only those with a token are told so. S1.4. */
+  async #refuseUpgrade(request: IncomingMessage, socket: Duplex): Promise<void> {
+    const giveUp = () => socket.destroy();
+    socket.on("error", giveUp);
+    try {
+      await this.#whoAsks(request);
+      throw new ApiError(404, "Route not found.");
+    } catch (error) {
+      this.#send(socket, errorAnswer(asApiError(error)));
+    }
+  }
+
+  async #whoAsks(request: IncomingMessage): Promise<AgentIdentity> {
+    const url = new URL(request.url ?? "/", "http://localhost");
+    const { headers } = request;
+    const { remoteAddress } = request.socket;
+    const token = sessionToken({ headers, query: url.searchParams });
+    return this.#authenticate({ token, headers, url, remoteAddress });
   }
 
   async #answer(request: IncomingMessage, route: string, agentId: string): Promise<HttpAnswer> {

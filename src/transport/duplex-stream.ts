@@ -54,6 +54,12 @@ export interface DuplexStream {
   /** Ends this direction after all that was sent. Does nothing when done before. */
   closeWrite(): void;
 
+  /**
+   * Ends this direction where nobody wants what is still held back: FIN when all has left, RST otherwise. With FIN
+   * behind data for which the peer gives no window any more, the stream would stay.
+   */
+  finish(): void;
+
   /** Kills the stream; what was not sent or read is lost. Does nothing when it is over. */
   reset(): void;
 

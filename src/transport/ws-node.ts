@@ -50,6 +50,8 @@ class WsConnection implements ByteConnection {
             cause: error,
           })
         : connectionLost(name, error);
+      // the library says goodbye and waits for the peer, for longer than we do
+      this.#startCloseTimer();
     });
     socket.on("close", (code, reason) => {
       clearTimeout(this.#closeTimer);
@@ -90,10 +92,15 @@ class WsConnection implements ByteConnection {
   close(code: number, reason: string): void {
     if (this.#socket.readyState >= WebSocket.CLOSING) return;
     this.#end ??= closedLocally(this.name);
-    this.#closeTimer = setTimeout(() => this.#socket.terminate(), closeTimeoutMs);
+    this.#startCloseTimer();
     // a paused socket would not see the answer
     this.#socket.resume();
     this.#socket.close(code, cutReason(reason));
+  }
+
+  #startCloseTimer(): void {
+    if (this.#socket.readyState === WebSocket.CLOSED) return;
+    this.#closeTimer ??= setTimeout(() => this.#socket.terminate(), closeTimeoutMs);
   }
 
   abort(): void {

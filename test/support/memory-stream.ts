@@ -46,6 +46,11 @@ export class MemoryStream implements DuplexStream {
     this.hasClosedWrite = true;
   }
 
+  finish(): void {
+    if (this.isBlocked) this.reset();
+    else this.closeWrite();
+  }
+
   reset(): void {
     this.wasReset = true;
     this.isAlive = false;

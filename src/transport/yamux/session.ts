@@ -9,6 +9,7 @@ import {
 import { type ByteConnection, CloseCode, type ConnectionReceiver } from "../connection.js";
 import { TransportError, type TransportErrorCode } from "../errors.js";
 import { WaitingLine } from "../waiting-line.js";
+import { closedByThisSide, closing, peerNotAccepting } from "./failures.js";
 import { Pings } from "./keepalive.js";
 import { StreamOpener } from "./opener.js";
 import { type ResolvedYamuxOptions, resolveYamuxOptions, type YamuxOptions } from "./options.js";
@@ -176,8 +177,8 @@ export class YamuxSession {
   }
 
   /**
-   * Ends the session in order: says go away, waits for the open streams, closes the connection. A second call
-   * waits for the first.
+   * Ends the session in order: opens no more streams, says go away, waits for the open ones, closes the connection.
+   * A second call waits for the first.
    * @param timeoutMs how long to wait for the streams; 0 by default.
    * @returns when the session has ended.
    */
@@ -193,11 +194,11 @@ export class YamuxSession {
 
   async #closeInOrder(timeoutMs: number): Promise<void> {
     this.goAway();
+    this.#opener.rejectAll(closing());
     if (timeoutMs > 0 && this.#end === undefined && this.#streams.size > 0) {
       await this.#lastStreamEnded(timeoutMs);
     }
-    const error = new TransportError("session", "closed-locally", "the session was closed by this side");
-    this.#finish(error, CloseCode.Normal, "");
+    this.#finish(closedByThisSide(), CloseCode.Normal, "");
     await this.closed;
   }
 
@@ -312,7 +313,7 @@ export class YamuxSession {
   #onGoAway(code: number): void {
     if (code === GoAwayCode.Normal) {
       this.#peerHasGoneAway = true;
-      this.#opener.rejectAll(notAccepting());
+      this.#opener.rejectAll(peerNotAccepting());
     } else if (code === GoAwayCode.ProtocolError) {
       const text = "yamux: the peer says that this side broke the protocol (go away 1)";
       this.#fail("peer-protocol-error", CloseCode.Normal, text);
@@ -381,7 +382,8 @@ export class YamuxSession {
 
   #checkMayOpen(): void {
     if (this.#end !== undefined) throw this.#end;
-    if (this.#peerHasGoneAway) throw notAccepting();
+    if (this.#closing !== undefined) throw closing();
+    if (this.#peerHasGoneAway) throw peerNotAccepting();
   }
 
   // ---- time ----
@@ -482,12 +484,4 @@ export class YamuxSession {
  */
 export function createYamuxSession(connection: ByteConnection, options: SessionOptions): YamuxSession {
   return new YamuxSession(connection, options);
-}
-
-function notAccepting(): TransportError {
-  return new TransportError(
-    "session",
-    "not-accepting",
-    "yamux: the peer accepts no new streams; it is going away: dial again",
-  );
 }

@@ -1,6 +1,7 @@
 import { Flag, FrameType, initialWindowBytes } from "../../codec/index.js";
 import type { DuplexStream, StreamReceiver } from "../duplex-stream.js";
-import { TransportError } from "../errors.js";
+import type { TransportError } from "../errors.js";
+import { endedByThisSide, notEndedInTime, refusedByPeer, resetByPeer, resetByThisSide } from "./failures.js";
 import { ReceiveQueue } from "./receive-queue.js";
 import { SendQueue } from "./send-queue.js";
 import {
@@ -245,6 +246,11 @@ export class YamuxStream implements DuplexStream {
     this.#sendFin();
   }
 
+  finish(): void {
+    if (this.queuedBytes > 0) this.reset();
+    else this.closeWrite();
+  }
+
   /** RST. */
   reset(): void {
     const before = this.#state;
@@ -252,15 +258,7 @@ export class YamuxStream implements DuplexStream {
     // With ACK it says "accepted, and then reset"; alone, before an ACK, it would be "refused".
     const flags = before === StreamState.SynReceived ? Flag.Ack | Flag.Rst : Flag.Rst;
     if (before !== StreamState.Idle) this.#host.frame(FrameType.WindowUpdate, flags, this.id, 0);
-    const error = new TransportError(
-      "stream",
-      "stream-ended",
-      `yamux stream ${this.id}: reset by this side`,
-      {
-        streamId: this.id,
-      },
-    );
-    this.#end(error);
+    this.#end(resetByThisSide(this.id));
   }
 
   expectEnd(): void {
@@ -369,12 +367,7 @@ export class YamuxStream implements DuplexStream {
   expire(afterMs: number): void {
     if (!this.#move(StreamEvent.SendRst)) return;
     this.#host.frame(FrameType.WindowUpdate, Flag.Rst, this.id, 0);
-    const error = new TransportError(
-      "stream",
-      "stream-reset",
-      `yamux stream ${this.id}: reset, because the peer did not end it within ${afterMs} ms`,
-      { streamId: this.id },
-    );
+    const error = notEndedInTime(this.id, afterMs);
     this.#end(error);
     this.#receiver?.onReset(error);
   }
@@ -398,12 +391,7 @@ export class YamuxStream implements DuplexStream {
 
   #checkMaySend(): void {
     if (maySend(this.#state) && !this.#finAfterQueue) return;
-    throw (
-      this.#error ??
-      new TransportError("stream", "stream-ended", `yamux stream ${this.id}: this side has ended it`, {
-        streamId: this.id,
-      })
-    );
+    throw this.#error ?? endedByThisSide(this.id);
   }
 
   /** The flags that the next frame of this side must carry. */
@@ -444,16 +432,7 @@ export class YamuxStream implements DuplexStream {
   #receiveRst(): void {
     const wasRefused = this.#state === StreamState.SynSent;
     if (!this.#move(StreamEvent.ReceiveRst)) return;
-    const error = wasRefused
-      ? new TransportError(
-          "stream",
-          "stream-refused",
-          `yamux stream ${this.id}: the peer refused it; it has too many streams, or is going away`,
-          { streamId: this.id },
-        )
-      : new TransportError("stream", "stream-reset", `yamux stream ${this.id}: reset by the peer`, {
-          streamId: this.id,
-        });
+    const error = wasRefused ? refusedByPeer(this.id) : resetByPeer(this.id);
     this.#end(error);
     this.#receiver?.onReset(error);
   }
