@@ -365,6 +365,31 @@ describe("W3.2 windows", () => {
   });
 });
 
+describe("a stream that nobody wants any more", () => {
+  it("ends with FIN when all has left", async () => {
+    const [session, connection] = start();
+    const stream = openNow(session);
+    stream.send([Buffer.from("all")]);
+    stream.finish();
+    await settle();
+    expect(connection.frames.at(-1)).toBe("WindowUpdate[FIN] stream=1 length=0");
+    expect(stream.isAlive).toBe(true);
+  });
+
+  it("ends with RST when something is held back, at once", async () => {
+    const [session, connection] = start();
+    const stream = openNow(session);
+    stream.send([Buffer.alloc(300_000)]);
+    await settle();
+    connection.feed(header(FrameType.WindowUpdate, Flag.Ack | Flag.Fin, 1, 0));
+    expect(stream.queuedBytes).toBeGreaterThan(0);
+    stream.finish();
+    await settle();
+    expect(connection.frames.at(-1)).toBe("WindowUpdate[RST] stream=1 length=0");
+    expect([session.streamCount, stream.queuedBytes]).toEqual([0, 0]);
+  });
+});
+
 describe("back-pressure of the connection", () => {
   it("reaches the writer: nothing is framed while the connection has enough to send", async () => {
     const [session, connection] = start();
@@ -530,6 +555,19 @@ describe("the end of a session", () => {
     connection.feed(header(FrameType.WindowUpdate, Flag.Rst, 1, 0));
     await closing;
     expect(connection.closedWith).toEqual({ code: 1000, reason: "" });
+  });
+
+  it("opens no more streams while it waits, and lets nobody wait for one", async () => {
+    const [session, connection] = start({ maxStreams: 1 });
+    const stream = openNow(session);
+    const waiting = session.open();
+    const closing = session.close(5_000);
+    await expect(waiting).rejects.toMatchObject({ code: "closed-locally", layer: "session" });
+    expect(() => session.tryOpen()).toThrow("takes no new streams");
+    await expect(session.open()).rejects.toMatchObject({ code: "closed-locally" });
+    await stream.write(Buffer.from("still works"));
+    connection.feed(header(FrameType.WindowUpdate, Flag.Ack | Flag.Rst, 1, 0));
+    await closing;
   });
 
   it("does not wait longer than asked", async () => {
