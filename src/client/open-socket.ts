@@ -70,6 +70,8 @@ function opened(socket: WebSocket, { url, signal }: Attempt): Promise<ByteConnec
       const connection = webSocketConnection(socket as unknown as StandardWebSocket, name);
       settle(() => resolve(connection));
     });
+    // `close` follows and says more; without a listener some implementations would throw
+    socket.addEventListener("error", () => {});
     socket.addEventListener("close", ({ code, reason }) => {
       const why = reason === "" ? `code ${code}` : `code ${code}: ${reason}`;
       const text = `refused or not reachable (${why}); this runtime does not show more`;

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import { createContextValues, type Interceptor } from "@connectrpc/connect";
+import { defaultMaxPacketBytes } from "../codec/index.js";
 import { type DERPMap, DERPMapSchema } from "../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { Routes } from "../rpc/index.js";
 import type { AgentStore } from "../store/index.js";
@@ -133,6 +134,7 @@ class Api implements AgentApi {
       routes: this.routes,
       authenticate: (request) => this.#authenticate(request),
       interceptors: interceptors ?? [],
+      maxMessageBytes: maxMessageBytes ?? defaultMaxPacketBytes,
     });
   }
 

@@ -12,6 +12,7 @@ export interface ConnectProtocolsOptions {
   routes: Routes;
   authenticate(request: DialRequest): AgentIdentity | Promise<AgentIdentity>;
   interceptors: readonly Interceptor[];
+  maxMessageBytes: number;
 }
 
 type NodeHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -47,6 +48,8 @@ async function nodeHandler(options: ConnectProtocolsOptions): Promise<NodeHandle
   return connectNodeAdapter({
     routes: options.routes,
     interceptors: [authentication(options), ...options.interceptors],
+    readMaxBytes: options.maxMessageBytes,
+    writeMaxBytes: options.maxMessageBytes,
   }) as NodeHandler;
 }
 
