@@ -1,0 +1,10 @@
+import http from "node:http";
+import { attachRpc } from "agentwire/server";
+import { routes } from "../connect-routes.mjs";
+
+/** @returns {import("node:net").Server} */
+export function createServer() {
+  const server = http.createServer();
+  attachRpc(server, { authenticate: ({ token }) => ({ token }), routes });
+  return server;
+}
