@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
-import { encodeUtf8 } from "../codec/index.js";
+import { encodeUtf8, formatUuid, parseUuid } from "../codec/index.js";
 import { type Agent, Log_Level, type LogSchema } from "../gen/coder/agent/v2/agent_pb.js";
 import { WaitingLine } from "../transport/waiting-line.js";
 import { sanitizedText } from "./log-text.js";
@@ -65,10 +65,12 @@ export class LogSender {
 
   /**
    * Queues lines. Waits while too much is queued, so that a writer is as fast as the server.
-   * @param sourceId the 16 bytes of the log source's UUID.
+   * @param source the log source's UUID, as text or as its 16 bytes; `externalLogSourceId` is always there.
    * @param signal ends the wait; the lines that are queued by then stay.
+   * @throws TypeError when the source is no UUID.
    */
-  async send(sourceId: Uint8Array, lines: readonly LogLine[], signal?: AbortSignal): Promise<void> {
+  async send(source: string | Uint8Array, lines: readonly LogLine[], signal?: AbortSignal): Promise<void> {
+    const sourceId = uuidOf(source);
     for (const line of lines) {
       while (this.#queuedBytes > this.#maxQueuedBytes && !this.#isLimitReached) {
         signal?.throwIfAborted();
@@ -81,7 +83,7 @@ export class LogSender {
   /**
    * Sends what is queued, and what comes, over a connection. Run it once for each connection, one at a time.
    * @returns when the server takes no more.
-   * @throws when the signal ends, or the connection; lines without an answer stay queued.
+   * @throws when the signal ends it, or the connection is lost; lines without an answer stay queued.
    */
   async run(agent: Pick<Client<typeof Agent>, "batchCreateLogs">, signal: AbortSignal): Promise<void> {
     while (!this.#isLimitReached) {
@@ -150,6 +152,14 @@ export class LogSender {
     while (this.#waitingForRoom.serve());
     if (this.#queues.size === 0) while (this.#waitingForEmpty.serve());
   }
+}
+
+function uuidOf(source: string | Uint8Array): Uint8Array {
+  const bytes = typeof source === "string" ? parseUuid(source) : source;
+  if (bytes === undefined || formatUuid(bytes) === undefined) {
+    throw new TypeError(`a log source is a UUID, as text or as 16 bytes, and not ${String(source)}`);
+  }
+  return bytes;
 }
 
 /** How many lines from the start fit in one batch. */

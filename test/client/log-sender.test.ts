@@ -57,6 +57,18 @@ describe("a log sender", () => {
     ]);
   });
 
+  it("takes a source as text or as bytes, and nothing that is no UUID", async () => {
+    const { agent, batches } = fakeServer();
+    const sender = new LogSender();
+    await sender.send("01010101-0101-0101-0101-010101010101", lines("1"));
+    await sender.send(sourceA, lines("2"));
+    await running(sender, agent, () => sender.whenEmpty());
+    expect(batches).toEqual([{ source: 1, lines: ["1", "2"] }]);
+    for (const wrong of ["make", new Uint8Array(15)]) {
+      expect(await failure(sender.send(wrong, lines("3")))).toBeInstanceOf(TypeError);
+    }
+  });
+
   it("takes sources in turn, however much one of them has (C3.11)", async () => {
     const { agent, batches } = fakeServer();
     const sender = new LogSender({ maxQueuedBytes: 10_000_000 });

@@ -74,15 +74,13 @@ function levelOf(values: OptionValues): LogLevel {
 }
 
 /** Registers the source where it has a name. */
-async function sourceOf(values: OptionValues, terminal: Terminal): Promise<Uint8Array> {
+async function sourceOf(values: OptionValues, terminal: Terminal): Promise<string> {
   const displayName = text(values, "source");
   const id = displayName === undefined ? externalLogSourceId : idOfName(displayName);
   if (displayName !== undefined) {
     await registerLogSource({ ...targetOf(values, terminal), id, displayName, signal: terminal.signal });
   }
-  const bytes = parseUuid(id);
-  if (bytes === undefined) throw new Error(`${id} is not a UUID`);
-  return bytes;
+  return id;
 }
 
 /** Namespace of the UUIDs of log sources that are known by their name. */
