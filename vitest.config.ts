@@ -1,7 +1,11 @@
 import { defineConfig } from "vitest/config";
 
+// continuous integration counts tests by it
+const report = process.env["AGENTWIRE_TEST_REPORT"];
+
 export default defineConfig({
   test: {
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/build-go-peer.ts"],
     typecheck: { enabled: true, include: ["test/**/*.test-d.ts"] },

@@ -15,6 +15,7 @@ export interface LogLine {
   createdAt?: Date;
 }
 
+/** How a {@link LogSender} behaves. */
 export interface LogSenderOptions {
   /** So many UTF-8 bytes may wait to be sent, over all sources; 1 MiB by default. C3.4. */
   maxQueuedBytes?: number;

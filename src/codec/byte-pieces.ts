@@ -23,6 +23,7 @@ export class BytePieces {
     return this.#length;
   }
 
+  /** Adds bytes at the end. They must not be changed while they are here. */
   push(piece: Uint8Array): void {
     if (piece.length === 0) return;
     if (this.#own !== undefined) {
@@ -49,6 +50,7 @@ export class BytePieces {
     return joined;
   }
 
+  /** Forgets everything. */
   clear(): void {
     if (this.#pieces.length > 0) this.#pieces = [];
     this.#length = 0;

@@ -24,6 +24,7 @@ import { callUnary } from "./unary-call.js";
 export interface StreamSource {
   /** @returns undefined when the caller has to wait: see `open`. */
   tryOpen(): DuplexStream | undefined;
+  /** Waits for a stream. @throws TransportError when there will be none; the signal's reason when it ends first. */
   open(signal?: AbortSignal): Promise<DuplexStream>;
 }
 

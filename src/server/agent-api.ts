@@ -77,6 +77,7 @@ export interface AgentApi {
   attach(server: NodeServer): () => void;
   /** The same for a server that routes by itself: true when the request was for the API. */
   handle(request: IncomingMessage, response: ServerResponse): boolean;
+  /** As {@link handle}, for a server's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /**
    * Ends all sessions in order.

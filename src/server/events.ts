@@ -18,6 +18,7 @@ export type ServerEvent =
 
 /** Where handlers say what has happened. Publishing never fails a call. */
 export interface Events {
+  /** Says it. Must not throw and must not wait. */
   publish(event: ServerEvent): void;
 }
 

@@ -13,6 +13,7 @@ export interface WorkspaceDefinition {
   agents: readonly AgentDefinition[];
 }
 
+/** An agent of a workspace. */
 export interface AgentDefinition {
   name: string;
   /** A UUID. */
@@ -30,6 +31,7 @@ export interface AgentDefinition {
   logSources?: readonly LogSourceDefinition[] | undefined;
 }
 
+/** A script that the agent runs: at its start, at its stop, or by the clock. */
 export interface ScriptDefinition {
   displayName: string;
   script: string;
@@ -42,6 +44,7 @@ export interface ScriptDefinition {
   icon?: string | undefined;
 }
 
+/** An app in the workspace. */
 export interface AppDefinition {
   slug: string;
   displayName?: string | undefined;
@@ -55,6 +58,7 @@ export interface AppDefinition {
   healthcheck?: { url: string; intervalSeconds: number; threshold: number } | undefined;
 }
 
+/** A value that the agent collects with a script, over and over. */
 export interface MetadataDefinition {
   key: string;
   displayName?: string | undefined;
@@ -63,17 +67,20 @@ export interface MetadataDefinition {
   timeoutSeconds?: number | undefined;
 }
 
+/** A devcontainer that the agent runs. */
 export interface DevcontainerDefinition {
   name: string;
   workspaceFolder: string;
   configPath?: string | undefined;
 }
 
+/** From which use on memory and volumes are reported. Enabled unless it says otherwise. */
 export interface ResourceMonitoringDefinition {
   memory?: { thresholdPercent: number; enabled?: boolean | undefined } | undefined;
   volumes?: readonly { path: string; thresholdPercent: number; enabled?: boolean | undefined }[] | undefined;
 }
 
+/** Where lines of the agent's log come from. */
 export interface LogSourceDefinition {
   /** A UUID. */
   id?: string | undefined;

@@ -15,13 +15,19 @@ export const lifecycleStates = [
   "shutdown_error",
   "off",
 ] as const;
+/** One of {@link lifecycleStates}. */
 export type LifecycleState = (typeof lifecycleStates)[number];
 
+/** What an app's health check says; `disabled` where there is none. */
 export type AppHealth = "disabled" | "initializing" | "healthy" | "unhealthy";
+/** What an app says of itself in a status. */
 export type AppState = "working" | "idle" | "complete" | "failure";
+/** How grave a line of a log is. */
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+/** Who may open an app, besides its owner. */
 export type SharingLevel = "owner" | "authenticated" | "public" | "organization";
 
+/** A workspace. */
 export interface WorkspaceRecord {
   id: string;
   name: string;
@@ -29,6 +35,7 @@ export interface WorkspaceRecord {
   ownerUsername: string;
 }
 
+/** An agent: what it was declared as, what it said of itself, and how it is. */
 export interface AgentRecord {
   id: string;
   workspaceId: string;
@@ -68,6 +75,7 @@ export interface ConnectionTimes {
   disconnectedAtUs: number | undefined;
 }
 
+/** An app of an agent. */
 export interface AppRecord {
   id: string;
   agentId: string;
@@ -85,6 +93,7 @@ export interface AppRecord {
   healthcheck: { url: string; intervalSeconds: number; threshold: number } | undefined;
 }
 
+/** A status that an app reported. */
 export interface AppStatusRecord {
   id: string;
   workspaceId: string;
@@ -96,6 +105,7 @@ export interface AppStatusRecord {
   createdAtUs: number;
 }
 
+/** A script that an agent runs. */
 export interface ScriptRecord {
   id: string;
   agentId: string;
@@ -110,6 +120,7 @@ export interface ScriptRecord {
   timeoutSeconds: number;
 }
 
+/** One run of a script. */
 export interface ScriptTimingRecord {
   scriptId: string;
   startedAtUs: number;
@@ -119,6 +130,7 @@ export interface ScriptTimingRecord {
   status: "ok" | "exit_failure" | "timed_out" | "pipes_left_open";
 }
 
+/** Where lines of an agent's log come from. */
 export interface LogSourceRecord {
   agentId: string;
   id: string;
@@ -127,6 +139,7 @@ export interface LogSourceRecord {
   createdAtUs: number;
 }
 
+/** A line of an agent's log. */
 export interface LogRecord {
   /** Grows with each line of the store. */
   id: number;
@@ -137,6 +150,7 @@ export interface LogRecord {
   logSourceId: string;
 }
 
+/** A value that an agent collects over and over, and the script that does. */
 export interface MetadataRecord {
   agentId: string;
   key: string;
@@ -150,6 +164,7 @@ export interface MetadataRecord {
   collectedAtUs: number | undefined;
 }
 
+/** A devcontainer that an agent runs. */
 export interface DevcontainerRecord {
   id: string;
   agentId: string;
@@ -172,6 +187,7 @@ export interface ResourceSample {
   volumes: readonly { path: string; usedBytes: bigint; totalBytes: bigint }[];
 }
 
+/** Somebody connected to an agent, or left. */
 export interface ConnectionLogRecord {
   id: string;
   connectionId: string;
@@ -184,6 +200,7 @@ export interface ConnectionLogRecord {
   reason: string | undefined;
 }
 
+/** A report of an agent's network traffic. */
 export interface StatsRecord {
   agentId: string;
   createdAtUs: number;
@@ -199,6 +216,7 @@ export interface StatsRecord {
   sessionsSsh: bigint;
 }
 
+/** A request that an agent's boundary let pass or refused. */
 export interface BoundaryLogRecord {
   id: string;
   agentId: string;
@@ -221,6 +239,7 @@ export interface ContextSnapshotRecord {
   resources: readonly ContextResourceRecord[];
 }
 
+/** One thing of a workspace's context. */
 export interface ContextResourceRecord {
   source: string;
   sourcePath: string | undefined;

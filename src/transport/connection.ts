@@ -25,6 +25,7 @@ export interface ByteConnection {
 
   /** Stops delivery, so that the other side is held back. */
   pauseReading(): void;
+  /** Goes on with delivery. */
   resumeReading(): void;
 
   /**

@@ -1,6 +1,6 @@
 /**
  * Byte streams and their multiplexing, for every runtime: the seam that a WebSocket, a socket or a pipe fits
- * in, and yamux on it. Node's own connections are in `agentwire/transport/node`.
+ * in, and yamux on it. On Node the same entry also has `ws` WebSockets, TCP and Unix sockets.
  */
 
 export type { ByteConnection, ConnectionReceiver } from "./connection.js";

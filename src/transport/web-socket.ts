@@ -22,10 +22,15 @@ export interface StandardWebSocket {
   readonly bufferedAmount: number;
   readonly url: string;
   binaryType: string;
+  /** Sends a binary message. */
   send(data: Uint8Array): void;
+  /** Says goodbye. */
   close(code?: number, reason?: string): void;
+  /** A message came; binary ones as `ArrayBuffer`. */
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
+  /** It is over. */
   addEventListener(type: "close", listener: (event: { code: number; reason: string }) => void): void;
+  /** It failed; `close` follows. */
   addEventListener(type: "error", listener: () => void): void;
 }
 

@@ -52,7 +52,7 @@ function recorded(inner: ByteConnection, side: string, messages: string[]): Byte
 
 /** The messages of the page's example, in the same form. */
 function shownMessages(): string[] {
-  const shown = /```wire\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+  const shown = /```text wire\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
   return shown.split(/^(?=\w)/m).map((message) => {
     const [side, ...lines] = message.trim().split("\n");
     return `${side} ${lines.map(hexOf).join("")}`;

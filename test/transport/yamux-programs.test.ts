@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   createMemoryPair,
   createYamuxSession,
@@ -173,6 +173,14 @@ class Program {
   }
 }
 
+/** Notes how much came on a stream. */
+async function collect(stream: YamuxStream, counts: number[]): Promise<void> {
+  let count = 0;
+  for await (const bytes of stream) count += bytes.length;
+  counts.push(count);
+  stream.closeWrite();
+}
+
 const runs = Number(process.env["AGENTWIRE_TEST_RUNS"] ?? 60);
 
 describe("W3.2 random programs on both sides", () => {
@@ -202,6 +210,25 @@ describe("W3.2 random programs on both sides", () => {
       ),
       { numRuns: runs },
     );
+  });
+
+  it("do not end with both sides waiting for the other to read, whatever the limits", async () => {
+    const limits = { maxMessageBytes: 256 * 1024, sendBufferBytes: 64 * 1024, maxWindowBytes: 1024 * 1024 };
+    const [a, b] = createMemoryPair();
+    const onStream = (accepted: YamuxStream) => void collect(accepted, counts);
+    const counts: number[] = [];
+    const client = createYamuxSession(a, { role: "client", ...limits, onStream });
+    const server = createYamuxSession(b, { role: "server", ...limits, onStream });
+    for (const session of [client, server]) {
+      for (let i = 0; i < 8; i++) {
+        const opened = await session.open();
+        opened.send([new Uint8Array(900_000)]);
+        opened.closeWrite();
+      }
+    }
+    await vi.waitFor(() => expect(counts).toHaveLength(16), 10_000);
+    expect(new Set(counts)).toEqual(new Set([900_000]));
+    await Promise.all([client.close(), server.close()]);
   });
 
   it("end every wait with the same reason when the connection breaks at any moment", async () => {

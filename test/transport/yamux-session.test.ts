@@ -418,7 +418,7 @@ describe("back-pressure of the connection", () => {
     await settle();
     expect(connection.frames).toEqual(["Ping[ACK] stream=0 length=1"]);
     expect(connection.isReadingPaused).toBe(false);
-    connection.bufferedBytes = 600_000;
+    connection.bufferedBytes = 700_000;
     connection.feed(header(FrameType.Ping, Flag.Syn, 0, 2));
     await settle();
     expect(connection.isReadingPaused).toBe(true);

@@ -33,6 +33,7 @@ export interface YamuxOptions {
   sendBufferBytes?: number;
 }
 
+/** All options, with defaults filled in. */
 export type ResolvedYamuxOptions = Required<YamuxOptions>;
 
 const defaults: ResolvedYamuxOptions = {

@@ -156,7 +156,9 @@ export class Outbox {
     const waiting = this.#connection.bufferedBytes;
     if (waiting <= this.#sendBufferBytes) return;
     this.isBlocked = true;
-    if (waiting > 2 * this.#sendBufferBytes && !this.#isReadingPaused) {
+    // Data alone comes no further than two messages beyond the limit. If it could, two sides that send much would both
+    // stop reading, and wait for each other for ever.
+    if (waiting > 2 * (this.#sendBufferBytes + this.#maxMessageBytes) && !this.#isReadingPaused) {
       // Only answers to what we read can have come so far: stop asking for more of it.
       this.#isReadingPaused = true;
       this.#connection.pauseReading();

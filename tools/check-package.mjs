@@ -1,0 +1,125 @@
+// Checks the package as its users get it: what is in it, its exports and types, its size, and that it works when
+// installed, as ES modules and as CommonJS. Prints what it found; exits with 1 if something is wrong.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "tsdown";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const maxPackedBytes = 600_000;
+const maxBrowserClientBytes = 60_000;
+
+/** What the README begins with, on one machine. */
+const call = `
+import { dialAgent } from "agentwire";
+import { startControlPlane } from "agentwire/server";
+const plane = await startControlPlane({ workspaces: [{ owner: "ada", name: "dev", agents: [{ name: "main" }] }] });
+const connection = await dialAgent({ url: plane.url, token: plane.agents[0].token });
+const { agentName } = await connection.agent.getManifest({});
+console.log(agentName, connection.version.major + "." + connection.version.minor);
+await connection.close();
+await plane.close();
+`;
+
+const folder = mkdtempSync(join(tmpdir(), "agentwire-package-"));
+try {
+  npx("publint", "--strict");
+  npx("attw", "--pack", ".", "--profile", "node16", "--quiet");
+  const tarball = checkContents();
+  await checkBrowserClient();
+  checkInstalled(tarball);
+} catch (error) {
+  process.exitCode = 1;
+  console.error(`check-package: ${error instanceof Error ? error.message : error}`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** @returns {string} the packed package */
+function checkContents() {
+  const output = run("npm", ["pack", "--json", "--pack-destination", folder], root);
+  const [{ filename, size, files }] = JSON.parse(output);
+  const allowed =
+    /^(dist\/.*\.(c?js|d\.c?ts)|proto\/.*\.proto|examples\/workspaces\.yaml|[A-Z]+(\.md)?|package\.json)$/;
+  const strange = files.map(({ path }) => path).filter((path) => !allowed.test(path));
+  if (strange.length > 0) throw new Error(`the package has files that nobody needs: ${strange.join(", ")}`);
+  for (const needed of ["README.md", "CHANGELOG.md", "LICENSE", "proto/coder/agent/v2/agent.proto"]) {
+    if (!files.some(({ path }) => path === needed)) throw new Error(`the package lacks ${needed}`);
+  }
+  console.log(`${files.length} files, ${size} bytes packed (at most ${maxPackedBytes})`);
+  if (size > maxPackedBytes) throw new Error("the package has grown too large");
+  return join(folder, filename);
+}
+
+/** Bundles the client as for a browser: nothing of Node may be in it. */
+async function checkBrowserClient() {
+  const entry = join(root, "dist/client/index.js");
+  const outDir = join(folder, "bundle");
+  await build({
+    config: false,
+    entry: { client: entry },
+    outDir,
+    format: "esm",
+    platform: "browser",
+    minify: true,
+    dts: false,
+    noExternal: /.*/,
+    logLevel: "silent",
+  });
+  const code = readFileSync(join(outDir, "client.js"));
+  const fromNode = /\bfrom\s*["']node:|\brequire\(["']node:/.exec(code.toString());
+  if (fromNode !== null) throw new Error("the client for browsers imports a module of Node");
+  const size = gzipSync(code).length;
+  console.log(
+    `client for browsers, all included: ${size} bytes with gzip (at most ${maxBrowserClientBytes})`,
+  );
+  if (size > maxBrowserClientBytes) throw new Error("the client for browsers has grown too large");
+}
+
+/** @param {string} tarball */
+function checkInstalled(tarball) {
+  writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
+  run("npm", ["install", "--no-audit", "--no-fund", "--no-package-lock", tarball], folder);
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const entries = Object.keys(exports)
+    .filter((entry) => entry !== "./package.json")
+    .map((entry) => `agentwire${entry.slice(1)}`);
+  const imports = entries.map((entry) => `await import(${JSON.stringify(entry)});`).join("\n");
+  const requires = entries.map((entry) => `require(${JSON.stringify(entry)});`).join("\n");
+  writeFileSync(join(folder, "all.mjs"), imports);
+  writeFileSync(join(folder, "all.cjs"), requires);
+  writeFileSync(join(folder, "call.mjs"), call);
+  run(process.execPath, ["all.mjs"], folder);
+  run(process.execPath, ["all.cjs"], folder);
+  const answer = run(process.execPath, ["call.mjs"], folder);
+  if (answer !== "main 2.10\n")
+    throw new Error(`an installed client and server said ${JSON.stringify(answer)}`);
+  const versions = run("npx", ["--no-install", "agentwire", "versions"], folder);
+  if (!versions.includes("Agent/GetManifest")) throw new Error("the installed tool does not work");
+  console.log(
+    `installed: ${entries.length} entries load as ES modules and as CommonJS, a call works, the tool runs`,
+  );
+}
+
+/** @param {...string} args */
+function npx(...args) {
+  run("npx", ["--no-install", ...args], root);
+  console.log(`${args[0]}: nothing to complain about`);
+}
+
+/**
+ * @param {string} command
+ * @param {string[]} args
+ * @param {string} cwd
+ */
+function run(command, args, cwd) {
+  try {
+    return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  } catch (error) {
+    const { stdout = "", stderr = "" } = /** @type {{ stdout?: string, stderr?: string }} */ (error);
+    throw new Error(`${command} ${args.join(" ")} failed:\n${stdout}${stderr}`);
+  }
+}
