@@ -14,6 +14,7 @@ import {
   type WireErrorCode,
   writeFrameHeader,
 } from "../../src/codec/index.js";
+import { runs } from "../support/scale.js";
 import { cut, hex, type RecordedBytes, recorded, vectors } from "../support/vectors.js";
 
 interface Packet {
@@ -195,7 +196,7 @@ describe("W4.1–W4.3 reader", () => {
       fc.property(anyBytes, fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1 }), (bytes, sizes) => {
         expect(readAll(cut(bytes, sizes), 100)).toEqual(readAll([bytes], 100));
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FrameType, readHeader, WireError, writeHeader, YamuxFrameReader } from "../../src/codec/index.js";
+import { runs } from "../support/scale.js";
 import { cut, hex, recorded, vectors } from "../support/vectors.js";
 
 interface Header {
@@ -98,7 +99,7 @@ describe("W1.1 boundaries carry no meaning", () => {
           expect(readFrames(cut(bytes, sizes))).toEqual(readFrames([bytes]));
         },
       ),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 

@@ -8,9 +8,10 @@ import { EchoService } from "../gen/agentwire/test/v1/echo_pb.js";
 import { eventually } from "../support/control-plane.js";
 import { echoRoutes } from "../support/echo.js";
 import { httpServer } from "../support/http-servers.js";
+import { scale, timeoutMs } from "../support/scale.js";
 import { usedBytes, watchTimers } from "./live-things.js";
 
-const calls = Number(process.env["AGENTWIRE_LEAK_CALLS"] ?? 10_000);
+const calls = 10_000 * Math.min(scale, 10);
 const cancels = calls / 10;
 
 /** What each call keeps shows in every round; what the engine gains and loses by itself does not. */
@@ -29,37 +30,47 @@ async function session() {
 }
 
 describe("one session", () => {
-  it(`keeps no stream, timer, listener or socket of ${calls} calls and ${cancels} cancels`, async () => {
-    const timers = watchTimers();
-    const { echo, connection } = await session();
-    const whole = new AbortController();
-    await work(echo, 1_000, whole.signal);
-    const socketsBefore = sockets();
-    await work(echo, calls, whole.signal);
+  it(
+    `keeps no stream, timer, listener or socket of ${calls} calls and ${cancels} cancels`,
+    async () => {
+      const timers = watchTimers();
+      const { echo, connection } = await session();
+      const whole = new AbortController();
+      await work(echo, 1_000, whole.signal);
+      const socketsBefore = sockets();
+      await work(echo, calls, whole.signal);
 
-    expect(connection.session.streamCount).toBe(0);
-    expect(getEventListeners(whole.signal, "abort")).toEqual([]);
-    expect(sockets()).toBe(socketsBefore);
-    // each session has a watch over the other and one over its streams; what is cleared is told a little later
-    const others = () => timers().filter((place) => !/keepalive|session\.ts/.test(place));
-    await eventually(() => others().length === 0, "no timer of a call is left").catch(() => {});
-    expect(others()).toEqual([]);
-    expect(timers().length).toBeLessThanOrEqual(4);
-  }, 300_000);
+      expect(connection.session.streamCount).toBe(0);
+      expect(getEventListeners(whole.signal, "abort")).toEqual([]);
+      expect(sockets()).toBe(socketsBefore);
+      // each session has a watch over the other and one over its streams; what is cleared is told a little later
+      const others = () => timers().filter((place) => !/keepalive|session\.ts/.test(place));
+      await eventually(() => others().length === 0, "no timer of a call is left").catch(() => {});
+      expect(others()).toEqual([]);
+      expect(timers().length).toBeLessThanOrEqual(4);
+    },
+    timeoutMs(300_000),
+  );
 
-  it(`has the heap that it had after ${calls} calls and ${cancels} cancels`, async () => {
-    const { echo } = await session();
-    const whole = new AbortController();
-    const perRound = calls / rounds;
-    await work(echo, perRound, whole.signal);
-    const used = [await usedBytes()];
-    for (let round = 0; round < rounds; round++) {
+  it(
+    `has the heap that it had after ${calls} calls and ${cancels} cancels`,
+    async () => {
+      const { echo } = await session();
+      const whole = new AbortController();
+      const perRound = calls / rounds;
       await work(echo, perRound, whole.signal);
-      used.push(await usedBytes());
-    }
-    const gains = used.slice(1).map((bytes, index) => Math.round((bytes - (used[index] ?? 0)) / perRound));
-    expect(Math.min(...gains), `bytes kept of each call, by round: ${gains}`).toBeLessThan(noiseBytesPerCall);
-  }, 300_000);
+      const used = [await usedBytes()];
+      for (let round = 0; round < rounds; round++) {
+        await work(echo, perRound, whole.signal);
+        used.push(await usedBytes());
+      }
+      const gains = used.slice(1).map((bytes, index) => Math.round((bytes - (used[index] ?? 0)) / perRound));
+      expect(Math.min(...gains), `bytes kept of each call, by round: ${gains}`).toBeLessThan(
+        noiseBytesPerCall,
+      );
+    },
+    timeoutMs(300_000),
+  );
 
   it("leaves no timer and no socket when it is closed", async () => {
     const timers = watchTimers();

@@ -6,10 +6,12 @@ import { createDrpcTransport, createRpcTable, RpcError, serveStream } from "../.
 import { createMemoryPair, createYamuxSession, TransportError } from "../../src/transport/index.js";
 import { EchoService } from "../gen/agentwire/test/v1/echo_pb.js";
 import { collect, echoRoutes, serve } from "../support/echo.js";
+import { runs, timeoutMs } from "../support/scale.js";
 import { ScriptedConnection, settle } from "../support/scripted-connection.js";
 import { cut } from "../support/vectors.js";
 
-const runs = Number(process.env["AGENTWIRE_TEST_RUNS"] ?? 300);
+const usualRuns = 300;
+const count = runs(usualRuns).numRuns;
 
 const names = ["Unary", "ServerStream", "ClientStream", "Bidi", "Nope"].map(
   (m) => `/agentwire.test.v1.EchoService/${m}`,
@@ -108,7 +110,9 @@ function noStrayErrors(): void {
 }
 
 describe("bad input in a conversation", () => {
-  it("ends that stream at most: the session and other calls go on", { timeout: 60_000 }, async () => {
+  it("ends that stream at most: the session and other calls go on", {
+    timeout: timeoutMs(60_000),
+  }, async () => {
     noStrayErrors();
     const { client, server, transport, protocolErrors } = serve();
     const echo = createClient(EchoService, transport);
@@ -132,15 +136,15 @@ describe("bad input in a conversation", () => {
           expect([client.streamCount, server.streamCount]).toEqual([0, 0]);
         },
       ),
-      { numRuns: runs },
+      runs(usualRuns),
     );
     // the test would show nothing if everything were refused, or nothing
-    expect(protocolErrors.length).toBeGreaterThan(runs / 10);
-    expect(protocolErrors.length).toBeLessThan((runs * 95) / 100);
+    expect(protocolErrors.length).toBeGreaterThan(count / 10);
+    expect(protocolErrors.length).toBeLessThan((count * 95) / 100);
     for (const error of protocolErrors) expect(error).toBeInstanceOf(RpcError);
   });
 
-  it("of an answer is an error of that call", { timeout: 60_000 }, async () => {
+  it("of an answer is an error of that call", { timeout: timeoutMs(60_000) }, async () => {
     noStrayErrors();
     const [a, b] = createMemoryPair();
     const client = createYamuxSession(a, { role: "client" });
@@ -168,7 +172,7 @@ describe("bad input in a conversation", () => {
         expect(client.error).toBeUndefined();
         expect(client.streamCount).toBe(0);
       }),
-      { numRuns: runs },
+      runs(usualRuns),
     );
   });
 });
@@ -176,7 +180,7 @@ describe("bad input in a conversation", () => {
 describe("bad input in a session", () => {
   it.each(["client", "server"] as const)(
     "ends the %s's session at most, with a named reason",
-    { timeout: 60_000 },
+    { timeout: timeoutMs(60_000) },
     async (role) => {
       noStrayErrors();
       const table = createRpcTable(echoRoutes);
@@ -209,7 +213,7 @@ describe("bad input in a session", () => {
             expect(connection.closedWith).toBeDefined();
           },
         ),
-        { numRuns: runs },
+        runs(usualRuns),
       );
     },
   );

@@ -8,6 +8,7 @@ import {
   type YamuxStream,
 } from "../../src/transport/index.js";
 import { recut } from "../support/recut-connection.js";
+import { runs, timeoutMs } from "../support/scale.js";
 import { settle } from "../support/scripted-connection.js";
 
 /** One side's end of a stream in the model: what it has sent, what it has read, how it has ended. */
@@ -181,11 +182,9 @@ async function collect(stream: YamuxStream, counts: number[]): Promise<void> {
   stream.closeWrite();
 }
 
-const runs = Number(process.env["AGENTWIRE_TEST_RUNS"] ?? 60);
-
 describe("W3.2 random programs on both sides", () => {
   it("lose nothing, mix nothing up, never stall, and keep the sums of credit", {
-    timeout: runs * 1000,
+    timeout: timeoutMs(60_000),
   }, async () => {
     const sizes = fc.array(
       fc.oneof(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1000, max: 70_000 })),
@@ -208,7 +207,7 @@ describe("W3.2 random programs on both sides", () => {
           await program.finish();
         },
       ),
-      { numRuns: runs },
+      runs(60),
     );
   });
 
@@ -261,7 +260,7 @@ describe("W3.2 random programs on both sides", () => {
           expect([client.streamCount, server.streamCount]).toEqual([0, 0]);
         },
       ),
-      { numRuns: 100 },
+      runs(100),
     );
   });
 });

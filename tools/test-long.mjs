@@ -1,0 +1,43 @@
+// What takes too long for every day: the whole suite on two versions of Node, then random tests and leak checks with a
+// hundred times as many runs. Takes about a quarter of an hour. Exits with 1 if anything fails.
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { node24 } from "../bench/prepare.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const vitest = "node_modules/vitest/vitest.mjs";
+const scale = "100";
+
+const parts = [
+  { name: `the suite on Node ${process.version}`, node: process.execPath, filters: [], env: {} },
+  { name: "the suite on Node 24", node: node24(), filters: [], env: {} },
+  {
+    name: `random tests and leak checks, ${scale} times as long`,
+    node: process.execPath,
+    filters: ["test/codec", "test/transport", "test/rpc", "test/leaks", "test/client"],
+    env: { AGENTWIRE_TEST_SCALE: scale },
+  },
+];
+
+run("build", "npm", ["run", "-s", "build"], {});
+const failed = parts.filter(
+  ({ name, node, filters, env }) => !run(name, node, [vitest, "run", ...filters], env),
+);
+console.log(failed.length === 0 ? "all passed" : `FAILED: ${failed.map(({ name }) => name).join("; ")}`);
+process.exitCode = failed.length === 0 ? 0 : 1;
+
+/**
+ * @param {string} name
+ * @param {string} command
+ * @param {string[]} args
+ * @param {Record<string, string>} env
+ */
+function run(name, command, args, env) {
+  console.log(`\n=== ${name}`);
+  const { status } = spawnSync(command, args, {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, ...env },
+  });
+  return status === 0;
+}
