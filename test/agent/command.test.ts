@@ -43,7 +43,8 @@ describe("a command", () => {
       },
     });
     expect(status).toBe("ok");
-    expect(most).toBeLessThanOrEqual(65_536);
+    // what the stream buffers and one chunk more, which is not the same in all versions of Node
+    expect(most).toBeLessThanOrEqual(262_144);
   });
 
   it("that ignores the request to end is ended by force, and what it has started with it", async () => {

@@ -269,7 +269,8 @@ describe("W3.2 windows", () => {
     const [session, connection] = start();
     const stream = openNow(session);
     await settle();
-    for (let i = 0; i < 16; i++) connection.feed(data(0, 1, Buffer.alloc(16 * 1024)));
+    // each in memory of its own, so that they are read as they came
+    for (let i = 0; i < 16; i++) connection.feed(new Uint8Array(data(0, 1, Buffer.alloc(16 * 1024))));
     await settle();
     expect(connection.frames).toEqual(["WindowUpdate[SYN] stream=1 length=0"]);
     let read = 0;
