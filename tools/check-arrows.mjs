@@ -16,7 +16,7 @@ const rooms = {
   transport: ["codec"],
   rpc: ["transport", "codec"],
   client: ["rpc", "version", "transport", "codec", "gen"],
-  store: ["gen"],
+  store: ["codec"],
   server: ["store", "rpc", "version", "transport", "codec", "gen"],
   observe: ["rpc", "version", "transport", "codec", "gen"],
   local: ["client", "rpc", "version", "transport", "codec", "gen"],

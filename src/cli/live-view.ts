@@ -99,7 +99,7 @@ export class LiveView {
   }
 
   async #showMetadata(agentId: string): Promise<void> {
-    const { metadata } = await this.#plane.store.reportsOf(agentId);
+    const { metadata } = await this.#plane.store.manifestRecords(agentId);
     for (const { key, displayName, value, error } of metadata) {
       const text = error === "" ? value.trim() : `${value.trim()} (${error})`.trim();
       if (text !== "") this.#change(agentId, "metadata", key, `${displayName || key} = ${printable(text)}`);
@@ -117,7 +117,7 @@ export class LiveView {
   async #showAppStatus(agentId: string): Promise<void> {
     const { store } = this.#plane;
     const lastAtUs = this.#lastStatusAtUs.get(agentId) ?? 0;
-    const newest = await store.appStatuses(agentId, statusPage);
+    const newest = await store.appStatuses({ agentId }, statusPage);
     const slugs = new Map((await store.apps(agentId)).map(({ id, slug }) => [id, slug]));
     for (const { appId, state, message, uri, createdAtUs } of [...newest].reverse()) {
       if (createdAtUs <= lastAtUs) continue;

@@ -41,6 +41,7 @@ export function monitorConnection(
     firstConnectedAtUs: agent.connection.firstConnectedAtUs ?? nowUs(),
     lastConnectedAtUs: nowUs(),
     disconnectedAtUs: agent.connection.disconnectedAtUs,
+    lastReplicaId: undefined,
   };
   const publish = () => {
     const { ownerId, workspaceId, agentId } = who;
@@ -55,7 +56,7 @@ export function monitorConnection(
   let writing: Promise<void> = Promise.resolve();
   const write = () => {
     const now = { ...times };
-    writing = writing.then(() => store.updateConnection(who.agentId, now));
+    writing = writing.then(() => store.updateConnections([{ agentId: who.agentId, ...now }]));
     return writing;
   };
   const ping = async () => {

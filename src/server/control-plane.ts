@@ -46,7 +46,7 @@ const firstByteTimeoutMs = 30_000;
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const { host = "127.0.0.1", port = 0, workspaces = [], ...apiOptions } = options;
   const store = new MemoryStore();
-  const agents = store.define(workspaces);
+  const agents = await store.define(workspaces);
   const events = new LocalEvents();
   const api = createAgentApi({ ...apiOptions, store, events });
 

@@ -7,22 +7,31 @@ import type { SharingLevel } from "./records.js";
 
 /** A workspace with its agents. */
 export interface WorkspaceDefinition {
-  /** The owner's user name. */
+  /** The owner's user name; of a prebuilt workspace, whoever it waits for has none yet. */
   owner: string;
   name: string;
+  /** True for a workspace that waits to be claimed: nobody owns it, whatever `owner` says. */
+  isPrebuilt?: boolean | undefined;
+  /** The task that it is for: statuses of that app are notified. */
+  task?: { name: string; agent: string; app: string } | undefined;
   agents: readonly AgentDefinition[];
 }
 
 /** An agent of a workspace. */
 export interface AgentDefinition {
   name: string;
-  /** A UUID. */
+  /** A UUID; made once and kept by default. */
   token?: string | undefined;
+  /** What the cloud calls the machine, for agents that log in by that. */
+  instanceId?: string | undefined;
   directory?: string | undefined;
   environment?: Readonly<Record<string, string>> | undefined;
   motdFile?: string | undefined;
   architecture?: string | undefined;
   operatingSystem?: string | undefined;
+  /** An agent that has not connected after so long has a status of its own; 0, the default, for never. */
+  connectionTimeoutSeconds?: number | undefined;
+  troubleshootingUrl?: string | undefined;
   scripts?: readonly ScriptDefinition[] | undefined;
   apps?: readonly AppDefinition[] | undefined;
   metadata?: readonly MetadataDefinition[] | undefined;
@@ -55,6 +64,9 @@ export interface AppDefinition {
   subdomain?: boolean | undefined;
   hidden?: boolean | undefined;
   sharingLevel?: SharingLevel | undefined;
+  openIn?: "slim_window" | "tab" | undefined;
+  group?: string | undefined;
+  displayOrder?: number | undefined;
   healthcheck?: { url: string; intervalSeconds: number; threshold: number } | undefined;
 }
 
@@ -65,6 +77,7 @@ export interface MetadataDefinition {
   script: string;
   intervalSeconds: number;
   timeoutSeconds?: number | undefined;
+  displayOrder?: number | undefined;
 }
 
 /** A devcontainer that the agent runs. */

@@ -1,6 +1,8 @@
-/** Where a control plane keeps things: the interface for your own store, and one in memory. */
+/** Where a control plane keeps things: the interfaces for your own store, and one in memory. */
 
 export { blankAgent } from "./blank-agent.js";
+export { checkDefinitions } from "./check-definition.js";
+export type { AgentReports, ControlPlaneStore, NewBuild } from "./control-plane-store.js";
 export type {
   AgentDefinition,
   AppDefinition,
@@ -13,6 +15,7 @@ export type {
   WorkspaceDefinition,
 } from "./definition.js";
 export { MemoryStore } from "./memory-store.js";
+export { mergedConnection } from "./merged-connection.js";
 export type {
   AgentRecord,
   AppHealth,
@@ -20,8 +23,12 @@ export type {
   AppState,
   AppStatusRecord,
   BoundaryLogRecord,
+  BoundarySessionRecord,
+  BuildRecord,
   ConnectionLogRecord,
+  ConnectionReport,
   ConnectionTimes,
+  ConnectionType,
   ContextResourceRecord,
   ContextSnapshotRecord,
   DevcontainerRecord,
@@ -30,15 +37,27 @@ export type {
   LogRecord,
   LogSourceRecord,
   MetadataRecord,
+  MonitorRecord,
   ResourceMonitors,
   ResourceSample,
   ScriptRecord,
   ScriptTimingRecord,
+  SecretRecord,
   SharingLevel,
   StatsRecord,
   TelemetryRecord,
   WorkspaceRecord,
 } from "./records.js";
-export { lifecycleStates } from "./records.js";
-export type { AgentStore, LogsInserted, ManifestRecords, MetadataUpdate, NewLog } from "./store.js";
+export { lifecycleStates, prebuildsOwnerId } from "./records.js";
+export type {
+  AgentStore,
+  ConnectionLogFilter,
+  ConnectionUpdate,
+  LogsInserted,
+  ManifestRecords,
+  MetadataUpdate,
+  NewLog,
+} from "./store.js";
 export { maxLogOutputCharacters, maxLogsLength, StoreConflict } from "./store.js";
+export type { AgentRows, WorkspaceRows } from "./workspace-rows.js";
+export { definedRows, rowsOfNextBuild } from "./workspace-rows.js";

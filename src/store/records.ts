@@ -27,29 +27,70 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 /** Who may open an app, besides its owner. */
 export type SharingLevel = "owner" | "authenticated" | "public" | "organization";
 
+/** Whose workspaces wait to be claimed. S3.4. */
+export const prebuildsOwnerId = "c42fdf75-3097-471c-8c33-fb52454d81c0";
+
 /** A workspace. */
 export interface WorkspaceRecord {
   id: string;
   name: string;
+  /** {@link prebuildsOwnerId} while nobody has claimed it. */
   ownerId: string;
   ownerUsername: string;
+  /** Nil where there are no organizations. */
+  organizationId: string;
+  /** Nil where there are no templates. */
+  templateId: string;
+  templateName: string;
+  /** The task that the workspace is for, if it is for one: whose app's statuses are notified. S3.57. */
+  task: { id: string; name: string; appId: string } | undefined;
+  /** Undefined until somebody has used it. */
+  lastUsedAtUs: number | undefined;
+  createdAtUs: number;
+}
+
+/** One build of a workspace: a start, a stop, or its end. */
+export interface BuildRecord {
+  id: string;
+  workspaceId: string;
+  /** 1 for the first; each has one more than the one before. */
+  number: number;
+  transition: "start" | "stop" | "delete";
+  /** How its job stands; `error` is for people. */
+  job: { status: "pending" | "running" | "succeeded" | "failed" | "canceled"; error: string };
+  /** Who asked for it; {@link prebuildsOwnerId} for workspaces that are to be claimed. */
+  initiatorId: string;
+  /** True for the build that gave a prebuilt workspace to its owner. */
+  isClaim: boolean;
+  /** Nil where there are no templates. */
+  templateVersionId: string;
+  createdAtUs: number;
 }
 
 /** An agent: what it was declared as, what it said of itself, and how it is. */
 export interface AgentRecord {
   id: string;
   workspaceId: string;
+  /** The build that made it; that of its parent for a sub-agent. */
+  buildId: string;
   /** The agent that made this one; undefined for those of the workspace itself. */
   parentId: string | undefined;
   name: string;
   /** A UUID; who has it is the agent. */
   authToken: string;
+  /** What the cloud calls the machine; undefined where agents do not log in by that. S5.41. */
+  instanceId: string | undefined;
   architecture: string;
   operatingSystem: string;
   directory: string;
   environment: Readonly<Record<string, string>>;
   motdFile: string;
   displayApps: readonly string[];
+  /** An agent that has not connected after so long has a status of its own; 0 for never. S2.17. */
+  connectionTimeoutSeconds: number;
+  troubleshootingUrl: string;
+  /** Whether it may have what belongs to its user: tokens and keys. S5.20. */
+  keyScope: "all" | "no_user_data";
   createdAtUs: number;
 
   /** Reported by the agent when it starts. */
@@ -73,6 +114,8 @@ export interface ConnectionTimes {
   firstConnectedAtUs: number | undefined;
   lastConnectedAtUs: number | undefined;
   disconnectedAtUs: number | undefined;
+  /** The server that it was connected to last. */
+  lastReplicaId: string | undefined;
 }
 
 /** An app of an agent. */
@@ -88,6 +131,10 @@ export interface AppRecord {
   subdomain: boolean;
   hidden: boolean;
   sharingLevel: SharingLevel;
+  openIn: "slim_window" | "tab";
+  group: string;
+  displayOrder: number;
+  tooltip: string;
   health: AppHealth;
   /** Undefined where the app has no health check. */
   healthcheck: { url: string; intervalSeconds: number; threshold: number } | undefined;
@@ -160,6 +207,7 @@ export interface MetadataRecord {
   timeoutSeconds: number;
   value: string;
   error: string;
+  displayOrder: number;
   /** Undefined until the agent has sent a value. */
   collectedAtUs: number | undefined;
 }
@@ -174,10 +222,30 @@ export interface DevcontainerRecord {
   subagentId: string | undefined;
 }
 
+/** How one thing of an agent's machine is watched. S3.70–S3.72. */
+export interface MonitorRecord {
+  enabled: boolean;
+  thresholdPercent: number;
+  state: "ok" | "nok";
+  /** Nobody is told again until then. Undefined where nobody has been told. */
+  debouncedUntilUs: number | undefined;
+}
+
 /** What of an agent's machine is watched. */
 export interface ResourceMonitors {
-  memory: { enabled: boolean; thresholdPercent: number } | undefined;
-  volumes: readonly { path: string; enabled: boolean; thresholdPercent: number }[];
+  memory: MonitorRecord | undefined;
+  /** In the order in which they were declared. */
+  volumes: readonly (MonitorRecord & { path: string })[];
+}
+
+/** A secret of a user, for the agents of their workspaces. S3.19. */
+export interface SecretRecord {
+  name: string;
+  /** An empty text for none. */
+  envName: string;
+  /** An empty text for none. */
+  filePath: string;
+  value: Uint8Array;
 }
 
 /** A sample of memory and volumes that an agent has sent. */
@@ -187,15 +255,37 @@ export interface ResourceSample {
   volumes: readonly { path: string; usedBytes: bigint; totalBytes: bigint }[];
 }
 
-/** Somebody connected to an agent, or left. */
+/** A report that somebody connected to an agent, or left. */
+export interface ConnectionReport {
+  /** What both reports of a connection have. */
+  connectionId: string;
+  workspaceId: string;
+  agentId: string;
+  agentName: string;
+  atUs: number;
+  action: "connected" | "disconnected";
+  type: ConnectionType;
+  ip: string | undefined;
+  /** Of a `disconnected` only. */
+  statusCode: number | undefined;
+  reason: string | undefined;
+}
+
+/** How somebody connects to an agent. */
+export type ConnectionType = "ssh" | "vscode" | "jetbrains" | "reconnecting_pty";
+
+/** A connection to an agent: its reports, merged. S3.90. */
 export interface ConnectionLogRecord {
   id: string;
   connectionId: string;
+  workspaceId: string;
   agentId: string;
-  atUs: number;
-  action: "connected" | "disconnected";
-  type: "ssh" | "vscode" | "jetbrains" | "reconnecting_pty";
+  agentName: string;
+  type: ConnectionType;
   ip: string | undefined;
+  /** The earliest of its reports. */
+  connectedAtUs: number;
+  disconnectedAtUs: number | undefined;
   statusCode: number | undefined;
   reason: string | undefined;
 }
@@ -216,14 +306,26 @@ export interface StatsRecord {
   sessionsSsh: bigint;
 }
 
-/** A request that an agent's boundary let pass or refused. */
+/** A run of a program behind an agent's boundary. S3.105. */
+export interface BoundarySessionRecord {
+  id: string;
+  agentId: string;
+  ownerId: string;
+  confinedProcessName: string;
+  startedAtUs: number;
+}
+
+/** A request that an agent's boundary let pass or refused. S3.107. */
 export interface BoundaryLogRecord {
   id: string;
   agentId: string;
-  sessionId: string | undefined;
+  sessionId: string;
+  /** At least 0. */
   sequence: number;
+  ownerId: string;
   isAllowed: boolean;
   atUs: number;
+  capturedAtUs: number;
   method: string;
   url: string;
   matchedRule: string | undefined;

@@ -9,6 +9,7 @@ import { type AgentEvent, type AgentOptions, runAgent } from "../../src/agent/in
 import type { ControlPlane, ControlPlaneOptions } from "../../src/server/index.js";
 import type { AgentDefinition } from "../../src/store/index.js";
 import { controlPlane, eventually, token } from "../support/control-plane.js";
+import { reportsOf } from "../support/reports.js";
 
 interface Setup {
   agent?: Partial<AgentDefinition>;
@@ -38,7 +39,7 @@ function reading({ store, agents }: ControlPlane) {
     id,
     record: () => store.agent(id),
     logs: async () => (await store.logs(id, 0, 100_000)).map(({ level, output }) => `${level} ${output}`),
-    reports: () => store.reportsOf(id),
+    reports: () => reportsOf(store, id),
     becomes: (state: string) =>
       eventually(async () => (await store.agent(id))?.lifecycleState === state, `lifecycle ${state}`, 10_000),
   };

@@ -44,7 +44,7 @@ describe("agentwire call", () => {
       stderr: "",
     });
     const [agent] = plane.agents;
-    expect(await plane.store.appStatuses(agent?.id ?? "", 1)).toMatchObject([
+    expect(await plane.store.appStatuses({ agentId: agent?.id ?? "" }, 1)).toMatchObject([
       { state: "idle", message: "waiting" },
     ]);
   });

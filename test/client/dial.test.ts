@@ -26,7 +26,7 @@ const versionRefusal = (detail: string) =>
 
 function agentApi() {
   const store = new MemoryStore();
-  store.define([{ owner: "ada", name: "dev", agents: [{ name: "main", token }] }]);
+  void store.define([{ owner: "ada", name: "dev", agents: [{ name: "main", token }] }]);
   const sessions: Pick<RpcSession<unknown>, "apiVersion" | "role">[] = [];
   const api = createAgentApi({
     store,

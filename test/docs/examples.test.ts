@@ -23,7 +23,7 @@ describe("examples in the documents", () => {
       stdout: "ada/dev, agent main\n",
       stderr: "",
     });
-    const statuses = await plane.store.appStatuses(plane.agents[0]?.id ?? "", 10);
+    const statuses = await plane.store.appStatuses({ agentId: plane.agents[0]?.id ?? "" }, 10);
     expect(statuses).toMatchObject([{ state: "idle", message: "waiting for you" }]);
   }, 60_000);
 

@@ -297,8 +297,7 @@ describeWithGo("what a Go client tells our server of apps, people and other agen
     const end = { ...connection, action: "DISCONNECT", ip: "not an ip", statusCode: 0, reason: "bye" };
     expect(await workspace.call("ReportConnection", { connection: end })).toEqual({});
     expect((await workspace.reports()).connections).toMatchObject([
-      { connectionId: id, atUs, action: "connected", type: "ssh", ip: "127.0.0.1", statusCode: undefined },
-      { action: "disconnected", ip: undefined, statusCode: 0, reason: "bye" },
+      { connectionId: id, connectedAtUs: atUs, type: "ssh", ip: "127.0.0.1", statusCode: 0, reason: "bye" },
     ]);
   });
 

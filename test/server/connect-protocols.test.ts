@@ -66,7 +66,9 @@ describe.each(protocols)("the same handlers on the same port: %s", (_name, makeT
     expect((await agent.getManifest({})).agentName).toBe("main");
     await agent.updateAppStatus({ slug: "web", state: AppStatusState.IDLE, message: "waiting" });
     const id = plane.agents[0]?.id ?? "";
-    expect(await plane.store.appStatuses(id, 1)).toMatchObject([{ state: "idle", message: "waiting" }]);
+    expect(await plane.store.appStatuses({ agentId: id }, 1)).toMatchObject([
+      { state: "idle", message: "waiting" },
+    ]);
   });
 
   it("streams", async () => {

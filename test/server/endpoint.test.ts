@@ -254,7 +254,7 @@ describe("mounting on somebody's server", () => {
   it("serves all handlers on an own store with createAgentApi, and takes them off again", async () => {
     const server = createServer((_request, response) => response.end("the app"));
     const store = new MemoryStore();
-    store.define([{ owner: "ada", name: "dev", agents: [{ name: "main", token }] }]);
+    await store.define([{ owner: "ada", name: "dev", agents: [{ name: "main", token }] }]);
     const api = createAgentApi({ store });
     const detach = api.attach(server);
     const url = await listening(server);

@@ -19,6 +19,7 @@ import type { RpcError } from "../../src/rpc/index.js";
 import type { ControlPlane, ServerEvent } from "../../src/server/index.js";
 import { controlPlane, dialled } from "../support/control-plane.js";
 import { failure } from "../support/echo.js";
+import { reportsOf } from "../support/reports.js";
 import { vectors } from "../support/vectors.js";
 
 const agentDefinition = {
@@ -115,9 +116,9 @@ describe("S3-C, S3-D, S3-J what agents are told", () => {
   it("the interval of stats, also for a call without any", async () => {
     const { agent, plane, agentId, events } = await setup();
     expect((await agent.updateStats({})).reportInterval).toMatchObject({ seconds: 30n, nanos: 0 });
-    expect((await plane.store.reportsOf(agentId)).stats).toEqual([]);
+    expect((await reportsOf(plane.store, agentId)).stats).toEqual([]);
     await agent.updateStats({ stats: { connectionCount: 2n, rxBytes: 100n } });
-    expect((await plane.store.reportsOf(agentId)).stats).toMatchObject([
+    expect((await reportsOf(plane.store, agentId)).stats).toMatchObject([
       { connectionCount: 2n, rxBytes: 100n },
     ]);
     expect(events).toContainEqual({
@@ -143,7 +144,7 @@ describe("S3-C, S3-D, S3-J what agents are told", () => {
         },
       ],
     });
-    expect((await plane.store.reportsOf(agentId)).resourceSamples).toMatchObject([
+    expect((await reportsOf(plane.store, agentId)).resourceSamples).toMatchObject([
       { memory: { usedBytes: 1n, totalBytes: 2n }, volumes: [{ path: "/", usedBytes: 3n, totalBytes: 4n }] },
     ]);
   });
@@ -274,7 +275,7 @@ describe("S3-H UpdateAppStatus", () => {
       uri: "https://x.test/",
     });
     await agent.updateAppStatus({ slug: "ai", state: AppState.IDLE, message: "x".repeat(160) });
-    const statuses = await plane.store.appStatuses(agentId, 10);
+    const statuses = await plane.store.appStatuses({ agentId: agentId }, 10);
     expect(statuses.map(({ state, uri }) => [state, uri])).toEqual([
       ["idle", undefined],
       ["working", "https://x.test/"],
@@ -295,7 +296,7 @@ describe("S3-H UpdateAppStatus", () => {
     expect(await refusal(status("x", 0, "m"))).toBe(
       'unexpected status code 400: Failed to get workspace app.\n\tError: No app found with slug "x"',
     );
-    expect(await plane.store.appStatuses(agentId, 10)).toEqual([]);
+    expect(await plane.store.appStatuses({ agentId: agentId }, 10)).toEqual([]);
   });
 });
 
@@ -308,7 +309,7 @@ describe("S3-I BatchUpdateMetadata", () => {
         { key: "nope", result: { value: "x" } },
       ],
     });
-    const [row] = (await plane.store.reportsOf(agentId)).metadata;
+    const [row] = (await reportsOf(plane.store, agentId)).metadata;
     expect(row).toMatchObject({ key: "cpu", value: "42 %", error: "" });
     expect(row?.collectedAtUs).toBeGreaterThan((Date.now() - 60_000) * 1000);
     expect(events).toContainEqual({ topic: "metadata", agentIds: [agentId] });
@@ -318,7 +319,7 @@ describe("S3-I BatchUpdateMetadata", () => {
     const { agent, plane, agentId } = await setup();
     const only = async (value: string, error: string) => {
       await agent.batchUpdateMetadata({ metadata: [{ key: "cpu", result: { value, error } }] });
-      return (await plane.store.reportsOf(agentId)).metadata[0];
+      return (await reportsOf(plane.store, agentId)).metadata[0];
     };
     expect(await only("v".repeat(2049), "")).toMatchObject({
       value: "v".repeat(2048),
@@ -332,7 +333,7 @@ describe("S3-I BatchUpdateMetadata", () => {
     expect(await refusal(agent.batchUpdateMetadata({ metadata }))).toBe(
       "metadata keys of 7003 bytes exceeded 6144 bytes",
     );
-    expect((await plane.store.reportsOf(agentId)).metadata[0]).toMatchObject({ value: "before" });
+    expect((await reportsOf(plane.store, agentId)).metadata[0]).toMatchObject({ value: "before" });
     expect(await refusal(agent.batchUpdateMetadata({ metadata: [{ key: "cpu" }] }))).toBe(
       "metadata result is required",
     );
@@ -411,7 +412,7 @@ describe("S3-L ScriptCompleted", () => {
       status: 1,
     };
     await agent.scriptCompleted({ timing });
-    expect((await plane.store.reportsOf(agentId)).scriptTimings).toMatchObject([
+    expect((await reportsOf(plane.store, agentId)).scriptTimings).toMatchObject([
       { startedAtUs: 10_000_000, endedAtUs: 12_000_000, exitCode: 3, stage: "start", status: "exit_failure" },
     ]);
     const prefix = "insert workspace agent script timings into database: ";
@@ -455,9 +456,8 @@ describe("S3-M ReportConnection", () => {
       reason: "gone",
     };
     await agent.reportConnection({ connection: gone });
-    expect((await plane.store.reportsOf(agentId)).connections).toMatchObject([
-      { connectionId: unknownId, action: "connected", type: "ssh", ip: "127.0.0.1", statusCode: undefined },
-      { action: "disconnected", ip: undefined, statusCode: 0, reason: "gone" },
+    expect((await reportsOf(plane.store, agentId)).connections).toMatchObject([
+      { connectionId: unknownId, type: "ssh", ip: "127.0.0.1", statusCode: 0, reason: "gone" },
     ]);
     expect(await refusal(agent.reportConnection({}))).toBe(
       "connection id from bytes: invalid UUID (got 0 bytes)",
@@ -561,7 +561,7 @@ describe("S3-O ReportBoundaryLogs and S3-P PushContextState", () => {
       logs: [log(true), log(false), { allowed: true }],
       sessionId: unknownId,
     });
-    expect((await plane.store.reportsOf(agentId)).boundaryLogs).toMatchObject([
+    expect((await reportsOf(plane.store, agentId)).boundaryLogs).toMatchObject([
       { isAllowed: true, matchedRule: "domain=x.test", sessionId: unknownId, sequence: 4 },
       { isAllowed: false, matchedRule: undefined },
     ]);
@@ -584,7 +584,7 @@ describe("S3-O ReportBoundaryLogs and S3-P PushContextState", () => {
     expect((await push(5n)).accepted).toBe(false);
     expect((await push(6n)).accepted).toBe(true);
     expect((await push(1n, true)).accepted).toBe(true);
-    expect((await plane.store.reportsOf(agentId)).context).toMatchObject({
+    expect((await reportsOf(plane.store, agentId)).context).toMatchObject({
       version: 1n,
       resources: [
         { source: "/AGENTS.md", kind: "instruction_file", status: "ok", body: { content: "aGk=" } },

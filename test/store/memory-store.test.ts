@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { blankAgent, MemoryStore, maxLogsLength, StoreConflict } from "../../src/store/index.js";
+import { reportsOf } from "../support/reports.js";
 
 const sourceId = "11111111-2222-4333-8444-555555555555";
 
-function defined(store = new MemoryStore()) {
-  const [agent] = store.define([
+async function defined(store = new MemoryStore()) {
+  const [agent] = await store.define([
     {
       owner: "ada",
       name: "lab",
@@ -18,7 +19,7 @@ const line = (output: string) => ({ level: "info" as const, output });
 
 describe("logs in memory", () => {
   it("are numbered from one, over all agents, and read in pages", async () => {
-    const { store, id } = defined();
+    const { store, id } = await defined();
     expect(await store.insertLogs(id, sourceId, 1, [line("a"), line("b")])).toEqual({
       kind: "stored",
       firstId: 1,
@@ -37,7 +38,7 @@ describe("logs in memory", () => {
   });
 
   it("have a limit in bytes, past which a batch is refused whole (S3.81)", async () => {
-    const { store, id } = defined();
+    const { store, id } = await defined();
     const half = line("é".repeat(maxLogsLength / 4));
     await store.insertLogs(id, sourceId, 1, [half]);
     expect(await store.insertLogs(id, sourceId, 1, [half, line("x")])).toEqual({ kind: "overflow" });
@@ -47,13 +48,13 @@ describe("logs in memory", () => {
   });
 
   it("are cut by character, not in the middle of one (S3.80)", async () => {
-    const { store, id } = defined();
+    const { store, id } = await defined();
     await store.insertLogs(id, sourceId, 1, [line("🙂".repeat(2000))]);
     expect((await store.logs(id, 0, 1))[0]?.output).toBe("🙂".repeat(1024));
   });
 
   it("keep the first registration of a source", async () => {
-    const { store, id } = defined();
+    const { store, id } = await defined();
     const source = { agentId: id, id: sourceId, displayName: "one", icon: "", createdAtUs: 1 };
     await store.insertLogSource(source);
     await store.insertLogSource({ ...source, displayName: "two", createdAtUs: 2 });
@@ -63,7 +64,7 @@ describe("logs in memory", () => {
 
 describe("runs of scripts in memory", () => {
   it("are kept once each, and only of scripts that there are", async () => {
-    const { store, id } = defined();
+    const { store, id } = await defined();
     const [script] = (await store.manifestRecords(id)).scripts;
     const timing = {
       scriptId: script?.id ?? "",
@@ -76,13 +77,13 @@ describe("runs of scripts in memory", () => {
     await store.insertScriptTiming(timing);
     await expect(store.insertScriptTiming(timing)).rejects.toThrow(StoreConflict);
     await expect(store.insertScriptTiming({ ...timing, scriptId: sourceId })).rejects.toThrow(StoreConflict);
-    expect((await store.reportsOf(id)).scriptTimings).toEqual([timing]);
+    expect((await reportsOf(store, id)).scriptTimings).toEqual([timing]);
   });
 });
 
 describe("histories in memory", () => {
   it("keep the last thousand entries, so that memory does not grow for ever", async () => {
-    const { store, id } = defined();
+    const { store, id } = await defined();
     const [app] = await store.apps(id);
     for (let i = 0; i < 2500; i++) {
       await store.insertAppStatus({
@@ -96,16 +97,19 @@ describe("histories in memory", () => {
         createdAtUs: i,
       });
     }
-    const { appStatuses } = await store.reportsOf(id);
+    const { appStatuses } = await reportsOf(store, id);
     expect(appStatuses).toHaveLength(1000);
     expect(appStatuses.at(-1)?.message).toBe("2499");
-    expect((await store.appStatuses(id, 2)).map(({ message }) => message)).toEqual(["2499", "2498"]);
+    expect((await store.appStatuses({ agentId: id }, 2)).map(({ message }) => message)).toEqual([
+      "2499",
+      "2498",
+    ]);
   });
 });
 
 describe("an agent that is deleted", () => {
   it("takes its token, its reports and its own sub-agents with it", async () => {
-    const { store, id } = defined();
+    const { store, id } = await defined();
     const parent = await store.agent(id);
     const sub = (name: string, parentId: string) => ({
       ...blankAgent(),

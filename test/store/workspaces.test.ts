@@ -41,7 +41,7 @@ function changed(change: (definition: WorkspaceDefinition) => WorkspaceDefinitio
 describe("a workspaces file", () => {
   it("has everything that an agent's manifest can have", async () => {
     const store = new MemoryStore();
-    const [defined] = store.define(readWorkspaces(full, "full.yaml"));
+    const [defined] = await store.define(readWorkspaces(full, "full.yaml"));
     expect(defined).toMatchObject({ owner: "ada", workspace: "lab", agent: "main", token });
     const id = defined?.id ?? "";
     expect(await store.agent(id)).toMatchObject({
@@ -67,7 +67,7 @@ describe("a workspaces file", () => {
     ]);
     expect(metadata).toMatchObject([{ key: "load", intervalSeconds: 10, timeoutSeconds: 1 }]);
     expect(devcontainers).toMatchObject([{ name: "dc", workspaceFolder: "/work", configPath: "x.json" }]);
-    expect(await store.resourceMonitors(id)).toEqual({
+    expect(await store.resourceMonitors(id)).toMatchObject({
       memory: { enabled: true, thresholdPercent: 80 },
       volumes: [{ path: "/", enabled: false, thresholdPercent: 90 }],
     });
@@ -85,10 +85,10 @@ describe("a workspaces file", () => {
 
   it("read twice changes nothing", async () => {
     const store = new MemoryStore();
-    const first = store.define(readWorkspaces(full, "full.yaml"));
+    const first = await store.define(readWorkspaces(full, "full.yaml"));
     const id = first[0]?.id ?? "";
     const before = [await store.manifestRecords(id), await store.logSources(id), await store.agent(id)];
-    expect(store.define(readWorkspaces(full, "full.yaml"))).toEqual(first);
+    expect(await store.define(readWorkspaces(full, "full.yaml"))).toEqual(first);
     expect([await store.manifestRecords(id), await store.logSources(id), await store.agent(id)]).toEqual(
       before,
     );
@@ -96,14 +96,14 @@ describe("a workspaces file", () => {
 
   it("that has changed updates what is declared, and keeps what agents have reported", async () => {
     const store = new MemoryStore();
-    const [defined] = store.define(readWorkspaces(full, "full.yaml"));
+    const [defined] = await store.define(readWorkspaces(full, "full.yaml"));
     const id = defined?.id ?? "";
     const ready = { state: "ready", startedAtUs: 1, readyAtUs: 2 } as const;
     await store.updateLifecycle(id, ready);
-    await store.updateMetadata(id, [{ key: "load", value: "7", error: "", collectedAtUs: 3 }]);
+    await store.updateMetadata([{ agentId: id, key: "load", value: "7", error: "", collectedAtUs: 3 }]);
     const [app] = await store.apps(id);
     await store.updateAppHealth(app?.id ?? "", "healthy");
-    const [again] = store.define(
+    const [again] = await store.define(
       changed((workspace) => ({
         ...workspace,
         agents: workspace.agents.map((agent) => ({
@@ -124,9 +124,9 @@ describe("a workspaces file", () => {
 
   it("with a new token makes the old one worth nothing", async () => {
     const store = new MemoryStore();
-    store.define(readWorkspaces(full, "full.yaml"));
+    await store.define(readWorkspaces(full, "full.yaml"));
     const next = "11111111-1b7d-4e0a-9c55-0d1f2b3a4c5d";
-    store.define(
+    await store.define(
       changed((workspace) => ({
         ...workspace,
         agents: workspace.agents.map((agent) => ({ ...agent, token: next })),
@@ -207,15 +207,17 @@ describe("definitions in which something is there twice", () => {
     ["log sources", agent({ logSources: twins({ displayName: "l" }) }), 'two log sources "l"'],
   ])("%s: are refused, and nothing is changed", async (_what, definitions, said) => {
     const store = new MemoryStore();
-    expect(() => store.define(definitions as WorkspaceDefinition[])).toThrow(StoreConflict);
-    expect(() => store.define(definitions as WorkspaceDefinition[])).toThrow(said);
+    await expect(store.define(definitions as WorkspaceDefinition[])).rejects.toThrow(StoreConflict);
+    await expect(store.define(definitions as WorkspaceDefinition[])).rejects.toThrow(said);
     expect(await store.agentByToken(token)).toBeUndefined();
   });
 
-  it("a token that another agent has is refused, without the token in the text", () => {
+  it("a token that another agent has is refused, without the token in the text", async () => {
     const store = new MemoryStore();
-    store.define(agent({ token }));
+    await store.define(agent({ token }));
     const other = [{ owner: "bob", name: "lab", agents: [{ name: "other", token }] }];
-    expect(() => store.define(other)).toThrow(/^two agents have the same token: other is the second$/);
+    await expect(store.define(other)).rejects.toThrow(
+      /^two agents have the same token: other is the second$/,
+    );
   });
 });

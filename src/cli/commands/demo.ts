@@ -86,7 +86,7 @@ async function untilArrived({ store }: ControlPlane, agentId: string, signal: Ab
   while (performance.now() < endMs && !signal.aborted) {
     const agent = await store.agent(agentId);
     const { scripts, metadata } = await store.manifestRecords(agentId);
-    const { scriptTimings } = await store.reportsOf(agentId);
+    const scriptTimings = await store.scriptTimings(agentId);
     const startScripts = scripts.filter(({ runOnStart }) => runOnStart);
     const isReported = startScripts.every(({ id }) => scriptTimings.some(({ scriptId }) => scriptId === id));
     const hasLogs = startScripts.length === 0 || (await store.logs(agentId, 0, 1)).length > 0;

@@ -13,8 +13,9 @@ export function boundaryHandlers(deps: HandlerDeps): AgentHandlers {
     async reportBoundaryLogs({ logs, sessionId }, context) {
       if (logs.length > maxLogs)
         throw new HandlerFailure(`batch size ${logs.length} exceeds maximum of ${maxLogs}`);
-      const { agentId } = sessionOf(context);
+      const { agentId, ownerId } = sessionOf(context);
       const session = normalizeUuid(sessionId);
+      if (session === undefined) return {};
       const records: BoundaryLogRecord[] = [];
       for (const { allowed, time, resource, sequenceNumber } of logs) {
         // other resources are of a later version
@@ -23,6 +24,8 @@ export function boundaryHandlers(deps: HandlerDeps): AgentHandlers {
         records.push({
           id: crypto.randomUUID(),
           agentId,
+          ownerId,
+          capturedAtUs: deps.nowUs(),
           sessionId: session,
           sequence: sequenceNumber,
           isAllowed: allowed,

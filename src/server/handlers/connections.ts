@@ -2,19 +2,19 @@ import { isIP } from "node:net";
 import { nilUuid } from "../../codec/index.js";
 import { Connection_Action, Connection_Type } from "../../gen/coder/agent/v2/agent_pb.js";
 import { goQuote } from "../../rpc/index.js";
-import type { ConnectionLogRecord } from "../../store/index.js";
+import type { ConnectionReport } from "../../store/index.js";
 import { sessionOf } from "../agent-session.js";
 import type { AgentHandlers, HandlerDeps } from "./deps.js";
 import { doing, HandlerFailure, uuidIn } from "./failure.js";
 import { enumText } from "./lifecycle.js";
 import { timestampUs } from "./time.js";
 
-const actions: Readonly<Partial<Record<Connection_Action, ConnectionLogRecord["action"]>>> = {
+const actions: Readonly<Partial<Record<Connection_Action, ConnectionReport["action"]>>> = {
   [Connection_Action.CONNECT]: "connected",
   [Connection_Action.DISCONNECT]: "disconnected",
 };
 
-const types: Readonly<Partial<Record<Connection_Type, ConnectionLogRecord["type"]>>> = {
+const types: Readonly<Partial<Record<Connection_Type, ConnectionReport["type"]>>> = {
   [Connection_Type.SSH]: "ssh",
   [Connection_Type.VSCODE]: "vscode",
   [Connection_Type.JETBRAINS]: "jetbrains",
@@ -25,7 +25,7 @@ const types: Readonly<Partial<Record<Connection_Type, ConnectionLogRecord["type"
 export function connectionHandlers(deps: HandlerDeps): AgentHandlers {
   return {
     async reportConnection({ connection }, context) {
-      const { agentId } = sessionOf(context);
+      const { agentId, agentName, workspaceId } = sessionOf(context);
       const connectionId = uuidIn(connection?.id ?? new Uint8Array(0), "connection id from bytes: ");
       if (connection === undefined || connectionId === nilUuid)
         throw new HandlerFailure("connection ID cannot be nil");
@@ -41,17 +41,20 @@ export function connectionHandlers(deps: HandlerDeps): AgentHandlers {
         );
       }
       await doing("export connection log", () =>
-        deps.store.insertConnectionLog({
-          id: crypto.randomUUID(),
-          connectionId,
-          agentId,
-          atUs: timestampUs(connection.timestamp),
-          action,
-          type,
-          ip: addressOf(connection.ip),
-          statusCode: action === "disconnected" ? connection.statusCode : undefined,
-          reason: connection.reason === "" ? undefined : connection.reason,
-        }),
+        deps.store.insertConnectionReports([
+          {
+            connectionId,
+            workspaceId,
+            agentId,
+            agentName,
+            atUs: timestampUs(connection.timestamp),
+            action,
+            type,
+            ip: addressOf(connection.ip),
+            statusCode: action === "disconnected" ? connection.statusCode : undefined,
+            reason: connection.reason === "" ? undefined : connection.reason,
+          },
+        ]),
       );
       return {};
     },

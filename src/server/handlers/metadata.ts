@@ -20,10 +20,10 @@ export function metadataHandlers(deps: HandlerDeps): AgentHandlers {
         if (result === undefined) throw new HandlerFailure("metadata result is required");
         keysBytes += Buffer.byteLength(key);
         if (keysBytes > maxKeysBytes) break;
-        updates.push({ key, collectedAtUs, ...limited(result.value.trim(), result.error.trim()) });
+        updates.push({ agentId, key, collectedAtUs, ...limited(result.value.trim(), result.error.trim()) });
       }
       if (updates.length > 0) {
-        await doing("update workspace agent metadata", () => deps.store.updateMetadata(agentId, updates));
+        await doing("update workspace agent metadata", () => deps.store.updateMetadata(updates));
         deps.events.publish({ topic: "metadata", agentIds: [agentId] });
       }
       if (keysBytes > maxKeysBytes) {

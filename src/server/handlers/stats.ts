@@ -11,20 +11,22 @@ export function statsHandlers(deps: HandlerDeps): AgentHandlers {
       if (stats === undefined) return { reportInterval };
       const { agentId, ownerId, workspaceId } = sessionOf(context);
       await doing("report agent stats", () =>
-        deps.store.insertStats({
-          agentId,
-          createdAtUs: deps.nowUs(),
-          connectionCount: stats.connectionCount,
-          connectionMedianLatencyMs: stats.connectionMedianLatencyMs,
-          rxPackets: stats.rxPackets,
-          rxBytes: stats.rxBytes,
-          txPackets: stats.txPackets,
-          txBytes: stats.txBytes,
-          sessionsVscode: stats.sessionCountVscode,
-          sessionsJetbrains: stats.sessionCountJetbrains,
-          sessionsReconnectingPty: stats.sessionCountReconnectingPty,
-          sessionsSsh: stats.sessionCountSsh,
-        }),
+        deps.store.insertStats([
+          {
+            agentId,
+            createdAtUs: deps.nowUs(),
+            connectionCount: stats.connectionCount,
+            connectionMedianLatencyMs: stats.connectionMedianLatencyMs,
+            rxPackets: stats.rxPackets,
+            rxBytes: stats.rxBytes,
+            txPackets: stats.txPackets,
+            txBytes: stats.txBytes,
+            sessionsVscode: stats.sessionCountVscode,
+            sessionsJetbrains: stats.sessionCountJetbrains,
+            sessionsReconnectingPty: stats.sessionCountReconnectingPty,
+            sessionsSsh: stats.sessionCountSsh,
+          },
+        ]),
       );
       if (stats.connectionCount !== 0n) deps.events.publish({ topic: "stats", ownerId, workspaceId });
       return { reportInterval };

@@ -9,7 +9,7 @@ import {
   CreateSubAgentRequest_App_SharingLevel as Share,
 } from "../../gen/coder/agent/v2/agent_pb.js";
 import { goQuote } from "../../rpc/index.js";
-import { type AgentRecord, blankAgent, type SharingLevel } from "../../store/index.js";
+import { type AgentRecord, type AppRecord, blankAgent, type SharingLevel } from "../../store/index.js";
 import { sessionOf } from "../agent-session.js";
 import { type AgentHandlers, freshAgent, type HandlerDeps } from "./deps.js";
 import { HandlerFailure, invalidUuid, textOf, uuidIn } from "./failure.js";
@@ -29,6 +29,11 @@ const shares: Readonly<Partial<Record<Share, SharingLevel>>> = {
   [Share.AUTHENTICATED]: "authenticated",
   [Share.PUBLIC]: "public",
   [Share.ORGANIZATION]: "organization",
+};
+
+const places: Readonly<Partial<Record<OpenIn, AppRecord["openIn"]>>> = {
+  [OpenIn.SLIM_WINDOW]: "slim_window",
+  [OpenIn.TAB]: "tab",
 };
 
 const namePattern = /^[a-z0-9](-?[a-z0-9])*$/i;
@@ -110,6 +115,10 @@ async function insertNew(
   const agent: AgentRecord = {
     ...blankAgent(),
     workspaceId: parent.workspaceId,
+    buildId: parent.buildId,
+    connectionTimeoutSeconds: parent.connectionTimeoutSeconds,
+    troubleshootingUrl: parent.troubleshootingUrl,
+    keyScope: parent.keyScope,
     parentId: parent.id,
     name,
     directory,
@@ -162,9 +171,8 @@ async function insertApp(deps: HandlerDeps, agent: AgentRecord, app: App, used: 
   const sharingLevel = shares[app.share ?? Share.OWNER];
   if (sharingLevel === undefined)
     throw new AppFault("share", `"${app.share}" is not a valid app sharing level`);
-  if (OpenIn[app.openIn ?? OpenIn.SLIM_WINDOW] === undefined) {
-    throw new AppFault("open_in", `"${app.openIn}" is not an open in setting`);
-  }
+  const openIn = places[app.openIn ?? OpenIn.SLIM_WINDOW];
+  if (openIn === undefined) throw new AppFault("open_in", `"${app.openIn}" is not an open in setting`);
   const { healthcheck } = app;
   const isChecked = healthcheck !== undefined && healthcheck.url !== "";
   try {
@@ -180,6 +188,10 @@ async function insertApp(deps: HandlerDeps, agent: AgentRecord, app: App, used: 
       subdomain: app.subdomain ?? false,
       hidden: app.hidden ?? false,
       sharingLevel,
+      openIn,
+      group: app.group ?? "",
+      displayOrder: app.order ?? 0,
+      tooltip: "",
       health: isChecked ? "initializing" : "disabled",
       healthcheck: isChecked
         ? { url: healthcheck.url, intervalSeconds: healthcheck.interval, threshold: healthcheck.threshold }
