@@ -32,7 +32,7 @@ export class LiveView {
     this.#print = (line) => void terminal.stderr.write(`${line}\n`);
     this.#paint = paintFor(terminal.stderr, terminal);
     for (const { id, workspace, agent } of plane.agents) this.#names.set(id, `${workspace}/${agent}`);
-    this.#unsubscribe = plane.events.subscribe((event) => this.#enqueue(() => this.#show(event)));
+    this.#unsubscribe = plane.events.onPublish((event) => this.#enqueue(() => this.#show(event)));
   }
 
   /** Shows a session from its beginning to its end. @returns what to call at the end. */
@@ -66,7 +66,8 @@ export class LiveView {
       case "metadata":
         for (const agentId of event.agentIds) await this.#showMetadata(agentId);
         return;
-      case "agent":
+      case "workspace":
+        if (event.agentId === undefined) return;
         if (event.kind === "agt_lifecycle_update") return this.#showLifecycle(event.agentId);
         if (event.kind === "agt_app_status_update") return this.#showAppStatus(event.agentId);
         if (event.kind === "app_health") return this.#showAppHealth(event.agentId);

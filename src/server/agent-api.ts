@@ -20,7 +20,7 @@ import { attachHandlers, type NodeServer, pathOf } from "./attach.js";
 import { authenticateAgent } from "./authenticate.js";
 import { connectProtocols } from "./connect-protocols.js";
 import { type MonitorOptions, monitorConnection } from "./connection-monitor.js";
-import { type Events, LocalEvents } from "./events.js";
+import { type Events, LocalEvents } from "./events/index.js";
 import type { HandlerDeps } from "./handlers/deps.js";
 import { agentRoutes } from "./handlers/index.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http-answer.js";

@@ -1,7 +1,7 @@
 import type { AgentRecord, AgentStore, ConnectionTimes } from "../store/index.js";
 import { CloseCode, TransportError, type YamuxSession } from "../transport/index.js";
 import type { AgentSession } from "./agent-session.js";
-import type { Events } from "./events.js";
+import type { Events } from "./events/index.js";
 
 /** How an agent's connection is watched. S2.2, S2.3. */
 export interface MonitorOptions {
@@ -45,7 +45,7 @@ export function monitorConnection(
   };
   const publish = () => {
     const { ownerId, workspaceId, agentId } = who;
-    events.publish({ topic: "agent", kind: "agt_connection_update", ownerId, workspaceId, agentId });
+    events.publish({ topic: "workspace", kind: "agt_connection_update", ownerId, workspaceId, agentId });
   };
   const stop = (why: string) =>
     session.abort(

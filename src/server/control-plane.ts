@@ -4,7 +4,7 @@ import { createServer as createHttp2Server } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { type DefinedAgent, MemoryStore, type WorkspaceDefinition } from "../store/index.js";
 import { type AgentApi, type AgentApiOptions, createAgentApi } from "./agent-api.js";
-import { LocalEvents } from "./events.js";
+import { LocalEvents } from "./events/index.js";
 
 /** How a control plane is started. */
 export interface ControlPlaneOptions extends Omit<AgentApiOptions, "store" | "events"> {

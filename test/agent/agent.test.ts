@@ -59,8 +59,8 @@ describe("the start of an agent", () => {
       agent: { directory: tmpdir(), scripts: [script("true")] },
       options: { buildVersion: "v1.2.3" },
     });
-    plane.events.subscribe(async (event) => {
-      if (event.topic === "agent" && event.kind === "agt_lifecycle_update") {
+    plane.events.onPublish(async (event) => {
+      if (event.topic === "workspace" && event.kind === "agt_lifecycle_update") {
         history.push((await plane.store.agent(id))?.lifecycleState ?? "");
       }
     });

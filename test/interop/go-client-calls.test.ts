@@ -141,7 +141,7 @@ describeWithGo("what a Go client tells our server of its agent", () => {
   it("S3.35–S3.38 UpdateLifecycle: the echo, the state and its times, an event for each", async () => {
     const workspace = await Workspace.start();
     const kinds: unknown[] = [];
-    workspace.plane.events.subscribe((event) => kinds.push(event.topic === "agent" && event.kind));
+    workspace.plane.events.onPublish((event) => kinds.push(event.topic === "workspace" && event.kind));
     const starting = { state: "STARTING", changedAt: at };
     expect(await workspace.call("UpdateLifecycle", { lifecycle: starting })).toEqual(starting);
     expect(await workspace.agent()).toMatchObject({ lifecycleState: "starting", startedAtUs: atUs });
@@ -264,7 +264,7 @@ describeWithGo("what a Go client tells our server of apps, people and other agen
   it("S3.42–S3.46 BatchUpdateAppHealths: an event only when something has changed", async () => {
     const workspace = await Workspace.start();
     const kinds: unknown[] = [];
-    workspace.plane.events.subscribe((event) => kinds.push(event.topic === "agent" && event.kind));
+    workspace.plane.events.onPublish((event) => kinds.push(event.topic === "workspace" && event.kind));
     const updates = [{ id: uuidB64(await workspace.appId("web")), health: "HEALTHY" }];
     expect(await workspace.call("BatchUpdateAppHealths", { updates })).toEqual({});
     expect(await workspace.call("BatchUpdateAppHealths", { updates })).toEqual({});

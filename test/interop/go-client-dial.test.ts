@@ -164,7 +164,7 @@ describeWithGo("S1.21 the role of a Go client", () => {
     const plane = await controlPlane();
     const id = plane.agents[0]?.id ?? "";
     const kinds: unknown[] = [];
-    plane.events.subscribe((event) => kinds.push(event.topic === "agent" ? event.kind : event.topic));
+    plane.events.onPublish((event) => kinds.push(event.topic === "workspace" ? event.kind : event.topic));
     const session = await goDial(peer, plane, facts);
     const times = async () => (await plane.store.agent(id))?.connection;
     await eventually(async () => (await times())?.firstConnectedAtUs !== undefined, "it is connected");
@@ -180,7 +180,7 @@ describeWithGo("S1.21 the role of a Go client", () => {
     const peer = GoPeer.start();
     const plane = await controlPlane();
     const kinds: unknown[] = [];
-    plane.events.subscribe((event) => kinds.push(event.topic));
+    plane.events.onPublish((event) => kinds.push(event.topic));
     const session = await goDial(peer, plane, { role });
     expect(await goCall(peer, session, agentRpc("GetManifest"))).toMatchObject({ workspaceName: "dev" });
     await peer.do("close", { handle: session });

@@ -5,12 +5,12 @@ import { controlPlane, dialled, eventually, token } from "../support/control-pla
 
 function watching(plane: ControlPlane) {
   const events: ServerEvent[] = [];
-  onTestFinished(plane.events.subscribe((event) => void events.push(event)));
+  onTestFinished(plane.events.onPublish((event) => void events.push(event)));
   const id = plane.agents[0]?.id ?? "";
   return {
     times: async () => (await plane.store.agent(id))?.connection,
     updates: () =>
-      events.filter((event) => event.topic === "agent" && event.kind === "agt_connection_update").length,
+      events.filter((event) => event.topic === "workspace" && event.kind === "agt_connection_update").length,
   };
 }
 

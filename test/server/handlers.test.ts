@@ -55,7 +55,7 @@ async function setup(): Promise<Setup> {
   const plane = await controlPlane(agentDefinition);
   const { agent } = await dialled(plane);
   const events: ServerEvent[] = [];
-  plane.events.subscribe((event) => events.push(event));
+  plane.events.onPublish((event) => events.push(event));
   return { plane, agent, agentId: plane.agents[0]?.id ?? "", events };
 }
 
@@ -122,7 +122,8 @@ describe("S3-C, S3-D, S3-J what agents are told", () => {
       { connectionCount: 2n, rxBytes: 100n },
     ]);
     expect(events).toContainEqual({
-      topic: "stats",
+      topic: "workspace",
+      kind: "stats_update",
       ownerId: expect.any(String),
       workspaceId: expect.any(String),
     });
@@ -174,7 +175,7 @@ describe("S3-E UpdateLifecycle", () => {
       lifecycleState: "off",
       startedAtUs: 300_000_005,
     });
-    expect(events.filter((e) => e.topic === "agent" && e.kind === "agt_lifecycle_update")).toHaveLength(4);
+    expect(events.filter((e) => e.topic === "workspace" && e.kind === "agt_lifecycle_update")).toHaveLength(4);
   });
 
   it("takes year 1 for now and no time for 1970 (S3.36)", async () => {
@@ -198,7 +199,7 @@ describe("S3-E UpdateLifecycle", () => {
       'unknown lifecycle state "-999"',
     );
     expect((await plane.store.agent(agentId))?.lifecycleState).toBe("created");
-    expect(events.some((e) => e.topic === "agent" && e.kind === "agt_lifecycle_update")).toBe(false);
+    expect(events.some((e) => e.topic === "workspace" && e.kind === "agt_lifecycle_update")).toBe(false);
   });
 });
 
@@ -261,7 +262,7 @@ describe("S3-G BatchUpdateAppHealths", () => {
     await update(healthy);
     await update(healthy);
     expect((await plane.store.apps(agentId)).find(({ slug }) => slug === "web")?.health).toBe("healthy");
-    expect(events.filter((e) => e.topic === "agent" && e.kind === "app_health")).toHaveLength(1);
+    expect(events.filter((e) => e.topic === "workspace" && e.kind === "app_health")).toHaveLength(1);
   });
 });
 
@@ -280,7 +281,7 @@ describe("S3-H UpdateAppStatus", () => {
       ["idle", undefined],
       ["working", "https://x.test/"],
     ]);
-    expect(events.filter((e) => e.topic === "agent" && e.kind === "agt_app_status_update")).toHaveLength(2);
+    expect(events.filter((e) => e.topic === "workspace" && e.kind === "agt_app_status_update")).toHaveLength(2);
   });
 
   it("refuses with the texts of the reference server, in its order (S3.51)", async () => {
@@ -362,7 +363,7 @@ describe("S3-K BatchCreateLogs", () => {
     expect(logs.every(({ logSourceId: id }) => id === unknownId)).toBe(true);
     expect((await plane.store.agent(agentId))?.logsLength).toBe(3 + 7 + 1 + 4000);
     expect(events).toContainEqual({ topic: "logs", agentId, createdAfter: 0 });
-    expect(events.filter((e) => e.topic === "agent" && e.kind === "agt_first_logs")).toHaveLength(1);
+    expect(events.filter((e) => e.topic === "workspace" && e.kind === "agt_first_logs")).toHaveLength(1);
   });
 
   it("accepts an empty batch, and the nil id as the External source (S3.77)", async () => {
@@ -396,7 +397,7 @@ describe("S3-K BatchCreateLogs", () => {
     expect(await agent.batchCreateLogs({})).toMatchObject({ logLimitExceeded: true });
     expect(await plane.store.logs(agentId, 0, 9)).toHaveLength(2);
     expect(await plane.store.agent(agentId)).toMatchObject({ logsOverflowed: true, logsLength: 1_048_576 });
-    expect(events.filter((e) => e.topic === "agent" && e.kind === "agt_logs_overflow")).toHaveLength(1);
+    expect(events.filter((e) => e.topic === "workspace" && e.kind === "agt_logs_overflow")).toHaveLength(1);
   });
 });
 

@@ -50,7 +50,7 @@ export function appHandlers(deps: HandlerDeps): AgentHandlers {
         );
       }
       if (changed.length > 0)
-        deps.events.publish({ topic: "agent", kind: "app_health", ownerId, workspaceId, agentId });
+        deps.events.publish({ topic: "workspace", kind: "app_health", ownerId, workspaceId, agentId });
       return {};
     },
 
@@ -86,7 +86,13 @@ export function appHandlers(deps: HandlerDeps): AgentHandlers {
       } catch (error) {
         throw refusal(500, "Failed to insert workspace app status.", textOf(error));
       }
-      deps.events.publish({ topic: "agent", kind: "agt_app_status_update", ownerId, workspaceId, agentId });
+      deps.events.publish({
+        topic: "workspace",
+        kind: "agt_app_status_update",
+        ownerId,
+        workspaceId,
+        agentId,
+      });
       return {};
     },
   };

@@ -3,7 +3,7 @@ import { Code } from "@connectrpc/connect";
 import type { Agent, BannerConfig } from "../../gen/coder/agent/v2/agent_pb.js";
 import type { DERPMap } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { AgentRecord, AgentStore } from "../../store/index.js";
-import type { Events } from "../events.js";
+import type { Events } from "../events/index.js";
 import { HandlerFailure } from "./failure.js";
 
 /** Some RPCs of the agent service. */

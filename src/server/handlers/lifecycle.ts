@@ -49,7 +49,13 @@ export function lifecycleHandlers(deps: HandlerDeps): AgentHandlers {
       await doing("update workspace agent lifecycle state", () =>
         deps.store.updateLifecycle(agentId, { state, ...times }),
       );
-      deps.events.publish({ topic: "agent", kind: "agt_lifecycle_update", ownerId, workspaceId, agentId });
+      deps.events.publish({
+        topic: "workspace",
+        kind: "agt_lifecycle_update",
+        ownerId,
+        workspaceId,
+        agentId,
+      });
       return isZero ? { state: lifecycle.state, changedAt: usTimestamp(atUs) } : lifecycle;
     },
 

@@ -38,7 +38,7 @@ export function logHandlers(deps: HandlerDeps): AgentHandlers {
       const inserted = await doing("insert workspace agent logs", () =>
         deps.store.insertLogs(agentId, sourceId, createdAtUs, lines),
       );
-      const hint = { topic: "agent", ownerId, workspaceId, agentId } as const;
+      const hint = { topic: "workspace", ownerId, workspaceId, agentId } as const;
       if (inserted.kind === "overflow") {
         deps.events.publish({ ...hint, kind: "agt_logs_overflow" });
         return { logLimitExceeded: true };

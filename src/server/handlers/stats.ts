@@ -28,7 +28,8 @@ export function statsHandlers(deps: HandlerDeps): AgentHandlers {
           },
         ]),
       );
-      if (stats.connectionCount !== 0n) deps.events.publish({ topic: "stats", ownerId, workspaceId });
+      if (stats.connectionCount !== 0n)
+        deps.events.publish({ topic: "workspace", kind: "stats_update", ownerId, workspaceId });
       return { reportInterval };
     },
   };

@@ -1,0 +1,4 @@
+/** How parts of a control plane hear of each other. */
+export type { EventSubscriber, Events, EventTopic, ServerEvent, WorkspaceEventKind } from "./events.js";
+export { isOfTopic, workspaceEventKinds } from "./events.js";
+export { LocalEvents } from "./local-events.js";
