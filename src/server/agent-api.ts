@@ -18,11 +18,21 @@ import {
 import { ApiError, asApiError } from "./api-error.js";
 import { attachHandlers, type NodeServer, pathOf } from "./attach.js";
 import { authenticateAgent } from "./authenticate.js";
+import { BuildWatch } from "./batches/build-watch.js";
+import { createBatches } from "./batches/index.js";
 import { connectProtocols } from "./connect-protocols.js";
-import { type MonitorOptions, monitorConnection } from "./connection-monitor.js";
+import { type MonitorDeps, type MonitorOptions, monitorConnection } from "./connection-monitor.js";
 import { type Events, LocalEvents } from "./events/index.js";
-import type { HandlerDeps } from "./handlers/deps.js";
+import type { HandlerDeps, ManifestSettings } from "./handlers/deps.js";
 import { agentRoutes } from "./handlers/index.js";
+import {
+  type Activity,
+  type Logger,
+  type Metrics,
+  type Notifications,
+  noMetrics,
+  silentLogger,
+} from "./hooks.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http-answer.js";
 import { postLogSource } from "./log-source.js";
 import { createRpcEndpoint, type DialRequest, type RpcEndpoint, type RpcSession } from "./rpc-endpoint.js";
@@ -36,8 +46,24 @@ export interface AgentApiOptions {
    * Says which agent dials; by default the store's agent with the token. Throw an `ApiError` to refuse.
    */
   authenticate?(request: DialRequest): AgentIdentity | Promise<AgentIdentity>;
-  /** Told what happens; by default nobody is. */
+  /** Told what happens; by default events stay within this process. Whoever makes one closes it. */
   events?: Events;
+  /** Tells people what they should know: S3.57, S3.73, S3.74. By default nobody is told. */
+  notifications?: Notifications;
+  /** Told what is used, for control planes that stop what is not. */
+  activity?: Activity;
+  /** Where log lines go; by default nowhere. */
+  log?: Logger;
+  /** Where numbers go; by default nowhere. */
+  metrics?: Metrics;
+  /** Told what agents measure themselves. */
+  onAgentMetrics?: HandlerDeps["onAgentMetrics"];
+  /** What of the deployment is in every manifest. */
+  manifest?: ManifestSettings;
+  /** This server, among those that share a store; a new UUID by default. */
+  replicaId?: string;
+  /** How often metadata is stored, in milliseconds; 5,000 by default. */
+  metadataIntervalMs?: number;
   /** Told of each session, also of those in roles that are not the agent's. What it returns is called at the end. */
   onSession?(session: AgentSession, connection: RpcSession<AgentIdentity>): (() => void) | undefined;
   /** More handlers on the same connections. */
@@ -69,6 +95,8 @@ export interface AgentApi {
   readonly routes: Routes;
   /** Sessions over WebSocket that are open. */
   readonly sessionCount: number;
+  /** Stores now what waits to be stored in company: metadata, stats, connection reports. */
+  flush(): Promise<void>;
   /**
    * Serves it on an HTTP server: the upgrade at `/api/v2/workspaceagents/me/rpc`, the HTTP endpoints beside it, and
    * the same RPCs over Connect, gRPC and gRPC-Web. Other requests go where they went before.
@@ -80,7 +108,7 @@ export interface AgentApi {
   /** As {@link handle}, for a server's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /**
-   * Ends all sessions in order.
+   * Ends all sessions in order and stores what waits.
    * @param timeoutMs how long to wait for calls under way; 0 by default.
    */
   close(timeoutMs?: number): Promise<void>;
@@ -98,6 +126,7 @@ class Api implements AgentApi {
   readonly routes: Routes;
   readonly #options: AgentApiOptions;
   readonly #deps: HandlerDeps;
+  readonly #monitorDeps: MonitorDeps;
   readonly #endpoint: RpcEndpoint;
   readonly #protocols: ReturnType<typeof connectProtocols>;
   /** Updates of connections that have ended and are not written yet. */
@@ -106,14 +135,28 @@ class Api implements AgentApi {
   constructor(options: AgentApiOptions) {
     this.#options = options;
     const emptyMap = create(DERPMapSchema, { homeParams: {} });
-    this.#deps = {
-      store: options.store,
+    const { store, onAgentMetrics } = options;
+    const shared = {
+      store,
       events: options.events ?? new LocalEvents(),
       nowUs: options.nowUs ?? (() => Math.round((performance.timeOrigin + performance.now()) * 1000)),
+      log: options.log ?? silentLogger,
+      metrics: options.metrics ?? noMetrics,
+    };
+    const batches = createBatches({ ...shared, metadataIntervalMs: options.metadataIntervalMs });
+    this.#deps = {
+      ...shared,
+      batches,
+      onAgentMetrics,
+      notifications: options.notifications ?? { send: () => Promise.resolve() },
+      activity: options.activity ?? {},
+      manifest: options.manifest ?? {},
       statsIntervalMs: options.statsIntervalMs ?? defaultStatsIntervalMs,
       banners: options.banners ?? (() => []),
       derpMap: options.derpMap ?? (() => emptyMap),
     };
+    const replicaId = options.replicaId ?? crypto.randomUUID();
+    this.#monitorDeps = { ...shared, batches, builds: new BuildWatch(store), replicaId };
     const handlers = agentRoutes(this.#deps);
     this.routes = (router) => {
       handlers(router);
@@ -171,6 +214,11 @@ class Api implements AgentApi {
   async close(timeoutMs?: number): Promise<void> {
     await this.#endpoint.close(timeoutMs);
     await Promise.all(this.#lastUpdates);
+    await this.#deps.batches.close();
+  }
+
+  flush(): Promise<void> {
+    return this.#deps.batches.flush();
   }
 
   #wants(path: string): boolean {
@@ -223,7 +271,7 @@ class Api implements AgentApi {
     const onEnd = this.#options.onSession?.(who, connection);
     const monitored = isAgentRole(connection.role)
       ? monitorConnection(
-          this.#deps,
+          this.#monitorDeps,
           connection.session,
           connection.identity.agent,
           who,

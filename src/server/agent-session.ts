@@ -7,8 +7,14 @@ export interface AgentSession {
   agentName: string;
   workspaceId: string;
   workspaceName: string;
+  /** As it was when the session began; that of prebuilds for a workspace that nobody had claimed. */
   ownerId: string;
   ownerUsername: string;
+  organizationId: string;
+  templateId: string;
+  templateName: string;
+  /** The build that the agent is of. */
+  buildId: string;
   /** As the client wrote it when dialling; the newest for calls over HTTP protocols. */
   apiVersion: string;
   /** As the client wrote it; an empty text means `agent`. Undefined for calls over HTTP protocols. */
@@ -39,6 +45,10 @@ export function agentSession(
     workspaceName: workspace.name,
     ownerId: workspace.ownerId,
     ownerUsername: workspace.ownerUsername,
+    organizationId: workspace.organizationId,
+    templateId: workspace.templateId,
+    templateName: workspace.templateName,
+    buildId: agent.buildId,
     apiVersion,
     role,
   };

@@ -21,7 +21,20 @@ export type { ControlPlane, ControlPlaneOptions } from "./control-plane.js";
 export { startControlPlane } from "./control-plane.js";
 export type { EventSubscriber, Events, EventTopic, ServerEvent, WorkspaceEventKind } from "./events/index.js";
 export { isOfTopic, LocalEvents, workspaceEventKinds } from "./events/index.js";
+export type { ManifestSettings } from "./handlers/deps.js";
 export { HandlerFailure } from "./handlers/failure.js";
+export type {
+  Activity,
+  CounterName,
+  GaugeName,
+  HistogramName,
+  LogFields,
+  Logger,
+  MetricLabels,
+  Metrics,
+  Notification,
+  Notifications,
+} from "./hooks.js";
 export type { DialRequest, RpcEndpoint, RpcEndpointOptions, RpcSession } from "./rpc-endpoint.js";
 export { attachRpc, createRpcEndpoint, defaultRpcPath } from "./rpc-endpoint.js";
 export { readWorkspaces, WorkspacesFileError } from "./workspaces-file.js";

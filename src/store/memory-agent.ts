@@ -68,13 +68,13 @@ export class MemoryAgent {
     this.rows = { ...this.rows, logSources: [...this.rows.logSources, source] };
   }
 
-  /** State and debounce; what is watched stays as it was declared. */
+  /** State and debounce of those that are given; what is watched stays as it was declared. */
   updateMonitors({ memory, volumes }: ResourceMonitors): void {
     const { monitors } = this.rows;
     this.rows = {
       ...this.rows,
       monitors: {
-        memory: monitors.memory && memory && { ...monitors.memory, ...stateOf(memory) },
+        memory: monitors.memory && { ...monitors.memory, ...(memory && stateOf(memory)) },
         volumes: monitors.volumes.map((known) => {
           const update = volumes.find(({ path }) => path === known.path);
           return update === undefined ? known : { ...known, ...stateOf(update) };

@@ -81,6 +81,19 @@ export class MemoryStore implements ControlPlaneStore {
     return first === undefined || latest === undefined ? undefined : { first, latest };
   }
 
+  async latestBuildIds(workspaceIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const ids = new Map<string, string>();
+    for (const workspaceId of workspaceIds) {
+      const latest = this.#workspaces.get(workspaceId)?.builds.at(-1);
+      if (latest !== undefined) ids.set(workspaceId, latest.id);
+    }
+    return ids;
+  }
+
+  async buildAgents(buildId: string): Promise<readonly AgentRecord[]> {
+    return this.#agentsWhere((agent) => agent.buildId === buildId && agent.parentId === undefined);
+  }
+
   // ---- what it is told ----
 
   async manifestRecords(agentId: string): Promise<ManifestRecords> {

@@ -114,6 +114,11 @@ export interface AgentStore {
   /** The first and the latest build of a workspace; undefined for a workspace that is not there. S2.8, S5.29. */
   builds(workspaceId: string): Promise<{ first: BuildRecord; latest: BuildRecord } | undefined>;
 
+  /** The ids of the latest builds of workspaces, by workspace; one that is not there is not in it. S2.8. */
+  latestBuildIds(workspaceIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** The agents of a build itself, not those that agents made. S3.38. */
+  buildAgents(buildId: string): Promise<readonly AgentRecord[]>;
+
   // ---- what it is told ----
 
   /** What its manifest has. */
@@ -141,7 +146,7 @@ export interface AgentStore {
   updateMetadata(updates: readonly MetadataUpdate[]): Promise<void>;
   /** Reports of network traffic, of any agents. */
   insertStats(stats: readonly StatsRecord[]): Promise<void>;
-  /** How what is watched stands: state and debounce of those that are there. S3.72. */
+  /** State and debounce of the monitors that are given; others stay, and so does what was declared. S3.72. */
   updateResourceMonitors(agentId: string, monitors: ResourceMonitors): Promise<void>;
   /** What it measured of memory and volumes. */
   insertResourceSamples(agentId: string, samples: readonly ResourceSample[]): Promise<void>;

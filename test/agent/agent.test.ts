@@ -9,7 +9,7 @@ import { type AgentEvent, type AgentOptions, runAgent } from "../../src/agent/in
 import type { ControlPlane, ControlPlaneOptions } from "../../src/server/index.js";
 import type { AgentDefinition } from "../../src/store/index.js";
 import { controlPlane, eventually, token } from "../support/control-plane.js";
-import { reportsOf } from "../support/reports.js";
+import { storedReports } from "../support/reports.js";
 
 interface Setup {
   agent?: Partial<AgentDefinition>;
@@ -33,13 +33,14 @@ function start(url: string, options: Partial<AgentOptions> = {}) {
   };
 }
 
-function reading({ store, agents }: ControlPlane) {
+function reading(plane: ControlPlane) {
+  const { store, agents } = plane;
   const id = agents[0]?.id ?? "";
   return {
     id,
     record: () => store.agent(id),
     logs: async () => (await store.logs(id, 0, 100_000)).map(({ level, output }) => `${level} ${output}`),
-    reports: () => reportsOf(store, id),
+    reports: () => storedReports(plane, id),
     becomes: (state: string) =>
       eventually(async () => (await store.agent(id))?.lifecycleState === state, `lifecycle ${state}`, 10_000),
   };

@@ -19,7 +19,7 @@ import type { RpcError } from "../../src/rpc/index.js";
 import type { ControlPlane, ServerEvent } from "../../src/server/index.js";
 import { controlPlane, dialled } from "../support/control-plane.js";
 import { failure } from "../support/echo.js";
-import { reportsOf } from "../support/reports.js";
+import { storedReports } from "../support/reports.js";
 import { vectors } from "../support/vectors.js";
 
 const agentDefinition = {
@@ -116,9 +116,9 @@ describe("S3-C, S3-D, S3-J what agents are told", () => {
   it("the interval of stats, also for a call without any", async () => {
     const { agent, plane, agentId, events } = await setup();
     expect((await agent.updateStats({})).reportInterval).toMatchObject({ seconds: 30n, nanos: 0 });
-    expect((await reportsOf(plane.store, agentId)).stats).toEqual([]);
+    expect((await storedReports(plane, agentId)).stats).toEqual([]);
     await agent.updateStats({ stats: { connectionCount: 2n, rxBytes: 100n } });
-    expect((await reportsOf(plane.store, agentId)).stats).toMatchObject([
+    expect((await storedReports(plane, agentId)).stats).toMatchObject([
       { connectionCount: 2n, rxBytes: 100n },
     ]);
     expect(events).toContainEqual({
@@ -145,7 +145,7 @@ describe("S3-C, S3-D, S3-J what agents are told", () => {
         },
       ],
     });
-    expect((await reportsOf(plane.store, agentId)).resourceSamples).toMatchObject([
+    expect((await storedReports(plane, agentId)).resourceSamples).toMatchObject([
       { memory: { usedBytes: 1n, totalBytes: 2n }, volumes: [{ path: "/", usedBytes: 3n, totalBytes: 4n }] },
     ]);
   });
@@ -175,7 +175,9 @@ describe("S3-E UpdateLifecycle", () => {
       lifecycleState: "off",
       startedAtUs: 300_000_005,
     });
-    expect(events.filter((e) => e.topic === "workspace" && e.kind === "agt_lifecycle_update")).toHaveLength(4);
+    expect(events.filter((e) => e.topic === "workspace" && e.kind === "agt_lifecycle_update")).toHaveLength(
+      4,
+    );
   });
 
   it("takes year 1 for now and no time for 1970 (S3.36)", async () => {
@@ -281,7 +283,9 @@ describe("S3-H UpdateAppStatus", () => {
       ["idle", undefined],
       ["working", "https://x.test/"],
     ]);
-    expect(events.filter((e) => e.topic === "workspace" && e.kind === "agt_app_status_update")).toHaveLength(2);
+    expect(events.filter((e) => e.topic === "workspace" && e.kind === "agt_app_status_update")).toHaveLength(
+      2,
+    );
   });
 
   it("refuses with the texts of the reference server, in its order (S3.51)", async () => {
@@ -310,7 +314,7 @@ describe("S3-I BatchUpdateMetadata", () => {
         { key: "nope", result: { value: "x" } },
       ],
     });
-    const [row] = (await reportsOf(plane.store, agentId)).metadata;
+    const [row] = (await storedReports(plane, agentId)).metadata;
     expect(row).toMatchObject({ key: "cpu", value: "42 %", error: "" });
     expect(row?.collectedAtUs).toBeGreaterThan((Date.now() - 60_000) * 1000);
     expect(events).toContainEqual({ topic: "metadata", agentIds: [agentId] });
@@ -320,7 +324,7 @@ describe("S3-I BatchUpdateMetadata", () => {
     const { agent, plane, agentId } = await setup();
     const only = async (value: string, error: string) => {
       await agent.batchUpdateMetadata({ metadata: [{ key: "cpu", result: { value, error } }] });
-      return (await reportsOf(plane.store, agentId)).metadata[0];
+      return (await storedReports(plane, agentId)).metadata[0];
     };
     expect(await only("v".repeat(2049), "")).toMatchObject({
       value: "v".repeat(2048),
@@ -334,7 +338,7 @@ describe("S3-I BatchUpdateMetadata", () => {
     expect(await refusal(agent.batchUpdateMetadata({ metadata }))).toBe(
       "metadata keys of 7003 bytes exceeded 6144 bytes",
     );
-    expect((await reportsOf(plane.store, agentId)).metadata[0]).toMatchObject({ value: "before" });
+    expect((await storedReports(plane, agentId)).metadata[0]).toMatchObject({ value: "before" });
     expect(await refusal(agent.batchUpdateMetadata({ metadata: [{ key: "cpu" }] }))).toBe(
       "metadata result is required",
     );
@@ -413,7 +417,7 @@ describe("S3-L ScriptCompleted", () => {
       status: 1,
     };
     await agent.scriptCompleted({ timing });
-    expect((await reportsOf(plane.store, agentId)).scriptTimings).toMatchObject([
+    expect((await storedReports(plane, agentId)).scriptTimings).toMatchObject([
       { startedAtUs: 10_000_000, endedAtUs: 12_000_000, exitCode: 3, stage: "start", status: "exit_failure" },
     ]);
     const prefix = "insert workspace agent script timings into database: ";
@@ -457,7 +461,7 @@ describe("S3-M ReportConnection", () => {
       reason: "gone",
     };
     await agent.reportConnection({ connection: gone });
-    expect((await reportsOf(plane.store, agentId)).connections).toMatchObject([
+    expect((await storedReports(plane, agentId)).connections).toMatchObject([
       { connectionId: unknownId, type: "ssh", ip: "127.0.0.1", statusCode: 0, reason: "gone" },
     ]);
     expect(await refusal(agent.reportConnection({}))).toBe(
@@ -562,7 +566,7 @@ describe("S3-O ReportBoundaryLogs and S3-P PushContextState", () => {
       logs: [log(true), log(false), { allowed: true }],
       sessionId: unknownId,
     });
-    expect((await reportsOf(plane.store, agentId)).boundaryLogs).toMatchObject([
+    expect((await storedReports(plane, agentId)).boundaryLogs).toMatchObject([
       { isAllowed: true, matchedRule: "domain=x.test", sessionId: unknownId, sequence: 4 },
       { isAllowed: false, matchedRule: undefined },
     ]);
@@ -585,7 +589,7 @@ describe("S3-O ReportBoundaryLogs and S3-P PushContextState", () => {
     expect((await push(5n)).accepted).toBe(false);
     expect((await push(6n)).accepted).toBe(true);
     expect((await push(1n, true)).accepted).toBe(true);
-    expect((await reportsOf(plane.store, agentId)).context).toMatchObject({
+    expect((await storedReports(plane, agentId)).context).toMatchObject({
       version: 1n,
       resources: [
         { source: "/AGENTS.md", kind: "instruction_file", status: "ok", body: { content: "aGk=" } },

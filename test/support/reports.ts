@@ -1,3 +1,4 @@
+import type { ControlPlane } from "../../src/server/index.js";
 import type { ControlPlaneStore } from "../../src/store/index.js";
 
 /** Everything that an agent has sent and that is kept; oldest first. */
@@ -11,4 +12,10 @@ export async function reportsOf(store: ControlPlaneStore, agentId: string) {
     scriptTimings: await store.scriptTimings(agentId),
     context: await store.context(agentId),
   };
+}
+
+/** The same, once what waits to be stored has been. */
+export async function storedReports({ api, store }: Pick<ControlPlane, "api" | "store">, agentId: string) {
+  await api.flush();
+  return reportsOf(store, agentId);
 }

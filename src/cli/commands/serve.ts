@@ -61,6 +61,7 @@ export const serve: Command = {
 };
 
 const closeTimeoutMs = 2000;
+const shownMetadataIntervalMs = 500;
 
 /** Starts a control plane, and shows on the terminal what happens on it. */
 export async function startShown(
@@ -69,6 +70,8 @@ export async function startShown(
 ): Promise<{ plane: ControlPlane; view: LiveView | undefined }> {
   let view: LiveView | undefined;
   const plane = await startControlPlane({
+    // what is shown is shown soon
+    ...(terminal === undefined ? {} : { metadataIntervalMs: shownMetadataIntervalMs }),
     ...options,
     onSession: (who, connection) => view?.session(who, connection),
   }).catch((error: unknown) => {

@@ -7,8 +7,9 @@ import {
 import { goQuote } from "../../rpc/index.js";
 import type { AppHealth, AppRecord, AppState } from "../../store/index.js";
 import { sessionOf } from "../agent-session.js";
+import { reportAppStatus } from "./app-status.js";
 import type { AgentHandlers, HandlerDeps } from "./deps.js";
-import { doing, HandlerFailure, invalidUuid, textOf } from "./failure.js";
+import { doing, HandlerFailure, invalidUuid } from "./failure.js";
 import { enumText } from "./lifecycle.js";
 
 const healths: Readonly<Partial<Record<WireHealth, AppHealth>>> = {
@@ -25,10 +26,7 @@ const states: Readonly<Partial<Record<WireState, AppState>>> = {
   [WireState.FAILURE]: "failure",
 };
 
-/** The reference server calls them characters and counts bytes. S3.48. */
-const maxMessageBytes = 160;
-
-/** BatchUpdateAppHealths and UpdateAppStatus. S3.42–S3.54. */
+/** BatchUpdateAppHealths and UpdateAppStatus. S3.42–S3.58. */
 export function appHandlers(deps: HandlerDeps): AgentHandlers {
   const appsOf = (agentId: string) =>
     doing(`get workspace apps by agent ID ${goQuote(agentId)}`, () => deps.store.apps(agentId));
@@ -54,45 +52,10 @@ export function appHandlers(deps: HandlerDeps): AgentHandlers {
       return {};
     },
 
-    async updateAppStatus({ slug, state: wireState, message, uri }, context) {
+    async updateAppStatus({ slug, state, message, uri }, context) {
       const { agentId, ownerId, workspaceId } = sessionOf(context);
-      if (Buffer.byteLength(message) > maxMessageBytes) {
-        const detail = `Message must be less than ${maxMessageBytes} characters.`;
-        throw refusal(400, "Message is too long.", detail, { field: "message", detail });
-      }
-      const state = states[wireState];
-      if (state === undefined) {
-        const detail = "State must be one of: complete, failure, working, idle.";
-        throw refusal(400, "Invalid state provided.", `invalid state: "${wireState}"`, {
-          field: "state",
-          detail,
-        });
-      }
-      const app = (await deps.store.apps(agentId)).find((candidate) => candidate.slug === slug);
-      if (app === undefined) {
-        throw refusal(400, "Failed to get workspace app.", `No app found with slug ${goQuote(slug)}`);
-      }
-      try {
-        await deps.store.insertAppStatus({
-          id: crypto.randomUUID(),
-          workspaceId,
-          agentId,
-          appId: app.id,
-          state,
-          message,
-          uri: uri === "" ? undefined : uri,
-          createdAtUs: deps.nowUs(),
-        });
-      } catch (error) {
-        throw refusal(500, "Failed to insert workspace app status.", textOf(error));
-      }
-      deps.events.publish({
-        topic: "workspace",
-        kind: "agt_app_status_update",
-        ownerId,
-        workspaceId,
-        agentId,
-      });
+      const reported = { slug, state: states[state], stateText: String(state), message, uri };
+      await reportAppStatus(deps, { agentId, ownerId, workspaceId }, reported);
       return {};
     },
   };
@@ -117,16 +80,4 @@ function healthOf(app: AppRecord, health: WireHealth): AppHealth {
   if (known !== undefined) return known;
   const name = goQuote(enumText(WireHealth, health));
   throw new HandlerFailure(`unknown health status ${name} for app "${app.id}" (${goQuote(app.slug)})`);
-}
-
-/** An HTTP-style error as text. S3.51. */
-function refusal(
-  status: number,
-  message: string,
-  detail: string,
-  validation?: { field: string; detail: string },
-): HandlerFailure {
-  const lines = [`unexpected status code ${status}: ${message}`, `\tError: ${detail}`];
-  if (validation !== undefined) lines.push(`\t${validation.field}: ${validation.detail}`);
-  return new HandlerFailure(lines.join("\n"), status === 500 ? Code.Internal : Code.InvalidArgument);
 }

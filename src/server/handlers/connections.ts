@@ -5,7 +5,7 @@ import { goQuote } from "../../rpc/index.js";
 import type { ConnectionReport } from "../../store/index.js";
 import { sessionOf } from "../agent-session.js";
 import type { AgentHandlers, HandlerDeps } from "./deps.js";
-import { doing, HandlerFailure, uuidIn } from "./failure.js";
+import { HandlerFailure, uuidIn } from "./failure.js";
 import { enumText } from "./lifecycle.js";
 import { timestampUs } from "./time.js";
 
@@ -40,22 +40,18 @@ export function connectionHandlers(deps: HandlerDeps): AgentHandlers {
           `unknown agent connection type ${goQuote(enumText(Connection_Type, connection.type))}`,
         );
       }
-      await doing("export connection log", () =>
-        deps.store.insertConnectionReports([
-          {
-            connectionId,
-            workspaceId,
-            agentId,
-            agentName,
-            atUs: timestampUs(connection.timestamp),
-            action,
-            type,
-            ip: addressOf(connection.ip),
-            statusCode: action === "disconnected" ? connection.statusCode : undefined,
-            reason: connection.reason === "" ? undefined : connection.reason,
-          },
-        ]),
-      );
+      deps.batches.connectionReports.add({
+        connectionId,
+        workspaceId,
+        agentId,
+        agentName,
+        atUs: timestampUs(connection.timestamp),
+        action,
+        type,
+        ip: addressOf(connection.ip),
+        statusCode: action === "disconnected" ? connection.statusCode : undefined,
+        reason: connection.reason === "" ? undefined : connection.reason,
+      });
       return {};
     },
   };

@@ -1,9 +1,12 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
-import type { Agent, BannerConfig } from "../../gen/coder/agent/v2/agent_pb.js";
+import type { Agent, BannerConfig, Stats_Metric } from "../../gen/coder/agent/v2/agent_pb.js";
 import type { DERPMap } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { AgentRecord, AgentStore } from "../../store/index.js";
+import type { AgentSession } from "../agent-session.js";
+import type { Batches } from "../batches/index.js";
 import type { Events } from "../events/index.js";
+import type { Activity, Logger, Metrics, Notifications } from "../hooks.js";
 import { HandlerFailure } from "./failure.js";
 
 /** Some RPCs of the agent service. */
@@ -17,8 +20,28 @@ export interface HandlerDeps {
   nowUs: () => number;
   /** What UpdateStats answers. S3.27. */
   statsIntervalMs: number;
+  batches: Batches;
+  log: Logger;
+  metrics: Metrics;
+  notifications: Notifications;
+  activity: Activity;
+  /** What an agent measures itself, for whoever gathers it. S3.31. */
+  onAgentMetrics?: ((who: AgentSession, metrics: readonly Stats_Metric[]) => void) | undefined;
+  manifest: ManifestSettings;
   banners: () => readonly Pick<BannerConfig, "enabled" | "message" | "backgroundColor">[];
   derpMap: () => DERPMap;
+}
+
+/** What of a deployment is in every manifest. S3.14, S3.15. */
+export interface ManifestSettings {
+  /** Under which apps have host names of their own, such as `*.apps.example.com`. None by default. */
+  appHostname?: string;
+  /** How the control plane is reached, such as `https://example.com`. */
+  accessUrl?: string;
+  /** How many providers of git credentials there are. 0 by default. */
+  gitAuthConfigs?: number;
+  disableDirectConnections?: boolean;
+  derpForceWebsockets?: boolean;
 }
 
 /** The agent's row, fresh. S3.2, S3.3. */

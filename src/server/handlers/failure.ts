@@ -15,6 +15,7 @@ export class HandlerFailure extends ConnectError {
 
 /** The text of any error, for one that wraps it. */
 export function textOf(error: unknown): string {
+  if (error instanceof ConnectError) return error.rawMessage;
   return error instanceof Error ? error.message : String(error);
 }
 

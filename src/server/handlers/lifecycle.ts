@@ -2,7 +2,8 @@ import { Lifecycle_State, Startup_Subsystem } from "../../gen/coder/agent/v2/age
 import { goQuote } from "../../rpc/index.js";
 import type { LifecycleState } from "../../store/index.js";
 import { parseVersion, VersionError } from "../../version/index.js";
-import { sessionOf } from "../agent-session.js";
+import { type AgentSession, sessionOf } from "../agent-session.js";
+import { measureBuild } from "../build-duration.js";
 import { type AgentHandlers, freshAgent, type HandlerDeps } from "./deps.js";
 import { doing, HandlerFailure } from "./failure.js";
 import { timestampUs, usTimestamp, yearOneSeconds } from "./time.js";
@@ -31,10 +32,12 @@ const goSemver =
 
 /** UpdateLifecycle and UpdateStartup. S3.35–S3.41. */
 export function lifecycleHandlers(deps: HandlerDeps): AgentHandlers {
+  const measured = new WeakSet<AgentSession>();
   return {
     async updateLifecycle({ lifecycle }, context) {
       if (lifecycle === undefined) throw new HandlerFailure("lifecycle is required");
-      const { agentId, ownerId, workspaceId } = sessionOf(context);
+      const who = sessionOf(context);
+      const { agentId, ownerId, workspaceId } = who;
       const agent = await freshAgent(deps, agentId);
       const state = states[lifecycle.state];
       if (state === undefined) {
@@ -56,6 +59,10 @@ export function lifecycleHandlers(deps: HandlerDeps): AgentHandlers {
         workspaceId,
         agentId,
       });
+      if (isStarted(state) && !measured.has(who)) {
+        measured.add(who);
+        await measureBuild(deps, who, agent);
+      }
       return isZero ? { state: lifecycle.state, changedAt: usTimestamp(atUs) } : lifecycle;
     },
 
@@ -96,6 +103,10 @@ function checkApiVersion(text: string): void {
   }
 }
 
+function isStarted(state: LifecycleState): boolean {
+  return state === "ready" || state === "start_timeout" || state === "start_error";
+}
+
 /** What a new state does to the two times. S3.37. */
 function timesAfter(
   state: LifecycleState,
@@ -103,7 +114,7 @@ function timesAfter(
   before: { startedAtUs: number | undefined; readyAtUs: number | undefined },
 ) {
   if (state === "starting") return { startedAtUs: atUs, readyAtUs: undefined };
-  if (state === "ready" || state === "start_timeout" || state === "start_error") {
+  if (isStarted(state)) {
     return { startedAtUs: before.startedAtUs ?? atUs, readyAtUs: atUs };
   }
   return { startedAtUs: before.startedAtUs, readyAtUs: before.readyAtUs };

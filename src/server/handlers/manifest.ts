@@ -12,10 +12,12 @@ import type {
   DevcontainerRecord,
   MetadataRecord,
   ScriptRecord,
+  SecretRecord,
   SharingLevel,
+  WorkspaceRecord,
 } from "../../store/index.js";
 import { sessionOf } from "../agent-session.js";
-import { type AgentHandlers, freshAgent, type HandlerDeps } from "./deps.js";
+import { type AgentHandlers, freshAgent, type HandlerDeps, type ManifestSettings } from "./deps.js";
 import { doing, HandlerFailure } from "./failure.js";
 import { secondsAsNanoseconds, secondsDuration } from "./time.js";
 
@@ -46,6 +48,8 @@ export function manifestHandlers(deps: HandlerDeps): AgentHandlers {
         const text = "fetching workspace agent data: getting workspace by id: sql: no rows in result set";
         throw new HandlerFailure(text, Code.NotFound);
       }
+      const secrets = await doing("getting user secrets", () => deps.store.secrets(workspace.ownerId));
+      const settings = deps.manifest;
       const manifest: MessageInitShape<typeof ManifestSchema> = {
         agentId: bytesOf(agent.id),
         agentName: agent.name,
@@ -57,9 +61,15 @@ export function manifestHandlers(deps: HandlerDeps): AgentHandlers {
         motdPath: agent.motdFile,
         derpMap: deps.derpMap(),
         scripts: records.scripts.map(scriptOf),
-        apps: records.apps.map(appOf),
+        apps: records.apps.map((app) => appOf(app, agent.name, workspace, settings)),
         metadata: records.metadata.map(metadataOf),
         devcontainers: records.devcontainers.map(devcontainerOf),
+        // one that names neither a variable nor a file has no place to go
+        secrets: secrets.filter(({ envName, filePath }) => envName !== "" || filePath !== "").map(secretOf),
+        gitAuthConfigs: settings.gitAuthConfigs ?? 0,
+        vsCodePortProxyUri: portProxyUri(settings, agent.name, workspace),
+        disableDirectConnections: settings.disableDirectConnections ?? false,
+        derpForceWebsockets: settings.derpForceWebsockets ?? false,
         ...(agent.parentId === undefined ? {} : { parentId: bytesOf(agent.parentId) }),
       };
       return manifest;
@@ -87,7 +97,7 @@ function scriptOf(script: ScriptRecord) {
   };
 }
 
-function appOf(app: AppRecord) {
+function appOf(app: AppRecord, agentName: string, workspace: WorkspaceRecord, settings: ManifestSettings) {
   const { url = "", intervalSeconds = 0, threshold = 0 } = app.healthcheck ?? {};
   return {
     id: bytesOf(app.id),
@@ -98,6 +108,7 @@ function appOf(app: AppRecord) {
     command: app.command,
     icon: app.icon,
     subdomain: app.subdomain,
+    subdomainName: subdomainName(app, agentName, workspace, settings),
     sharingLevel: sharingLevels[app.sharingLevel],
     // always there, also where nothing is checked
     healthcheck: { url, interval: secondsDuration(intervalSeconds), threshold },
@@ -114,6 +125,35 @@ function metadataOf(metadata: MetadataRecord) {
     interval: secondsAsNanoseconds(metadata.intervalSeconds),
     timeout: secondsAsNanoseconds(metadata.timeoutSeconds),
   };
+}
+
+/** The leftmost part of an app's own host name. S3.17. */
+function subdomainName(
+  { slug, subdomain }: AppRecord,
+  agentName: string,
+  { name, ownerUsername }: WorkspaceRecord,
+  { appHostname = "" }: ManifestSettings,
+): string {
+  if (appHostname === "" || !subdomain) return "";
+  const isPort = /^\d{4,5}s?$/.test(slug);
+  return isPort ? `${slug}--${agentName}--${name}--${ownerUsername}` : `${slug}--${name}--${ownerUsername}`;
+}
+
+/** How ports of the workspace are reached; `{{port}}` is for the agent to fill in. S3.15. */
+export function portProxyUri(
+  { appHostname = "", accessUrl = "" }: ManifestSettings,
+  agentName: string,
+  { name, ownerUsername }: Pick<WorkspaceRecord, "name" | "ownerUsername">,
+): string {
+  if (appHostname === "" || !URL.canParse(accessUrl)) return "";
+  const { protocol, port } = new URL(accessUrl);
+  const host = appHostname.replace("*", `{{port}}--${agentName}--${name}--${ownerUsername}`);
+  const hasPort = /:\d+$/.test(appHostname);
+  return `${protocol}//${host}${hasPort || port === "" ? "" : `:${port}`}`;
+}
+
+function secretOf({ envName, filePath, value }: SecretRecord) {
+  return { envName, filePath, value };
 }
 
 function devcontainerOf(devcontainer: DevcontainerRecord) {

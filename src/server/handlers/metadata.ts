@@ -1,14 +1,14 @@
 import type { MetadataUpdate } from "../../store/index.js";
 import { sessionOf } from "../agent-session.js";
 import type { AgentHandlers, HandlerDeps } from "./deps.js";
-import { doing, HandlerFailure } from "./failure.js";
+import { HandlerFailure } from "./failure.js";
 
 /** All keys of a request together. S3.60. */
 const maxKeysBytes = 6144;
 /** A value, and an error. S3.61. */
 const maxTextBytes = 2048;
 
-/** BatchUpdateMetadata. S3.59–S3.62. */
+/** BatchUpdateMetadata. S3.59–S3.63. */
 export function metadataHandlers(deps: HandlerDeps): AgentHandlers {
   return {
     async batchUpdateMetadata({ metadata }, context) {
@@ -22,12 +22,9 @@ export function metadataHandlers(deps: HandlerDeps): AgentHandlers {
         if (keysBytes > maxKeysBytes) break;
         updates.push({ agentId, key, collectedAtUs, ...limited(result.value.trim(), result.error.trim()) });
       }
-      if (updates.length > 0) {
-        await doing("update workspace agent metadata", () => deps.store.updateMetadata(updates));
-        deps.events.publish({ topic: "metadata", agentIds: [agentId] });
-      }
+      deps.batches.metadata.add(updates);
       if (keysBytes > maxKeysBytes) {
-        // those before the first that was too much are stored
+        // those before the first that was too much are taken
         throw new HandlerFailure(`metadata keys of ${keysBytes} bytes exceeded ${maxKeysBytes} bytes`);
       }
       return {};

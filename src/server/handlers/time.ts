@@ -15,6 +15,15 @@ export function usTimestamp(us: number): Pick<Timestamp, "seconds" | "nanos"> {
   return { seconds: BigInt(seconds), nanos: (us - seconds * 1_000_000) * 1000 };
 }
 
+/** A time as Go writes it in RFC 3339, with nanoseconds where there are some; now where there is none. */
+export function goTime(timestamp: Timestamp | undefined, nowUs: number): string {
+  const { seconds, nanos } = timestamp ?? usTimestamp(nowUs);
+  const fraction = String(nanos).padStart(9, "0").replace(/0+$/, "");
+  const whole = new Date(Number(seconds) * 1000);
+  const text = Number.isNaN(whole.getTime()) ? "0001-01-01T00:00:00" : whole.toISOString().slice(0, 19);
+  return `${text}${fraction === "" ? "" : `.${fraction}`}Z`;
+}
+
 export function secondsDuration(seconds: number): DurationInit {
   return { seconds: BigInt(seconds), nanos: 0 };
 }

@@ -3,7 +3,7 @@ import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "
 import type { WorkspaceDefinition } from "../../../src/store/index.js";
 import { token } from "../../support/control-plane.js";
 import { type Facts, GoPeer } from "../../support/go-peer.js";
-import { reportsOf } from "../../support/reports.js";
+import { storedReports } from "../../support/reports.js";
 import { agentRpc, expectQuietAtEnd, goCall, goDial, goRefusal } from "./go-client.js";
 
 /** Workspaces with something of everything. */
@@ -97,7 +97,7 @@ export class Workspace {
   }
 
   reports() {
-    return reportsOf(this.plane.store, this.agentId);
+    return storedReports(this.plane, this.agentId);
   }
 
   /** The id of an app of the agent. */
