@@ -29,6 +29,7 @@ export default defineConfig([
       "src/{transport,client}/index.ts",
       "src/{transport,client}/index-node.ts",
       "src/gen/coder/**/*_pb.ts",
+      "src/gen/agentwire/admin/**/*_pb.ts",
     ],
     format: ["esm", "cjs"],
     dts: true,

@@ -26,30 +26,48 @@ const servicePaths = ["/coder.agent.v2.Agent/", "/coder.tailnet.v2.Tailnet/"];
  * Needs the package `@connectrpc/connect-node`; without it these paths say so.
  */
 export function connectProtocols(options: ConnectProtocolsOptions) {
-  let handler: Promise<NodeHandler> | undefined;
+  const interceptors = [authentication(options), ...options.interceptors];
+  const handle = nodeHandler({ ...options, interceptors });
   return {
     wants: (path: string) => servicePaths.some((prefix) => path.startsWith(prefix)),
-    async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-      handler ??= nodeHandler(options);
-      try {
-        (await handler)(request, response);
-      } catch {
-        response.writeHead(501, { "Content-Type": "text/plain; charset=utf-8" });
-        response.end(
-          "RPCs over HTTP need the package @connectrpc/connect-node: npm install @connectrpc/connect-node\n",
-        );
-      }
-    },
+    handle,
   };
 }
 
-async function nodeHandler(options: ConnectProtocolsOptions): Promise<NodeHandler> {
+/** What is needed to serve any RPCs over HTTP. */
+export interface NodeHandlerOptions {
+  routes: Routes;
+  interceptors: Interceptor[];
+  maxMessageBytes: number;
+}
+
+/** Serves RPCs over Connect, gRPC and gRPC-Web; without the package that does it, answers with what to install. */
+export function nodeHandler(options: NodeHandlerOptions) {
+  let adapter: Promise<NodeHandler> | undefined;
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    adapter ??= loadAdapter(options);
+    try {
+      (await adapter)(request, response);
+    } catch {
+      response.writeHead(501, { "Content-Type": "text/plain; charset=utf-8" });
+      response.end(
+        "RPCs over HTTP need the package @connectrpc/connect-node: npm install @connectrpc/connect-node\n",
+      );
+    }
+  };
+}
+
+async function loadAdapter({
+  routes,
+  interceptors,
+  maxMessageBytes,
+}: NodeHandlerOptions): Promise<NodeHandler> {
   const { connectNodeAdapter } = await import("@connectrpc/connect-node");
   return connectNodeAdapter({
-    routes: options.routes,
-    interceptors: [authentication(options), ...options.interceptors],
-    readMaxBytes: options.maxMessageBytes,
-    writeMaxBytes: options.maxMessageBytes,
+    routes,
+    interceptors,
+    readMaxBytes: maxMessageBytes,
+    writeMaxBytes: maxMessageBytes,
   }) as NodeHandler;
 }
 

@@ -1,13 +1,25 @@
 import { once } from "node:events";
-import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { type DefinedAgent, MemoryStore, type WorkspaceDefinition } from "../store/index.js";
+import {
+  type ControlPlaneStore,
+  type DefinedAgent,
+  MemoryStore,
+  type WorkspaceDefinition,
+} from "../store/index.js";
+import { createAdminApi } from "./admin/admin-api.js";
 import { type AgentApi, type AgentApiOptions, createAgentApi } from "./agent-api.js";
-import { LocalEvents } from "./events/index.js";
+import { type Events, LocalEvents, ObservedEvents } from "./events/index.js";
 
 /** How a control plane is started. */
 export interface ControlPlaneOptions extends Omit<AgentApiOptions, "store" | "events"> {
+  /** Where things are kept; in memory by default. The control plane closes it. */
+  store?: ControlPlaneStore;
+  /** How its parts hear of each other, and of other control planes on the same store. The control plane closes it. */
+  events?: Events;
+  /** Who has it may use the admin API, `agentwire.admin.v1.AdminService`. Without one there is no admin API. */
+  adminToken?: string;
   /** `127.0.0.1` by default. There is no TLS: put a proxy in front of it for the network. */
   host?: string;
   /** Any free port by default. */
@@ -22,8 +34,9 @@ export interface ControlPlane {
   readonly url: string;
   /** The agents that may connect, with their tokens. */
   readonly agents: readonly DefinedAgent[];
-  readonly store: MemoryStore;
-  readonly events: LocalEvents;
+  readonly store: ControlPlaneStore;
+  /** With everything that this control plane publishes to be seen. */
+  readonly events: ObservedEvents;
   readonly api: AgentApi;
   /**
    * Ends it in order: no new connections, then the sessions, then the port.
@@ -39,23 +52,27 @@ const http2Preface = Buffer.from("PRI * HTTP/2.0\r\n");
 const firstByteTimeoutMs = 30_000;
 
 /**
- * Starts an embedded control plane: one port for HTTP/1.1, WebSocket and HTTP/2 without TLS (gRPC). What agents send
- * is kept in memory.
- * @throws when the port cannot be listened on.
+ * Starts an embedded control plane: one port for HTTP/1.1, WebSocket and HTTP/2 without TLS (gRPC).
+ * @throws when the port cannot be listened on; StoreConflict for workspaces that have something twice.
  */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const { host = "127.0.0.1", port = 0, workspaces = [], ...apiOptions } = options;
-  const store = new MemoryStore();
+  const { host = "127.0.0.1", port = 0, workspaces = [], adminToken, ...apiOptions } = options;
+  const store = options.store ?? new MemoryStore();
+  const events = new ObservedEvents(options.events ?? new LocalEvents());
+  const admin = adminToken === undefined ? undefined : createAdminApi({ store, events, token: adminToken });
   const agents = await store.define(workspaces);
-  const events = new LocalEvents();
   const api = createAgentApi({ ...apiOptions, store, events });
 
-  const http1 = createHttpServer((_request, response) => response.writeHead(404).end());
-  api.attach(http1);
-  const http2 = createHttp2Server((request, response) => {
-    const handled = api.handle(request as never, response as never);
-    if (!handled) response.writeHead(404).end();
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    if (api.handle(request, response) || admin?.handle(request, response)) return;
+    response.writeHead(404).end();
+  };
+  const http1 = createHttpServer(handle);
+  http1.on("upgrade", (request, socket, head) => {
+    if (!api.upgrade(request, socket, head))
+      socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
   });
+  const http2 = createHttp2Server((request, response) => handle(request as never, response as never));
 
   const sockets = new Set<Socket>();
   const listener = createServer((socket) => {
@@ -80,6 +97,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       const closed = once(listener, "close");
       listener.close();
       await api.close(timeoutMs);
+      await events.close();
+      await store.close();
       for (const socket of sockets) socket.destroy();
       await closed;
     },

@@ -8,6 +8,8 @@ export type { Routes } from "../rpc/index.js";
 export { metadataKey, RpcError } from "../rpc/index.js";
 export type { AgentStore, WorkspaceDefinition } from "../store/index.js";
 export { MemoryStore } from "../store/index.js";
+export type { AdminApi, AdminApiOptions } from "./admin/admin-api.js";
+export { createAdminApi } from "./admin/admin-api.js";
 export type { AgentApi, AgentApiOptions } from "./agent-api.js";
 export { createAgentApi } from "./agent-api.js";
 export type { AgentIdentity, AgentSession } from "./agent-session.js";
@@ -20,7 +22,7 @@ export type { MonitorOptions } from "./connection-monitor.js";
 export type { ControlPlane, ControlPlaneOptions } from "./control-plane.js";
 export { startControlPlane } from "./control-plane.js";
 export type { EventSubscriber, Events, EventTopic, ServerEvent, WorkspaceEventKind } from "./events/index.js";
-export { isOfTopic, LocalEvents, workspaceEventKinds } from "./events/index.js";
+export { isOfTopic, LocalEvents, ObservedEvents, workspaceEventKinds } from "./events/index.js";
 export type { ManifestSettings } from "./handlers/deps.js";
 export { HandlerFailure } from "./handlers/failure.js";
 export type {

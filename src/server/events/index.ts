@@ -2,3 +2,4 @@
 export type { EventSubscriber, Events, EventTopic, ServerEvent, WorkspaceEventKind } from "./events.js";
 export { isOfTopic, workspaceEventKinds } from "./events.js";
 export { LocalEvents } from "./local-events.js";
+export { ObservedEvents } from "./observed-events.js";

@@ -1,0 +1,41 @@
+import type { EventSubscriber, ServerEvent } from "../events/index.js";
+
+/** So many events may wait for a slow reader; then it is told that some were lost. S6.4. */
+const maxWaiting = 2048;
+
+/** Events for a reader that takes them one by one. */
+export class EventQueue implements EventSubscriber {
+  #waiting: (ServerEvent | "dropped")[] = [];
+  #wake: (() => void) | undefined;
+
+  onEvent(event: ServerEvent): void {
+    if (this.#waiting.length < maxWaiting) this.#waiting.push(event);
+    // what waits is not worth more than that: the reader reads everything again
+    else this.#waiting = ["dropped"];
+    this.#wake?.();
+  }
+
+  onDropped(): void {
+    this.#waiting = ["dropped"];
+    this.#wake?.();
+  }
+
+  /** What comes, until the signal ends it. */
+  async *until(signal: AbortSignal): AsyncGenerator<ServerEvent | "dropped", void, undefined> {
+    const end = () => this.#wake?.();
+    signal.addEventListener("abort", end);
+    try {
+      while (!signal.aborted) {
+        const next = this.#waiting.shift();
+        if (next !== undefined) yield next;
+        else {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        }
+      }
+    } finally {
+      signal.removeEventListener("abort", end);
+    }
+  }
+}
