@@ -40,3 +40,5 @@ export type {
 export type { DialRequest, RpcEndpoint, RpcEndpointOptions, RpcSession } from "./rpc-endpoint.js";
 export { attachRpc, createRpcEndpoint, defaultRpcPath } from "./rpc-endpoint.js";
 export { readWorkspaces, WorkspacesFileError } from "./workspaces-file.js";
+export type { WorkspacesWatchOptions } from "./workspaces-watch.js";
+export { watchWorkspaces } from "./workspaces-watch.js";

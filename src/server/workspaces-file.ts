@@ -39,6 +39,9 @@ const app = z.strictObject({
   external: z.boolean().optional(),
   subdomain: z.boolean().optional(),
   hidden: z.boolean().optional(),
+  open_in: z.enum(["slim_window", "tab"]).optional(),
+  group: z.string().optional(),
+  order: z.number().int().optional(),
   share: z.enum(["owner", "authenticated", "public", "organization"]).optional(),
   healthcheck: z
     .strictObject({ url: z.string(), interval: seconds, threshold: z.number().int().min(0) })
@@ -48,6 +51,9 @@ const app = z.strictObject({
 const agent = z.strictObject({
   name: agentName,
   token: uuid.optional(),
+  instance_id: z.string().min(1).optional(),
+  connection_timeout: seconds.optional(),
+  troubleshooting_url: z.string().optional(),
   directory: z.string().optional(),
   env: z.record(z.string(), z.string()).optional(),
   motd_file: z.string().optional(),
@@ -63,6 +69,7 @@ const agent = z.strictObject({
         script: z.string(),
         interval: seconds,
         timeout: seconds.optional(),
+        order: z.number().int().optional(),
       }),
     )
     .optional(),
@@ -90,7 +97,13 @@ const agent = z.strictObject({
 
 const fileSchema = z.strictObject({
   workspaces: z.array(
-    z.strictObject({ owner: z.string().min(1), name: z.string().min(1), agents: z.array(agent) }),
+    z.strictObject({
+      owner: z.string().min(1),
+      name: z.string().min(1),
+      prebuilt: z.boolean().optional(),
+      task: z.strictObject({ name: z.string().min(1), agent: z.string(), app: z.string() }).optional(),
+      agents: z.array(agent),
+    }),
   ),
 });
 
@@ -124,6 +137,8 @@ export function readWorkspaces(text: string, name: string): WorkspaceDefinition[
   return parsed.data.workspaces.map((workspace) => ({
     owner: workspace.owner,
     name: workspace.name,
+    isPrebuilt: workspace.prebuilt,
+    task: workspace.task,
     agents: workspace.agents.map(agentDefinition),
   }));
 }
@@ -149,6 +164,9 @@ function agentDefinition(declared: Agent) {
   return {
     name: declared.name,
     token: declared.token?.toLowerCase(),
+    instanceId: declared.instance_id,
+    connectionTimeoutSeconds: declared.connection_timeout,
+    troubleshootingUrl: declared.troubleshooting_url,
     directory: declared.directory,
     environment: declared.env,
     motdFile: declared.motd_file,
@@ -174,6 +192,9 @@ function agentDefinition(declared: Agent) {
       external: entry.external,
       subdomain: entry.subdomain,
       hidden: entry.hidden,
+      openIn: entry.open_in,
+      group: entry.group,
+      displayOrder: entry.order,
       sharingLevel: entry.share,
       healthcheck: entry.healthcheck && {
         url: entry.healthcheck.url,
@@ -187,6 +208,7 @@ function agentDefinition(declared: Agent) {
       script: entry.script,
       intervalSeconds: entry.interval,
       timeoutSeconds: entry.timeout,
+      displayOrder: entry.order,
     })),
     devcontainers: declared.devcontainers?.map((entry) => ({
       name: entry.name,

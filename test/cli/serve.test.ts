@@ -61,11 +61,15 @@ workspaces:
     const output = "red \u001b[31mtext\u001b[0m \u0007and\u001b]0;title\u0007 more";
     await call("Agent/BatchCreateLogs", JSON.stringify({ logSourceId, logs: [{ output, level: "ERROR" }] }));
     await eventually(() => run.stderr().includes("[Build]"), "the log line");
+    await eventually(() => run.stderr().includes("metadata"), "the metadata");
     const lines = run.stderr().split("\n");
     const shown = lines.filter((line) => /^\d\d:\d\d:\d\d/.test(line)).map((line) => line.slice(10));
     const isLeaving = (line: string) => line.includes(" left ");
     const beside = "lab/main  connected   API 2.10, role agentwire-call (beside the agent)";
-    expect(shown.filter((line) => !isLeaving(line))).toEqual([
+    // metadata is stored in company, and shown when it is
+    const metadata = "lab/main  metadata    Load = 0.5";
+    expect(shown).toContain(metadata);
+    expect(shown.filter((line) => !isLeaving(line) && line !== metadata)).toEqual([
       "lab/main  connected   API 2.10, role agent",
       "lab/main  lifecycle   starting",
       beside,
@@ -73,7 +77,6 @@ workspaces:
       beside,
       "lab/main  app status  web is complete: done",
       beside,
-      "lab/main  metadata    Load = 0.5",
       beside,
       "lab/main  log         [Build] red text and more",
     ]);
@@ -88,6 +91,43 @@ workspaces:
     const env = { CODER_AGENT_URL: ready.url, CODER_AGENT_TOKEN: ready.agents[0]?.token ?? "" };
     await toolResult(["call", "Agent/GetManifest"], env);
     expect(run.stderr()).toBe("State is kept in memory; it is gone when this ends.\n");
+  });
+
+  it("takes over changes of its file, and says which agents are new", async () => {
+    const agent = (name: string) => `      - name: ${name}\n`;
+    const fileOf = (...names: string[]) =>
+      `workspaces:\n  - owner: ada\n    name: lab\n    agents:\n${names.map(agent).join("")}`;
+    const file = await fileWith(`${fileOf("main")}  - owner: ada\n    name: other\n    agents: []\n`);
+    const { run, ready } = await served("--workspaces", file, "--admin-token", "0123456789abcdef");
+    const admin = (method: string) =>
+      fetch(`${ready.url}/agentwire.admin.v1.AdminService/${method}`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", Authorization: "Bearer 0123456789abcdef" },
+        body: "{}",
+      }).then((response) => response.json() as Promise<{ workspaces: { name: string }[] }>);
+    expect((await admin("ListWorkspaces")).workspaces.map(({ name }) => name)).toEqual(["lab", "other"]);
+
+    await writeFile(file, fileOf("main", "second"));
+    await eventually(() => run.stdout().split("\n").length === 3, "the line of the new agent");
+    const { agents } = JSON.parse(run.stdout().split("\n")[1] ?? "") as {
+      agents: { agent: string; token: string }[];
+    };
+    expect(agents.map(({ agent: name }) => name)).toEqual(["second"]);
+    for (const token of [agents[0]?.token, ready.agents[0]?.token]) {
+      await (await dialAgent({ url: ready.url, token: token ?? "" })).close();
+    }
+    // a workspace that the file has no more is gone
+    expect((await admin("ListWorkspaces")).workspaces.map(({ name }) => name)).toEqual(["lab"]);
+
+    await writeFile(file, "workspaces: [{");
+    await eventually(() => run.stderr().includes("What was declared before stays."), "the error");
+    expect(run.stderr()).toContain("line 1");
+    await (await dialAgent({ url: ready.url, token: ready.agents[0]?.token ?? "" })).close();
+  });
+
+  it("refuses an admin token that is too short to be one", async () => {
+    const { exitCode, stderr } = await toolResult(["serve", "--admin-token", "short"]);
+    expect([exitCode, stderr]).toEqual([2, "agentwire: --admin-token must have at least 16 characters\n"]);
   });
 
   it("ends sessions in order when it is interrupted", async () => {

@@ -9,8 +9,12 @@ const full = `
 workspaces:
   - owner: ada
     name: lab
+    task: { name: write it, agent: main, app: web }
     agents:
       - name: main
+        instance_id: i-1
+        connection_timeout: 120
+        troubleshooting_url: https://help.test
         token: ${token.toUpperCase()}
         directory: ~/code
         env: { A: "1" }
@@ -50,7 +54,12 @@ describe("a workspaces file", () => {
       motdFile: "/etc/motd",
       architecture: "arm64",
       operatingSystem: "linux",
+      instanceId: "i-1",
+      connectionTimeoutSeconds: 120,
+      troubleshootingUrl: "https://help.test",
     });
+    const [app] = await store.apps(id);
+    expect((await store.workspaces())[0]?.task).toMatchObject({ name: "write it", appId: app?.id });
     const { apps, scripts, metadata, devcontainers } = await store.manifestRecords(id);
     expect(apps).toMatchObject([
       {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import {
   type ControlPlane,
@@ -5,9 +6,10 @@ import {
   readWorkspaces,
   startControlPlane,
   WorkspacesFileError,
+  watchWorkspaces,
 } from "../../server/index.js";
-import { StoreConflict, type WorkspaceDefinition } from "../../store/index.js";
-import { type Command, type Terminal, text, UsageError } from "../command.js";
+import { type DefinedAgent, StoreConflict, type WorkspaceDefinition } from "../../store/index.js";
+import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
 import { untilAborted } from "../interrupt.js";
 import { LiveView } from "../live-view.js";
 
@@ -33,6 +35,11 @@ export const serve: Command = {
       value: "FILE",
       help: "who may connect; one agent with a new token by default",
     },
+    "admin-token": {
+      type: "string",
+      value: "TOKEN",
+      help: "for the admin API; AGENTWIRE_ADMIN_TOKEN by default, and a new one without that",
+    },
     quiet: { type: "boolean", help: "do not show what happens" },
   },
   examples: ["agentwire serve", "agentwire serve --listen 127.0.0.1:0 --workspaces workspaces.yaml"],
@@ -42,23 +49,61 @@ export const serve: Command = {
     const file = text(values, "workspaces");
     const workspaces = file === undefined ? defaultWorkspaces : await workspacesIn(file);
     const { host, port } = addressOf(text(values, "listen") ?? defaultListen);
+    const adminToken = adminTokenOf(values, terminal);
     const { plane, view } = await startShown(
-      { host, port, workspaces },
+      { host, port, workspaces, adminToken },
       values["quiet"] === true ? undefined : terminal,
     );
+    const unwatch = file === undefined ? undefined : watchFile(file, workspaces, plane, terminal);
     try {
-      const agents = plane.agents.map(({ workspace, agent, id, token }) => ({ workspace, agent, id, token }));
-      terminal.stdout.write(`${JSON.stringify({ url: plane.url, agents })}\n`);
+      const agents = plane.agents.map(shownAgent);
+      terminal.stdout.write(`${JSON.stringify({ url: plane.url, agents, admin_token: adminToken })}\n`);
       terminal.stderr.write("State is kept in memory; it is gone when this ends.\n");
       if (!isLoopback(host)) terminal.stderr.write("There is no TLS here: put a proxy in front of it.\n");
       await untilAborted(terminal.signal);
       return 0;
     } finally {
+      await unwatch?.();
       await plane.close(closeTimeoutMs);
       await view?.close();
     }
   },
 };
+
+const leastAdminTokenCharacters = 16;
+
+function adminTokenOf(values: OptionValues, { env }: Terminal): string {
+  const token = text(values, "admin-token") ?? env["AGENTWIRE_ADMIN_TOKEN"];
+  if (token === undefined || token === "") return randomUUID();
+  if (token.length < leastAdminTokenCharacters) {
+    throw new UsageError(`--admin-token must have at least ${leastAdminTokenCharacters} characters`);
+  }
+  return token;
+}
+
+function shownAgent({ workspace, agent, id, token }: DefinedAgent) {
+  return { workspace, agent, id, token };
+}
+
+/** Takes over changes of the file; agents that are new are one more line of JSON. */
+function watchFile(
+  file: string,
+  definitions: readonly WorkspaceDefinition[],
+  { store, events }: ControlPlane,
+  { stdout, stderr }: Terminal,
+): () => Promise<void> {
+  return watchWorkspaces(file, {
+    store,
+    events,
+    definitions,
+    onChange: (agents) => {
+      const added = agents.filter(({ isNew }) => isNew);
+      stderr.write(`${file} has been read again; ${added.length} of its agents are new.\n`);
+      if (added.length > 0) stdout.write(`${JSON.stringify({ agents: added.map(shownAgent) })}\n`);
+    },
+    onError: (error) => stderr.write(`${error.message}\nWhat was declared before stays.\n`),
+  });
+}
 
 const closeTimeoutMs = 2000;
 const shownMetadataIntervalMs = 500;
