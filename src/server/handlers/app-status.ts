@@ -1,4 +1,5 @@
 import { Code } from "@connectrpc/connect";
+import { UpdateAppStatusRequest_AppStatusState as WireState } from "../../gen/coder/agent/v2/agent_pb.js";
 import { goQuote } from "../../rpc/index.js";
 import {
   type AppRecord,
@@ -7,6 +8,7 @@ import {
   prebuildsOwnerId,
   type WorkspaceRecord,
 } from "../../store/index.js";
+import { ApiError, type FieldError } from "../api-error.js";
 import { type Notification, runHook } from "../hooks.js";
 import type { HandlerDeps } from "./deps.js";
 import { HandlerFailure, textOf } from "./failure.js";
@@ -18,12 +20,17 @@ const maxMessageBytes = 160;
 /** A status as an app reports it. */
 export interface ReportedStatus {
   slug: string;
-  /** Undefined for one that is not known; `stateText` then says what came. */
-  state: AppState | undefined;
-  stateText: string;
+  state: WireState;
   message: string;
   uri: string;
 }
+
+const states: Readonly<Partial<Record<WireState, AppState>>> = {
+  [WireState.WORKING]: "working",
+  [WireState.IDLE]: "idle",
+  [WireState.COMPLETE]: "complete",
+  [WireState.FAILURE]: "failure",
+};
 
 /** Whose app it is. */
 export interface StatusReporter {
@@ -40,34 +47,10 @@ const notificationKinds: Readonly<Record<AppState, Notification["kind"]>> = {
   failure: "task_failed",
 };
 
-/** A refusal in the words that the endpoints over HTTP have as JSON. S3.51. */
-export class StatusRefusal extends HandlerFailure {
-  readonly status: 400 | 500;
-  readonly reason: string;
-  readonly detail: string | undefined;
-  readonly validation: { field: string; detail: string } | undefined;
-
-  constructor(
-    status: 400 | 500,
-    reason: string,
-    detail?: string,
-    validation?: { field: string; detail: string },
-  ) {
-    const lines = [`unexpected status code ${status}: ${reason}`];
-    if (detail !== undefined) lines.push(`\tError: ${detail}`);
-    if (validation !== undefined) lines.push(`\t${validation.field}: ${validation.detail}`);
-    super(lines.join("\n"), status === 500 ? Code.Internal : Code.InvalidArgument);
-    this.status = status;
-    this.reason = reason;
-    this.detail = detail;
-    this.validation = validation;
-  }
-}
-
 /**
  * Stores a status, tells of it, and tells people where the workspace is there for a task. S3.47–S3.58.
  * @param workspace where it has been read already.
- * @throws StatusRefusal; nothing is stored then.
+ * @throws HandlerFailure whose cause is the same refusal as an `ApiError`; nothing is stored then.
  */
 export async function reportAppStatus(
   deps: HandlerDeps,
@@ -104,13 +87,14 @@ export async function reportAppStatus(
   }
 }
 
-function checkedState({ state, stateText, message }: ReportedStatus): AppState {
+function checkedState({ state: wireState, message }: ReportedStatus): AppState {
   if (Buffer.byteLength(message) > maxMessageBytes) {
     const detail = `Message must be less than ${maxMessageBytes} characters.`;
-    throw new StatusRefusal(400, "Message is too long.", detail, { field: "message", detail });
+    throw refusal(400, "Message is too long.", detail, { field: "message", detail });
   }
+  const state = states[wireState];
   if (state !== undefined) return state;
-  throw new StatusRefusal(400, "Invalid state provided.", `invalid state: "${stateText}"`, {
+  throw refusal(400, "Invalid state provided.", `invalid state: "${wireState}"`, {
     field: "state",
     detail: "State must be one of: complete, failure, working, idle.",
   });
@@ -121,21 +105,21 @@ async function appWithSlug({ store }: HandlerDeps, agentId: string, slug: string
   const apps = await store.apps(agentId).catch(() => []);
   const app = apps.find((candidate) => candidate.slug === slug);
   if (app !== undefined) return app;
-  throw new StatusRefusal(400, "Failed to get workspace app.", `No app found with slug ${goQuote(slug)}`);
+  throw refusal(400, "Failed to get workspace app.", `No app found with slug ${goQuote(slug)}`);
 }
 
 /** A workspace that nobody has claimed has no identity yet. S3.56. */
 async function ownedWorkspace({ store }: HandlerDeps, workspaceId: string): Promise<WorkspaceRecord> {
   const workspace = await store.workspace(workspaceId).catch(() => undefined);
   if (workspace !== undefined && workspace.ownerId !== prebuildsOwnerId) return workspace;
-  throw new StatusRefusal(500, "Workspace identity not cached.");
+  throw refusal(500, "Workspace identity not cached.");
 }
 
 async function attempt<T>(what: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {
-    throw new StatusRefusal(500, what, textOf(error));
+    throw refusal(500, what, textOf(error));
   }
 }
 
@@ -165,4 +149,21 @@ async function notify(
       targets: [workspace.id, workspace.ownerId, workspace.organizationId, app.id],
     });
   });
+}
+
+/** An HTTP-style error as text, as callers over dRPC get it. S3.51. */
+function refusal(
+  status: 400 | 500,
+  message: string,
+  detail?: string,
+  validation?: FieldError,
+): HandlerFailure {
+  const lines = [`unexpected status code ${status}: ${message}`];
+  if (detail !== undefined) lines.push(`\tError: ${detail}`);
+  if (validation !== undefined) lines.push(`\t${validation.field}: ${validation.detail}`);
+  const cause = new ApiError(status, message, {
+    ...(detail === undefined ? {} : { detail }),
+    ...(validation === undefined ? {} : { validations: [validation] }),
+  });
+  return new HandlerFailure(lines.join("\n"), status === 500 ? Code.Internal : Code.InvalidArgument, cause);
 }

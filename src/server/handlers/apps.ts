@@ -1,11 +1,8 @@
 import { Code } from "@connectrpc/connect";
 import { formatUuid } from "../../codec/index.js";
-import {
-  AppHealth as WireHealth,
-  UpdateAppStatusRequest_AppStatusState as WireState,
-} from "../../gen/coder/agent/v2/agent_pb.js";
+import { AppHealth as WireHealth } from "../../gen/coder/agent/v2/agent_pb.js";
 import { goQuote } from "../../rpc/index.js";
-import type { AppHealth, AppRecord, AppState } from "../../store/index.js";
+import type { AppHealth, AppRecord } from "../../store/index.js";
 import { sessionOf } from "../agent-session.js";
 import { reportAppStatus } from "./app-status.js";
 import type { AgentHandlers, HandlerDeps } from "./deps.js";
@@ -19,14 +16,7 @@ const healths: Readonly<Partial<Record<WireHealth, AppHealth>>> = {
   [WireHealth.UNHEALTHY]: "unhealthy",
 };
 
-const states: Readonly<Partial<Record<WireState, AppState>>> = {
-  [WireState.WORKING]: "working",
-  [WireState.IDLE]: "idle",
-  [WireState.COMPLETE]: "complete",
-  [WireState.FAILURE]: "failure",
-};
-
-/** BatchUpdateAppHealths and UpdateAppStatus. S3.42–S3.58. */
+/** BatchUpdateAppHealths and UpdateAppStatus. S3.42–S3.54. */
 export function appHandlers(deps: HandlerDeps): AgentHandlers {
   const appsOf = (agentId: string) =>
     doing(`get workspace apps by agent ID ${goQuote(agentId)}`, () => deps.store.apps(agentId));
@@ -53,9 +43,7 @@ export function appHandlers(deps: HandlerDeps): AgentHandlers {
     },
 
     async updateAppStatus({ slug, state, message, uri }, context) {
-      const { agentId, ownerId, workspaceId } = sessionOf(context);
-      const reported = { slug, state: states[state], stateText: String(state), message, uri };
-      await reportAppStatus(deps, { agentId, ownerId, workspaceId }, reported);
+      await reportAppStatus(deps, sessionOf(context), { slug, state, message, uri });
       return {};
     },
   };

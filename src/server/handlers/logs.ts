@@ -4,7 +4,8 @@ import { goQuote } from "../../rpc/index.js";
 import type { LogLevel } from "../../store/index.js";
 import { sessionOf } from "../agent-session.js";
 import { type AgentHandlers, freshAgent, type HandlerDeps } from "./deps.js";
-import { doing, HandlerFailure, invalidUuid } from "./failure.js";
+import { HandlerFailure, invalidUuid } from "./failure.js";
+import { insertExternalSource, insertLines, publishOverflow } from "./insert-lines.js";
 
 const levels: Readonly<Partial<Record<Log_Level, LogLevel>>> = {
   [Log_Level.TRACE]: "trace",
@@ -13,13 +14,6 @@ const levels: Readonly<Partial<Record<Log_Level, LogLevel>>> = {
   [Log_Level.WARN]: "warn",
   [Log_Level.ERROR]: "error",
 };
-
-/** Where lines go whose sender has registered no source. S3.77. */
-export const externalLogSource = {
-  id: "3b579bf4-1ed8-4b99-87a8-e9a1e3410410",
-  displayName: "External",
-  icon: "/emojis/1f310.png",
-} as const;
 
 /** BatchCreateLogs. S3.76–S3.83. */
 export function logHandlers(deps: HandlerDeps): AgentHandlers {
@@ -31,20 +25,13 @@ export function logHandlers(deps: HandlerDeps): AgentHandlers {
       if (logs.length === 0) return {};
       const createdAtUs = deps.nowUs();
       const sourceId = await sourceOf(deps, agentId, logSourceId, createdAtUs);
-      const lines = logs.map(({ output, level }) => ({
-        output: sanitized(output),
-        level: levels[level] ?? "info",
-      }));
-      const inserted = await doing("insert workspace agent logs", () =>
-        deps.store.insertLogs(agentId, sourceId, createdAtUs, lines),
-      );
-      const hint = { topic: "workspace", ownerId, workspaceId, agentId } as const;
+      const lines = logs.map(({ output, level }) => ({ output, level: levels[level] ?? "info" }));
+      const owner = { agentId, ownerId, workspaceId };
+      const inserted = await insertLines(deps, owner, sourceId, createdAtUs, lines);
       if (inserted.kind === "overflow") {
-        deps.events.publish({ ...hint, kind: "agt_logs_overflow" });
+        publishOverflow(deps, owner);
         return { logLimitExceeded: true };
       }
-      deps.events.publish({ topic: "logs", agentId, createdAfter: inserted.firstId - 1 });
-      if (inserted.wereFirst) deps.events.publish({ ...hint, kind: "agt_first_logs" });
       return {};
     },
   };
@@ -59,14 +46,5 @@ async function sourceOf(
   const id = formatUuid(bytes);
   if (id === undefined)
     throw new HandlerFailure(`parse log source ID ${goQuote(bytes)}: ${invalidUuid(bytes)}`);
-  if (id !== nilUuid) return id;
-  await doing("insert external workspace agent log source", () =>
-    deps.store.insertLogSource({ agentId, createdAtUs, ...externalLogSource }),
-  );
-  return externalLogSource.id;
-}
-
-/** A NUL has no place in a stored text. Bytes that are not UTF-8 do not get through the decoder. S3.79. */
-function sanitized(output: string): string {
-  return output.includes("\0") ? output.replaceAll("\0", "❌") : output;
+  return id === nilUuid ? insertExternalSource(deps, agentId, createdAtUs) : id;
 }
