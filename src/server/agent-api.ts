@@ -15,13 +15,16 @@ import {
   agentSessionKey,
   isAgentRole,
 } from "./agent-session.js";
-import { ApiError, asApiError } from "./api-error.js";
-import { attachHandlers, type NodeServer, pathOf } from "./attach.js";
 import { authenticateAgent } from "./authenticate.js";
 import { BuildWatch } from "./batches/build-watch.js";
 import { createBatches } from "./batches/index.js";
 import { connectProtocols } from "./connect-protocols.js";
-import { type MonitorDeps, type MonitorOptions, monitorConnection } from "./connection-monitor.js";
+import {
+  type MonitorDeps,
+  type MonitorOptions,
+  monitorConnection,
+  resolveMonitorOptions,
+} from "./connection-monitor.js";
 import { type Events, LocalEvents } from "./events/index.js";
 import type { HandlerDeps, ManifestSettings } from "./handlers/deps.js";
 import { agentRoutes } from "./handlers/index.js";
@@ -33,13 +36,15 @@ import {
   noMetrics,
   silentLogger,
 } from "./hooks.js";
-import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http-answer.js";
-import { postLogSource } from "./log-source.js";
+import { attachHandlers, type NodeServer, pathOf } from "./http/attach.js";
+import type { HttpOptions } from "./http/options.js";
+import { RateLimit } from "./http/rate-limit.js";
+import { HttpRouter } from "./http/router.js";
+import { httpRoutes } from "./http/table.js";
 import { createRpcEndpoint, type DialRequest, type RpcEndpoint, type RpcSession } from "./rpc-endpoint.js";
-import { sessionToken } from "./session-token.js";
 
 /** How an agent API is made. */
-export interface AgentApiOptions {
+export interface AgentApiOptions extends HttpOptions {
   /** Where things are kept. */
   store: AgentStore;
   /**
@@ -97,6 +102,8 @@ export interface AgentApi {
   readonly sessionCount: number;
   /** Stores now what waits to be stored in company: metadata, stats, connection reports. */
   flush(): Promise<void>;
+  /** Followers of logs, events and metadata over HTTP that are open. */
+  readonly streamCount: number;
   /**
    * Serves it on an HTTP server: the upgrade at `/api/v2/workspaceagents/me/rpc`, the HTTP endpoints beside it, and
    * the same RPCs over Connect, gRPC and gRPC-Web. Other requests go where they went before.
@@ -114,8 +121,9 @@ export interface AgentApi {
   close(timeoutMs?: number): Promise<void>;
 }
 
-const mePrefix = "/api/v2/workspaceagents/me/";
 const defaultStatsIntervalMs = 30_000;
+const defaultStreamPingIntervalMs = 15_000;
+const defaultBuildVersion = "agentwire";
 
 /** Makes the agent API on a store. */
 export function createAgentApi(options: AgentApiOptions): AgentApi {
@@ -128,10 +136,12 @@ class Api implements AgentApi {
   readonly #deps: HandlerDeps;
   readonly #monitorDeps: MonitorDeps;
   readonly #endpoint: RpcEndpoint;
+  readonly #http: HttpRouter;
   readonly #protocols: ReturnType<typeof connectProtocols>;
   /** Updates of connections that have ended and are not written yet. */
   readonly #lastUpdates = new Set<Promise<void>>();
 
+  /** @throws SyntaxError when the pattern of an external-auth provider is no regular expression. */
   constructor(options: AgentApiOptions) {
     this.#options = options;
     const emptyMap = create(DERPMapSchema, { homeParams: {} });
@@ -174,6 +184,18 @@ class Api implements AgentApi {
       ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
       ...(buildVersion === undefined ? {} : { buildVersion }),
     });
+    this.#http = new HttpRouter({
+      routes: httpRoutes({
+        ...options,
+        handlers: this.#deps,
+        disconnectTimeoutMs: resolveMonitorOptions(options.monitor).disconnectTimeoutMs,
+      }),
+      authenticateAgent: (request) => this.#authenticate(request),
+      authenticateUser: (request) => options.authenticateUser?.(request),
+      rateLimit: options.rateLimit && new RateLimit(options.rateLimit),
+      buildVersion: buildVersion ?? defaultBuildVersion,
+      pingIntervalMs: options.streamPingIntervalMs ?? defaultStreamPingIntervalMs,
+    });
     this.#protocols = connectProtocols({
       routes: this.routes,
       authenticate: (request) => this.#authenticate(request),
@@ -184,6 +206,10 @@ class Api implements AgentApi {
 
   get sessionCount(): number {
     return this.#endpoint.sessionCount;
+  }
+
+  get streamCount(): number {
+    return this.#http.streamCount;
   }
 
   attach(server: NodeServer): () => void {
@@ -197,8 +223,9 @@ class Api implements AgentApi {
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const path = pathOf(request);
     if (!this.#wants(path)) return false;
-    if (path === this.#endpoint.path) void this.#endpoint.handle(request, response);
-    else if (path.startsWith(mePrefix)) void this.#me(request, response, path.slice(mePrefix.length));
+    if (path === this.#endpoint.path) {
+      if (this.#http.admits(request, response)) void this.#endpoint.handle(request, response);
+    } else if (this.#http.wants(path)) void this.#http.handle(request, response);
     else void this.#protocols.handle(request, response);
     return true;
   }
@@ -206,13 +233,13 @@ class Api implements AgentApi {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const path = pathOf(request);
     if (!this.#wants(path)) return false;
-    if (path === this.#endpoint.path) void this.#endpoint.upgrade(request, socket, head);
-    else void this.#refuseUpgrade(request, socket);
+    if (path !== this.#endpoint.path) void this.#http.upgrade(request, socket, head);
+    else if (this.#http.admits(request, socket)) void this.#endpoint.upgrade(request, socket, head);
     return true;
   }
 
   async close(timeoutMs?: number): Promise<void> {
-    await this.#endpoint.close(timeoutMs);
+    await Promise.all([this.#http.close(), this.#endpoint.close(timeoutMs)]);
     await Promise.all(this.#lastUpdates);
     await this.#deps.batches.close();
   }
@@ -222,48 +249,12 @@ class Api implements AgentApi {
   }
 
   #wants(path: string): boolean {
-    return path.startsWith(mePrefix) || this.#protocols.wants(path);
+    return this.#http.wants(path) || this.#protocols.wants(path);
   }
 
   #authenticate(request: DialRequest): AgentIdentity | Promise<AgentIdentity> {
     const own = this.#options.authenticate;
     return own === undefined ? authenticateAgent(this.#options.store, request.token) : own(request);
-  }
-
-  /** Requests beside the RPC: first who it is, then what is asked. S1.4. */
-  async #me(request: IncomingMessage, response: ServerResponse, route: string): Promise<void> {
-    try {
-      const { agent } = await this.#whoAsks(request);
-      this.#send(response, await this.#answer(request, route, agent.id));
-    } catch (error) {
-      this.#send(response, errorAnswer(asApiError(error)));
-    }
-  }
-
-  /** There is nothing else to upgrade to; only those with a token are told so. S1.4. */
-  async #refuseUpgrade(request: IncomingMessage, socket: Duplex): Promise<void> {
-    const giveUp = () => socket.destroy();
-    socket.on("error", giveUp);
-    try {
-      await this.#whoAsks(request);
-      throw new ApiError(404, "Route not found.");
-    } catch (error) {
-      this.#send(socket, errorAnswer(asApiError(error)));
-    }
-  }
-
-  async #whoAsks(request: IncomingMessage): Promise<AgentIdentity> {
-    const url = new URL(request.url ?? "/", "http://localhost");
-    const { headers } = request;
-    const { remoteAddress } = request.socket;
-    const token = sessionToken({ headers, query: url.searchParams });
-    return this.#authenticate({ token, headers, url, remoteAddress });
-  }
-
-  async #answer(request: IncomingMessage, route: string, agentId: string): Promise<HttpAnswer> {
-    if (route !== "log-source") throw new ApiError(404, "Route not found.");
-    if (request.method !== "POST") return { status: 405, headers: { Allow: "POST" }, body: "" };
-    return postLogSource(request, agentId, this.#options.store, this.#deps.nowUs);
   }
 
   #onSession(connection: RpcSession<AgentIdentity>): () => void {
@@ -284,10 +275,6 @@ class Api implements AgentApi {
       const last = monitored().finally(() => this.#lastUpdates.delete(last));
       this.#lastUpdates.add(last);
     };
-  }
-
-  #send(to: AnswerTo, answer: HttpAnswer): void {
-    sendAnswer(to, answer, this.#options.buildVersion ?? "agentwire");
   }
 }
 

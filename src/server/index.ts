@@ -14,9 +14,10 @@ export type { AgentApi, AgentApiOptions } from "./agent-api.js";
 export { createAgentApi } from "./agent-api.js";
 export type { AgentIdentity, AgentSession } from "./agent-session.js";
 export { agentSessionKey, isAgentRole } from "./agent-session.js";
+export type { AgentHealth, AgentStatus, ConnectionStatus, StatusFacts } from "./agent-status.js";
+export { agentHealth, agentStatus } from "./agent-status.js";
 export type { FieldError } from "./api-error.js";
 export { ApiError } from "./api-error.js";
-export type { NodeServer } from "./attach.js";
 export { authenticateAgent } from "./authenticate.js";
 export type { MonitorOptions } from "./connection-monitor.js";
 export type { ControlPlane, ControlPlaneOptions } from "./control-plane.js";
@@ -37,6 +38,19 @@ export type {
   Notification,
   Notifications,
 } from "./hooks.js";
+export type {
+  ExternalAuth,
+  ExternalAuthLink,
+  ExternalAuthProvider,
+  RefreshedToken,
+  RefusedRefresh,
+} from "./http/agents/external-auth-tokens.js";
+export type { GitSshKey, GitSshKeys } from "./http/agents/git-ssh-key.js";
+export type { LogSnapshot } from "./http/agents/log-snapshot.js";
+export type { NodeServer } from "./http/attach.js";
+export type { HttpOptions } from "./http/options.js";
+export type { RateLimitOptions } from "./http/rate-limit.js";
+export type { ApiUser } from "./http/users/access.js";
 export type { DialRequest, RpcEndpoint, RpcEndpointOptions, RpcSession } from "./rpc-endpoint.js";
 export { attachRpc, createRpcEndpoint, defaultRpcPath } from "./rpc-endpoint.js";
 export { readWorkspaces, WorkspacesFileError } from "./workspaces-file.js";

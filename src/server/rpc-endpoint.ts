@@ -25,8 +25,8 @@ import {
   VersionError,
 } from "../version/index.js";
 import { ApiError, asApiError } from "./api-error.js";
-import { attachHandlers, type NodeServer } from "./attach.js";
-import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http-answer.js";
+import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
+import { attachHandlers, type NodeServer } from "./http/attach.js";
 import { sessionToken } from "./session-token.js";
 import { upgradeRefusal } from "./upgrade-check.js";
 

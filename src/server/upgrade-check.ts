@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { goQuote } from "../rpc/index.js";
 import { jsonBody } from "./api-error.js";
-import type { HttpAnswer } from "./http-answer.js";
+import type { HttpAnswer } from "./http/answer.js";
 
 /**
  * Why a request cannot become a WebSocket, as the reference server says it: a line of its WebSocket library, then

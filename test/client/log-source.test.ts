@@ -49,9 +49,9 @@ describe("C1.44 a log source", () => {
       status: 401,
     });
     const error = await refusal(source(plane.url, { id: "none" }));
-    expect(error).toMatchObject({ code: Code.InvalidArgument, status: 400, detail: "id must be a UUID" });
+    expect(error).toMatchObject({ code: Code.InvalidArgument, status: 400, detail: "id: invalid UUID length: 4" });
     expect(error.rawMessage).toBe(
-      `POST ${plane.url}/api/v2/workspaceagents/me/log-source: status 400: Request body must be valid JSON.; id must be a UUID`,
+      `POST ${plane.url}/api/v2/workspaceagents/me/log-source: status 400: Request body must be valid JSON.; id: invalid UUID length: 4`,
     );
   });
 

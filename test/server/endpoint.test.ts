@@ -189,7 +189,7 @@ describe("S1.4 paths beside the RPC", () => {
     expect(bad.status).toBe(400);
     expect(JSON.parse(bad.body)).toEqual({
       message: "Request body must be valid JSON.",
-      detail: expect.stringContaining("JSON at position 5"),
+      detail: "unexpected EOF",
     });
   });
 });

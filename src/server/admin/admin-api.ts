@@ -2,8 +2,8 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { AdminService } from "../../gen/agentwire/admin/v1/admin_pb.js";
-import { pathOf } from "../attach.js";
 import { nodeHandler } from "../connect-protocols.js";
+import { pathOf } from "../http/attach.js";
 import { type AdminDeps, adminService } from "./admin-service.js";
 
 /** How the admin API is made. */

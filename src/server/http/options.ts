@@ -1,0 +1,40 @@
+import type { HandlerDeps } from "../handlers/deps.js";
+import type { DialRequest } from "../rpc-endpoint.js";
+import type { ExternalAuth } from "./agents/external-auth-tokens.js";
+import type { GitSshKeys } from "./agents/git-ssh-key.js";
+import type { LogSnapshot } from "./agents/log-snapshot.js";
+import type { RateLimitOptions } from "./rate-limit.js";
+import type { ApiUser } from "./users/access.js";
+
+/** What the HTTP endpoints beside the RPC can be given. */
+export interface HttpOptions {
+  /**
+   * Says which user asks, for what is there for people and their tools: `/api/v2/workspaceagents/{id}` and below.
+   * `token` is whatever the request has as one. Throw an `ApiError` to refuse. Without it nobody is known, and all
+   * of that is answered with 401.
+   */
+  authenticateUser?(request: DialRequest): ApiUser | Promise<ApiUser>;
+  /** Where agents get tokens of git hosts for their user. No providers by default. */
+  externalAuth?: ExternalAuth;
+  /** Where agents get the SSH key of their user. By default there are none, and asking for one is answered with 500. */
+  gitSshKeys?: GitSshKeys;
+  /** Keeps what an agent sends of its task's conversation. By default there are no tasks for that. S5.37. */
+  saveLogSnapshot?(snapshot: LogSnapshot): void | Promise<void>;
+  /** Limits requests by caller and path; off by default. Behind a proxy all callers have its address. S1.3. */
+  rateLimit?: RateLimitOptions;
+  /** Where people reach this server, without a slash at the end; by default where the request came to. */
+  accessUrl?: string;
+  /** Shown for agents that have none of their own. */
+  troubleshootingUrl?: string;
+  /** How clients are to connect to agents. */
+  network?: { forceWebSockets?: boolean; disableDirectConnections?: boolean; hostnameSuffix?: string };
+  /** Streams of events and messages are pinged so often; 15,000 by default. S5.31. */
+  streamPingIntervalMs?: number;
+}
+
+/** What the endpoints work with. */
+export interface HttpDeps extends HttpOptions {
+  handlers: HandlerDeps;
+  /** An agent that has not been seen for so long is disconnected. S2.3. */
+  disconnectTimeoutMs: number;
+}

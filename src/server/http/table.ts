@@ -1,0 +1,12 @@
+import { agentRoutes } from "./agents/routes.js";
+import type { HttpDeps } from "./options.js";
+import type { Route } from "./routes.js";
+import { userRoutes } from "./users/routes.js";
+
+/**
+ * All routes beside the RPC. The first pattern that a path has wins: what is for anyone at
+ * `/api/v2/workspaceagents/NAME` goes before the users' `/api/v2/workspaceagents/{id}`.
+ */
+export function httpRoutes(deps: HttpDeps): readonly Route[] {
+  return [...agentRoutes(deps), ...userRoutes(deps)];
+}

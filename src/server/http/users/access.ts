@@ -1,0 +1,72 @@
+import { normalizeUuid } from "../../../codec/index.js";
+import { goQuote } from "../../../rpc/index.js";
+import type { AgentRecord, AgentStore, WorkspaceRecord } from "../../../store/index.js";
+import { ApiError } from "../../api-error.js";
+import type { UserCall } from "../routes.js";
+
+/** A user, as far as the API has to know them. */
+export interface ApiUser {
+  /** Requests of a user are limited together, wherever they come from. S1.3. */
+  id: string;
+  /**
+   * What they may read: everything, or the workspaces for which this says so; `agent` is undefined where the
+   * workspace is asked for. What they may not read is not there for them.
+   */
+  mayRead:
+    | "everything"
+    | ((workspace: WorkspaceRecord, agent: AgentRecord | undefined) => boolean | Promise<boolean>);
+}
+
+const noAgent = "Agent doesn't exist with that id, or you do not have access to it.";
+const noResource = "Resource not found or you do not have access to this resource";
+
+/**
+ * The agent of the path.
+ * @throws ApiError 400 for what is no UUID, 404 for an agent that is not there or not for this user. S5.42.
+ */
+export async function readableAgent(
+  store: AgentStore,
+  call: UserCall,
+): Promise<{ agent: AgentRecord; workspace: WorkspaceRecord }> {
+  const agent = await store.agent(uuidOfPath(call));
+  const workspace = agent && (await store.workspace(agent.workspaceId));
+  if (agent === undefined || workspace === undefined || !(await mayRead(call.user, workspace, agent))) {
+    throw new ApiError(404, noAgent);
+  }
+  return { agent, workspace };
+}
+
+/**
+ * A workspace that the user may read.
+ * @throws ApiError 404 when there is none. S5.3.
+ */
+export async function readableWorkspace(
+  store: AgentStore,
+  user: ApiUser,
+  id: string,
+): Promise<WorkspaceRecord> {
+  const workspace = await store.workspace(id);
+  if (workspace === undefined || !(await mayRead(user, workspace, undefined))) throw notFound();
+  return workspace;
+}
+
+/**
+ * The `{id}` of the path.
+ * @throws ApiError 400 when it is no UUID. S5.42.
+ */
+export function uuidOfPath({ params }: UserCall): string {
+  const text = params["id"] ?? "";
+  const id = normalizeUuid(text);
+  if (id !== undefined) return id;
+  const detail = `invalid UUID length: ${Buffer.byteLength(text)}`;
+  throw new ApiError(400, `Invalid UUID ${goQuote(text)}.`, { detail });
+}
+
+/** What there is not, or is not for who asks. S5.3. */
+export function notFound(): ApiError {
+  return new ApiError(404, noResource);
+}
+
+async function mayRead({ mayRead }: ApiUser, workspace: WorkspaceRecord, agent: AgentRecord | undefined) {
+  return mayRead === "everything" || (await mayRead(workspace, agent));
+}
