@@ -4,11 +4,15 @@ export const workspaceEventKinds = [
   "state_change",
   /** Somebody uses it. */
   "stats_update",
+  /** What is known of the workspace itself: when it starts and ends by itself. Not the metadata of its agents. */
+  "mtd_update",
   "app_health",
   "agt_lifecycle_update",
   "agt_connection_update",
   "agt_first_logs",
   "agt_logs_overflow",
+  /** An agent has not connected in time. */
+  "agt_timeout",
   "agt_app_status_update",
 ] as const;
 
@@ -58,11 +62,15 @@ export interface Events {
   /**
    * Hears of a topic, in the order of publication, from when the promise resolves.
    * @returns what ends it.
+   * @throws TypeError when an id of the topic is not a UUID in lower case; Error when it is closed or no engine answers.
    */
   subscribe(topic: EventTopic, subscriber: EventSubscriber): Promise<() => void>;
   /** Ends all subscriptions and gives back what it holds. */
   close(): Promise<void>;
 }
+
+/** Told of events that could not be published or read, and of connections that were lost; what it throws is not heard. */
+export type OnEventProblem = (error: Error) => void;
 
 /** True when an event is of a topic. */
 export function isOfTopic(event: ServerEvent, topic: EventTopic): boolean {
