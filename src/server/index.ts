@@ -22,8 +22,30 @@ export { authenticateAgent } from "./authenticate.js";
 export type { MonitorOptions } from "./connection-monitor.js";
 export type { ControlPlane, ControlPlaneOptions } from "./control-plane.js";
 export { startControlPlane } from "./control-plane.js";
-export type { EventSubscriber, Events, EventTopic, ServerEvent, WorkspaceEventKind } from "./events/index.js";
-export { isOfTopic, LocalEvents, ObservedEvents, workspaceEventKinds } from "./events/index.js";
+export type {
+  EngineOptions,
+  EventMessage,
+  EventSubscriber,
+  Events,
+  EventTopic,
+  NatsEventsOptions,
+  OnEventProblem,
+  PostgresEventsOptions,
+  ServerEvent,
+  WorkspaceEventKind,
+} from "./events/index.js";
+export {
+  channelOf,
+  eventOf,
+  isOfTopic,
+  LocalEvents,
+  messagesOf,
+  ObservedEvents,
+  openNatsEvents,
+  openPostgresEvents,
+  whyInvalid,
+  workspaceEventKinds,
+} from "./events/index.js";
 export type { ManifestSettings } from "./handlers/deps.js";
 export { HandlerFailure } from "./handlers/failure.js";
 export type {
