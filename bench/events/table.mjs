@@ -1,40 +1,43 @@
 import { cells } from "./cells.mjs";
 
+const base = "postgres-plain";
+const units = /** @type {const} */ ([
+  ["eventsPerSecond", "events/s"],
+  ["p50Us", "p50 µs"],
+  ["p99Us", "p99 µs"],
+  ["commitsPerSecond", "commits/s"],
+]);
+
 /**
- * The medians over the rounds, and each engine's ratio to PostgreSQL as it comes, as Markdown.
+ * The medians over the rounds as Markdown, and the medians of the ratios to the plain engine within each round: what
+ * else the machine does disturbs those less.
  *
  * @param {{ samples: import("./measure.mjs").Sample[], chosen: string[], facts: string, seconds: number, rounds: number }} run
  */
 export function markdown({ samples, chosen, facts, seconds, rounds }) {
-  const values = (
-    /** @type {string} */ cell,
-    /** @type {string} */ engine,
-    /** @type {keyof import("./measure.mjs").Figures} */ figure,
-  ) =>
-    samples
-      .filter((each) => each.cell === cell && each.engine === engine)
-      .map(({ figures }) => figures[figure]);
-  const rows = cells.flatMap((cell) => {
-    const kinds = /** @type {const} */ ([
-      ["eventsPerSecond", "events/s"],
-      ["p50Us", "p50 µs"],
-      ["p99Us", "p99 µs"],
-      ["commitsPerSecond", "commits/s"],
-    ]);
-    return kinds.flatMap(([figure, unit]) => {
+  const rows = cells.flatMap((cell) =>
+    units.flatMap(([figure, unit]) => {
       const engines = cell.publishers === 0 ? ["none"] : chosen;
-      const medians = engines.map((engine) => median(values(cell.name, engine, figure)));
-      if (medians.every((value) => value === undefined)) return [];
-      const base = medians[engines.indexOf("postgres-plain")];
-      const texts = medians.map((value) => text(value, cell.publishers === 0 ? undefined : base));
-      return [`| ${cell.name}: ${unit} | ${texts.join(" | ")} |`];
-    });
-  });
+      const columns = engines.map((engine) => {
+        const ofEngine = samples.filter((each) => each.cell === cell.name && each.engine === engine);
+        const ratios = ofEngine.map(({ round, figures }) => {
+          const other = samples.find(
+            (each) => each.round === round && each.cell === cell.name && each.engine === base,
+          );
+          return quotient(figures[figure], other?.figures[figure]);
+        });
+        return text(median(ofEngine.map(({ figures }) => figures[figure])), median(ratios));
+      });
+      return columns.every((column) => column === "")
+        ? []
+        : [`| ${cell.name}: ${unit} | ${columns.join(" | ")} |`];
+    }),
+  );
   const problems = samples.flatMap(({ engine, cell, problems }) =>
     problems.map((problem) => `- ${cell}, ${engine}: ${problem}`),
   );
   return [
-    `${facts}; medians of ${rounds} rounds of ${seconds} s; in brackets the ratio to postgres-plain.\n`,
+    `${facts}; medians of ${rounds} rounds of ${seconds} s; in brackets ratios to ${base}, also medians.\n`,
     `| | ${chosen.join(" | ")} |`,
     `| --- |${" ---: |".repeat(chosen.length)}`,
     ...rows,
@@ -43,13 +46,19 @@ export function markdown({ samples, chosen, facts, seconds, rounds }) {
   ].join("\n");
 }
 
-function text(/** @type {number | undefined} */ value, /** @type {number | undefined} */ base) {
+/** @param {number | undefined} value @param {number | undefined} ratio */
+function text(value, ratio) {
   if (value === undefined) return "";
-  const ratio = base === undefined || base === 0 ? "" : ` (${(value / base).toFixed(2)})`;
-  return `${value.toLocaleString("en")}${ratio}`;
+  return `${value.toLocaleString("en")}${ratio === undefined ? "" : ` (${ratio.toFixed(2)})`}`;
 }
 
-function median(/** @type {(number | undefined)[]} */ values) {
+/** @param {number | undefined} value @param {number | undefined} by */
+function quotient(value, by) {
+  return value === undefined || by === undefined || by === 0 ? undefined : value / by;
+}
+
+/** @param {(number | undefined)[]} values */
+function median(values) {
   const numbers = values.filter((value) => value !== undefined).sort((a, b) => a - b);
   return numbers[Math.floor(numbers.length / 2)];
 }

@@ -254,7 +254,7 @@ class NatsEvents implements Events {
       await within(this.#connection.flush(), this.#options.timeoutMs, "an answer");
     } catch (error) {
       // unless it is lost already: a connection without answers is of no use
-      if (this.#isConnected && !this.#connection.isClosed()) void this.#connection.reconnect();
+      if (this.#isConnected) this.#giveUpConnection();
       throw error;
     }
   }
@@ -298,13 +298,18 @@ class NatsEvents implements Events {
       await within(this.#connection.flush(), this.#options.timeoutMs, "an answer");
     } catch {
       // it is lost again, or of no use: another follows
-      if (!this.#connection.isClosed()) void this.#connection.reconnect();
+      this.#giveUpConnection();
       return;
     }
     this.#isConnected = true;
     this.#tellReconnected();
     this.#subscribers.tellDropped();
     this.#queue.open();
+  }
+
+  #giveUpConnection(): void {
+    // fails when it is being closed: then nothing is to be done
+    this.#connection.reconnect().catch(() => {});
   }
 
   #tellReconnected(): void {

@@ -3,18 +3,25 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";
-import { afterAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { type NatsEventsOptions, openNatsEvents } from "../../../src/server/events/index.js";
 import { eventually } from "../../support/control-plane.js";
-import { startNats } from "../../support/nats.js";
+import { startNats, type TestNats } from "../../support/nats.js";
 import { eventsCompliance, hears, stateChange } from "./compliance.js";
 import { startTcpProxy } from "./tcp-proxy.js";
 
-const server = await startNats();
-afterAll(() => server?.stop());
+// the first time it may have to be built
+const startTimeoutMs = 600_000;
 
-describe.skipIf(server === undefined)("with NATS", () => {
-  const url = server?.url ?? "";
+describe("with NATS", () => {
+  let server: TestNats | undefined;
+  let url = "";
+  beforeAll(async () => {
+    server = await startNats();
+    url = server?.url ?? "";
+  }, startTimeoutMs);
+  beforeEach(({ skip }) => skip(server === undefined, "nats-server is not installed"));
+  afterAll(() => server?.stop());
 
   eventsCompliance("events over NATS", async (onProblem) => {
     const options = { onProblem, maxBackoffMs: 50 };
@@ -181,6 +188,18 @@ describe.skipIf(server === undefined)("with NATS", () => {
     await eventually(() => problems.some((text) => text.includes("was lost")), "the loss");
     const subscribing = events.subscribe({ of: "metadata" }, { onEvent: () => undefined });
     await expect(subscribing).rejects.toThrow(/took longer than 200 ms/);
+  });
+
+  it("a subscription that is made while the connection is lost begins with the next", async () => {
+    const { proxy, events, problems } = await proxied(url);
+    proxy.refuse(true);
+    await eventually(() => problems.some((text) => text.includes("was lost")), "the loss");
+    const subscribing = hears(events, { of: "metadata" });
+    proxy.refuse(false);
+    const heard = await subscribing;
+    const { events: elsewhere } = await opened(url);
+    elsewhere.publish({ topic: "metadata", agentIds: [randomUUID()] });
+    await eventually(() => heard.events.length === 1, "the event");
   });
 
   it("close ends in time, whatever the connection does", async () => {

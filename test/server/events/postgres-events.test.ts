@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import {
   channelOf,
   openPostgresEvents,
@@ -11,14 +11,22 @@ import { startPostgres } from "../../support/postgres.js";
 import { eventsCompliance, hears, stateChange } from "./compliance.js";
 import { startTcpProxy } from "./tcp-proxy.js";
 
-const server = await startPostgres();
-afterAll(() => server?.stop());
-
-describe.skipIf(server === undefined)("with PostgreSQL", () => {
-  const url = server?.url ?? "";
-  const admin = new pg.Client({ connectionString: url });
-  beforeAll(() => admin.connect().then(() => undefined));
-  afterAll(() => admin.end());
+describe("with PostgreSQL", () => {
+  let server: Awaited<ReturnType<typeof startPostgres>>;
+  let url = "";
+  let admin: pg.Client;
+  beforeAll(async () => {
+    server = await startPostgres();
+    if (server === undefined) return;
+    url = server.url;
+    admin = new pg.Client({ connectionString: url });
+    await admin.connect();
+  });
+  beforeEach(({ skip }) => skip(server === undefined, "PostgreSQL is not installed"));
+  afterAll(async () => {
+    await admin?.end();
+    await server?.stop();
+  });
 
   eventsCompliance("events over PostgreSQL", async (onProblem) => {
     const options = { onProblem, maxBackoffMs: 50 };
