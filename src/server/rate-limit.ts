@@ -23,6 +23,11 @@ export class RateLimited extends ApiError {
     super(429, `You've been rate limited for sending more than ${requestsPerMinute} requests in 1m0s.`);
     this.retryAfterSeconds = retryAfterSeconds;
   }
+
+  /** Not true for other errors of the API, which the class above would say. */
+  static override [Symbol.hasInstance](value: unknown): value is RateLimited {
+    return ApiError[Symbol.hasInstance](value) && "retryAfterSeconds" in value;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ApiError } from "../../src/server/api-error.js";
 import {
   cleanPath,
   networkOf,
@@ -33,6 +34,8 @@ describe("RateLimiter, S1.3", () => {
     const { passed, refusal } = limiter();
     expect(passed(600)).toBe(512);
     const error = refusal();
+    expect(error).toBeInstanceOf(ApiError);
+    expect(new ApiError(429, "of another")).not.toBeInstanceOf(RateLimited);
     expect(error?.status).toBe(429);
     expect(JSON.stringify(error)).toBe(
       '{"message":"You\'ve been rate limited for sending more than 512 requests in 1m0s."}',

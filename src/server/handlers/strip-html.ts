@@ -39,48 +39,49 @@ export function stripHtml(html: string): string {
   const add = (from: number, to: number, isDecoded = true) => {
     if (depth === 0 && from < to) text.push(escapedText(html.slice(from, to), isDecoded));
   };
-  let at = 0;
-  /** Where the text that is not added yet begins. */
-  let from = 0;
-  for (;;) {
-    at = html.indexOf("<", at);
-    const kind = at < 0 ? "text" : markupAt(html, at);
-    if (kind === "text") {
-      if (at >= 0 && ++at < html.length) continue;
-      add(from, html.length);
-      break;
-    }
-    add(from, at);
-    if (kind === "comment") {
-      at = commentEnd(html, at);
-      from = at;
-      continue;
-    }
-    const tag = readTag(html, at + (kind === "end" ? 2 : 1));
-    at = tag.end;
-    from = at;
-    if (kind === "end") {
-      if (dropped.has(tag.name)) depth = Math.max(0, depth - 1);
-      continue;
-    }
-    const isDecoded = rawElements.get(tag.name);
-    // a script that closes itself is open all the same: HTML has no such thing
-    if (dropped.has(tag.name) && (!tag.closesItself || isDecoded !== undefined)) depth++;
-    if (isDecoded !== undefined) {
-      at = rawEnd(html, at, tag.name);
-      add(from, at, isDecoded);
-      from = at;
+  for (let at = 0; at < html.length; ) {
+    const markup = nextMarkup(html, at);
+    add(at, markup.at);
+    if (markup.kind === "comment") at = commentEnd(html, markup.at);
+    else if (markup.kind === "none") at = html.length;
+    else {
+      const tag = readTag(html, markup);
+      at = tag.end;
+      const isDecoded = markup.kind === "start" ? rawElements.get(tag.name) : undefined;
+      if (dropped.has(tag.name)) {
+        if (markup.kind === "end") depth = Math.max(0, depth - 1);
+        // a script that closes itself is open all the same: HTML has no such thing
+        else if (!tag.closesItself || isDecoded !== undefined) depth++;
+      }
+      if (isDecoded !== undefined) {
+        at = rawEnd(html, tag.end, tag.name);
+        add(tag.end, at, isDecoded);
+      }
     }
   }
   return text.join("");
 }
 
+interface Markup {
+  kind: "start" | "end" | "comment" | "none";
+  at: number;
+}
+
+/** The first `<` that begins something. */
+function nextMarkup(html: string, from: number): Markup {
+  for (let at = html.indexOf("<", from); at >= 0; at = html.indexOf("<", at + 1)) {
+    const kind = markupAt(html, at);
+    if (kind !== "none") return { kind, at };
+  }
+  return { kind: "none", at: html.length };
+}
+
 /** What a `<` begins. */
-function markupAt(html: string, at: number): "text" | "start" | "end" | "comment" {
+function markupAt(html: string, at: number): Markup["kind"] {
   const next = html.charAt(at + 1);
   if (isLetter.test(next)) return "start";
   if (next === "!" || next === "?") return "comment";
-  if (next !== "/" || at + 2 >= html.length) return "text";
+  if (next !== "/" || at + 2 >= html.length) return "none";
   return isLetter.test(html.charAt(at + 2)) ? "end" : "comment";
 }
 
@@ -110,8 +111,9 @@ const attributeNameEnd = /[ \n\r\t\f/=>]/g;
 const notSpace = /[^ \n\r\t\f]/g;
 const valueEnd = /[ \n\r\t\f>]/g;
 
-/** Reads a tag from its name on. A `>` in a quoted value does not end it. */
-function readTag(html: string, start: number): Tag {
+/** Reads a tag. A `>` in a quoted value does not end it. */
+function readTag(html: string, markup: Markup): Tag {
+  const start = markup.at + (markup.kind === "end" ? 2 : 1);
   let at = find(nameEnd, html, start);
   const name = html.slice(start, at).toLowerCase();
   for (;;) {

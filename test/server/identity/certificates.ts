@@ -54,8 +54,8 @@ export interface CertificateOptions {
   dnsNames?: readonly string[];
   /** Object identifiers. */
   usages?: readonly string[];
-  /** More extensions: identifier and value; all critical. */
-  critical?: readonly (readonly [string, Buffer])[];
+  /** More extensions: identifier, value, and whether it is critical. */
+  more?: readonly (readonly [string, Buffer, boolean])[];
   serial?: number;
   from?: Date;
   to?: Date;
@@ -91,7 +91,7 @@ export function certificate(options: CertificateOptions): Authority {
 }
 
 function extensions(options: CertificateOptions): Buffer[] {
-  const { isAuthority = false, maxPathLength, dnsNames = [], usages = [], critical = [] } = options;
+  const { isAuthority = false, maxPathLength, dnsNames = [], usages = [], more = [] } = options;
   const isTrue = der(0x01, Buffer.of(0xff));
   const list: Buffer[] = [];
   if (isAuthority) {
@@ -104,7 +104,9 @@ function extensions(options: CertificateOptions): Buffer[] {
     list.push(sequence(oid("2.5.29.17"), octets(sequence(...names))));
   }
   if (usages.length > 0) list.push(sequence(oid("2.5.29.37"), octets(sequence(...usages.map(oid)))));
-  for (const [id, value] of critical) list.push(sequence(oid(id), isTrue, octets(value)));
+  for (const [id, value, isCritical] of more) {
+    list.push(sequence(oid(id), ...(isCritical ? [isTrue] : []), octets(value)));
+  }
   return list;
 }
 
