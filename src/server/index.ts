@@ -73,6 +73,12 @@ export type { NodeServer } from "./http/attach.js";
 export type { HttpOptions } from "./http/options.js";
 export type { RateLimitOptions } from "./http/rate-limit.js";
 export type { ApiUser } from "./http/users/access.js";
+export type {
+  AwsIdentityOptions,
+  AzureIdentityOptions,
+  GoogleIdentityOptions,
+  InstanceIdentityOptions,
+} from "./identity/index.js";
 export type { DialRequest, RpcEndpoint, RpcEndpointOptions, RpcSession } from "./rpc-endpoint.js";
 export { attachRpc, createRpcEndpoint, defaultRpcPath } from "./rpc-endpoint.js";
 export { readWorkspaces, WorkspacesFileError } from "./workspaces-file.js";

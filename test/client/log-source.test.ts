@@ -49,7 +49,11 @@ describe("C1.44 a log source", () => {
       status: 401,
     });
     const error = await refusal(source(plane.url, { id: "none" }));
-    expect(error).toMatchObject({ code: Code.InvalidArgument, status: 400, detail: "id: invalid UUID length: 4" });
+    expect(error).toMatchObject({
+      code: Code.InvalidArgument,
+      status: 400,
+      detail: "id: invalid UUID length: 4",
+    });
     expect(error.rawMessage).toBe(
       `POST ${plane.url}/api/v2/workspaceagents/me/log-source: status 400: Request body must be valid JSON.; id: invalid UUID length: 4`,
     );

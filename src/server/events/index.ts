@@ -14,8 +14,8 @@ export type {
 } from "./events.js";
 export { isOfTopic, workspaceEventKinds } from "./events.js";
 export { LocalEvents } from "./local-events.js";
-export { ObservedEvents } from "./observed-events.js";
 export type { NatsEventsOptions } from "./nats-events.js";
 export { openNatsEvents } from "./nats-events.js";
+export { ObservedEvents } from "./observed-events.js";
 export type { PostgresEventsOptions } from "./postgres-events.js";
 export { openPostgresEvents } from "./postgres-events.js";

@@ -1,4 +1,5 @@
 import type { HandlerDeps } from "../handlers/deps.js";
+import type { InstanceIdentityOptions } from "../identity/index.js";
 import type { DialRequest } from "../rpc-endpoint.js";
 import type { ExternalAuth } from "./agents/external-auth-tokens.js";
 import type { GitSshKeys } from "./agents/git-ssh-key.js";
@@ -18,6 +19,8 @@ export interface HttpOptions {
   externalAuth?: ExternalAuth;
   /** Where agents get the SSH key of their user. By default there are none, and asking for one is answered with 500. */
   gitSshKeys?: GitSshKeys;
+  /** Which clouds may say who a machine is. None by default. S5.39. */
+  instanceIdentity?: InstanceIdentityOptions;
   /** Keeps what an agent sends of its task's conversation. By default there are no tasks for that. S5.37. */
   saveLogSnapshot?(snapshot: LogSnapshot): void | Promise<void>;
   /** Limits requests by caller and path; off by default. Behind a proxy all callers have its address. S1.3. */

@@ -1,3 +1,4 @@
+import { identityRoutes } from "../identity/index.js";
 import { agentRoutes } from "./agents/routes.js";
 import type { HttpDeps } from "./options.js";
 import type { Route } from "./routes.js";
@@ -8,5 +9,7 @@ import { userRoutes } from "./users/routes.js";
  * `/api/v2/workspaceagents/NAME` goes before the users' `/api/v2/workspaceagents/{id}`.
  */
 export function httpRoutes(deps: HttpDeps): readonly Route[] {
-  return [...agentRoutes(deps), ...userRoutes(deps)];
+  const { handlers, instanceIdentity = {} } = deps;
+  const identity = identityRoutes({ store: handlers.store, identity: instanceIdentity });
+  return [...agentRoutes(deps), ...identity, ...userRoutes(deps)];
 }

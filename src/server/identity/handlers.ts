@@ -3,7 +3,7 @@ import { ApiError, asApiError } from "../api-error.js";
 import { agentOfInstance } from "./agent-of-instance.js";
 import { AwsVerifier } from "./aws.js";
 import { AzureVerifier } from "./azure.js";
-import { GoogleVerifier } from "./google.js";
+import { lazyGoogle } from "./lazy-google.js";
 import type { Cloud, InstanceIdentityOptions } from "./options.js";
 import { ClaimsUnreadable, ProofRefused } from "./proof-refused.js";
 import { textFields } from "./request-fields.js";
@@ -45,7 +45,7 @@ export function identityHandlers({ store, identity }: IdentityHandlerDeps): Reco
   const nowUs = identity.nowUs ?? (() => Date.now() * 1000);
   const aws = identity.aws && new AwsVerifier(identity.aws);
   const azure = identity.azure && new AzureVerifier(identity.azure);
-  const google = identity.google && new GoogleVerifier(identity.google);
+  const google = identity.google && lazyGoogle(identity.google);
 
   const answering =
     (cloud: Cloud, logIn: (body: unknown) => Promise<Login>): IdentityHandler =>

@@ -8,5 +8,4 @@ export type {
   GoogleIdentityOptions,
   InstanceIdentityOptions,
 } from "./options.js";
-export type { IdentityRoute } from "./routes.js";
 export { identityRoutes } from "./routes.js";

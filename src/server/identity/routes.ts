@@ -1,49 +1,39 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { ApiError, asApiError } from "../api-error.js";
-import { errorAnswer, type HttpAnswer, jsonAnswer, sendAnswer } from "../http-answer.js";
-import { type IdentityHandler, type IdentityHandlerDeps, identityHandlers } from "./handlers.js";
+import type { IncomingMessage } from "node:http";
+import { ApiError } from "../api-error.js";
+import { jsonAnswer } from "../http/answer.js";
+import { readText } from "../http/request-body.js";
+import type { Route } from "../http/routes.js";
+import { type IdentityHandlerDeps, identityHandlers } from "./handlers.js";
 import type { Cloud } from "./options.js";
-import { readJsonBody } from "./read-json-body.js";
-
-/** What answers the requests for one path. They have no token. */
-export interface IdentityRoute {
-  path: string;
-  handle(request: IncomingMessage, response: ServerResponse): void;
-}
 
 const clouds: readonly Cloud[] = ["aws", "azure", "google"];
+const maxBodyBytes = 64 * 1024;
 
 /**
- * The endpoints at which machines log in: `POST /api/v2/workspaceagents/<cloud>-instance-identity`. S5.39–S5.41.
+ * The endpoints at which machines log in: `POST /api/v2/workspaceagents/<cloud>-instance-identity`. They need no
+ * token: they give one. S5.39–S5.41.
  * @throws Error when the options have certificates or keys that cannot be read.
  */
-export function identityRoutes(
-  deps: IdentityHandlerDeps & {
-    /** The `X-Coder-Build-Version` of answers; `agentwire` by default. */
-    buildVersion?: string;
-  },
-): readonly IdentityRoute[] {
+export function identityRoutes(deps: IdentityHandlerDeps): Route[] {
   const handlers = identityHandlers(deps);
   return clouds.map((cloud) => ({
+    method: "POST",
     path: `/api/v2/workspaceagents/${cloud}-instance-identity`,
-    handle: (request, response) => {
-      void answerTo(request, handlers[cloud]).then((answer) => {
-        // who has gone away in the meantime gets no answer
-        if (!response.destroyed) sendAnswer(response, answer, deps.buildVersion ?? "agentwire");
-      });
+    who: "anyone",
+    answer: async ({ request }) => {
+      const { status, json } = await handlers[cloud](await bodyOf(request));
+      return jsonAnswer(status, json);
     },
   }));
 }
 
-async function answerTo(request: IncomingMessage, handler: IdentityHandler): Promise<HttpAnswer> {
-  if (request.method !== "POST") return { status: 405, headers: { Allow: "POST" }, body: "" };
+/** What a parser says of a text may repeat a part of it, and these bodies are secret. S5.2. */
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const text = await readText(request, maxBodyBytes);
   try {
-    const { status, json } = await handler(await readJsonBody(request));
-    return jsonAnswer(status, json);
-  } catch (error) {
-    const answer = errorAnswer(asApiError(error));
-    // what is left of a body that was refused is not waited for
-    const isRead = !(error instanceof ApiError) || error.status !== 413;
-    return isRead ? answer : { ...answer, headers: { ...answer.headers, Connection: "close" } };
+    return JSON.parse(text) as unknown;
+  } catch {
+    const detail = text === "" ? "The body is empty." : "The body is not JSON.";
+    throw new ApiError(400, "Request body must be valid JSON.", { detail });
   }
 }

@@ -1,36 +1,28 @@
 import { sign } from "node:crypto";
 import { connect } from "node:net";
-import { describe, expect, it } from "vitest";
-import { identityRoutes } from "../../../src/server/identity/index.js";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { createAgentApi } from "../../../src/server/index.js";
 import { httpServer } from "../../support/http-servers.js";
 import { certificate, rsaKeys, testTimeMs } from "./certificates.js";
 import { storeWith } from "./stores.js";
 
 const aws = certificate({ name: "aws", keyPair: rsaKeys(1024) });
 
+const paths = ["aws", "azure", "google"].map((cloud) => `/api/v2/workspaceagents/${cloud}-instance-identity`);
+
 async function served() {
   const { store, token } = await storeWith({ main: "i-1" });
-  const identity = { aws: { certificates: { r: aws.pem } }, nowUs: () => testTimeMs * 1000 };
-  const routes = identityRoutes({ store, identity, buildVersion: "v1" });
-  const { url } = await httpServer((request, response) => {
-    const route = routes.find(({ path }) => path === request.url);
-    if (route === undefined) response.writeHead(404).end();
-    else route.handle(request, response);
-  });
+  const instanceIdentity = { aws: { certificates: { r: aws.pem } }, nowUs: () => testTimeMs * 1000 };
+  const api = createAgentApi({ store, instanceIdentity, buildVersion: "v1" });
+  const { server, url } = await httpServer();
+  api.attach(server);
+  onTestFinished(() => api.close());
   const post = (cloud: string, body: string) =>
     fetch(`${url}/api/v2/workspaceagents/${cloud}-instance-identity`, { method: "POST", body });
-  return { url, post, token: token("main"), paths: routes.map(({ path }) => path) };
+  return { url, post, token: token("main") };
 }
 
-describe("identityRoutes, over HTTP", () => {
-  it("has the three endpoints", async () => {
-    expect((await served()).paths).toEqual([
-      "/api/v2/workspaceagents/aws-instance-identity",
-      "/api/v2/workspaceagents/azure-instance-identity",
-      "/api/v2/workspaceagents/google-instance-identity",
-    ]);
-  });
-
+describe("logging in over HTTP", () => {
   it("gives a machine the token of its agent, S5.41", async () => {
     const { post, token } = await served();
     const document = '{"region":"r","instanceId":"i-1"}';
@@ -74,7 +66,7 @@ describe("identityRoutes, over HTTP", () => {
   });
 
   it("other methods get 405", async () => {
-    const { url, paths } = await served();
+    const { url } = await served();
     for (const path of paths) {
       const response = await fetch(url + path);
       expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
@@ -82,7 +74,7 @@ describe("identityRoutes, over HTTP", () => {
   });
 
   it("a caller that goes away in the middle of its body costs nothing", async () => {
-    const { url, paths, post } = await served();
+    const { url, post } = await served();
     const socket = connect(Number(new URL(url).port), "127.0.0.1");
     socket.write(`POST ${paths[0]} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"sig`);
     await new Promise((resolve) => setTimeout(resolve, 50));
