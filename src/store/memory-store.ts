@@ -510,7 +510,9 @@ export class MemoryStore implements ControlPlaneStore {
     if (known === undefined) {
       this.#agents.set(id, new MemoryAgent(rows));
     } else {
-      this.#agentIdByToken.delete(known.agent.authToken);
+      // not when another agent has it meanwhile
+      if (this.#agentIdByToken.get(known.agent.authToken) === id)
+        this.#agentIdByToken.delete(known.agent.authToken);
       known.rows = rows;
     }
     this.#agentIdByToken.set(authToken, id);
