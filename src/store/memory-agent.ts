@@ -137,7 +137,8 @@ function stateOf<T extends { state: unknown; debouncedUntilUs: unknown }>({ stat
   return { state, debouncedUntilUs } as Pick<T, "state" | "debouncedUntilUs">;
 }
 
-function shortened(output: string): string {
+/** A line as it is kept: cut to {@link maxLogOutputCharacters}, not in the middle of one. S3.80. */
+export function shortened(output: string): string {
   if (output.length <= maxLogOutputCharacters) return output;
   return [...output].slice(0, maxLogOutputCharacters).join("");
 }

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { blankAgent, MemoryStore, maxLogsLength, StoreConflict } from "../../src/store/index.js";
 import { reportsOf } from "../support/reports.js";
+import { storeCompliance } from "./compliance.js";
+
+storeCompliance("the store in memory", async () => new MemoryStore());
 
 const sourceId = "11111111-2222-4333-8444-555555555555";
 
