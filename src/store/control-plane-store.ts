@@ -46,8 +46,8 @@ export interface ControlPlaneStore extends AgentStore {
   /** With all that belongs to it. */
   deleteWorkspace(id: string): Promise<void>;
   /**
-   * Records a build. Once its job has succeeded, the agents of earlier builds are gone (S9.1); a `start` has agents
-   * like them, with their tokens and new ids.
+   * Records a build. Once its job has succeeded, the agents of earlier builds are gone (S9.1), and it has agents like
+   * them, with their tokens and new ids, which may connect after a `start`. After a `delete` there are none.
    * @throws StoreConflict when there is no such workspace.
    */
   newBuild(workspaceId: string, build: NewBuild): Promise<BuildRecord>;

@@ -59,7 +59,11 @@ export class MemoryStore implements ControlPlaneStore {
   // ---- who is it ----
 
   async agentByToken(token: string): Promise<AgentRecord | undefined> {
-    return this.agent(this.#agentIdByToken.get(token) ?? "");
+    const agent = await this.agent(this.#agentIdByToken.get(token) ?? "");
+    if (agent === undefined) return undefined;
+    const { builds = [] } = this.#workspaces.get(agent.workspaceId) ?? {};
+    const build = builds.find(({ id }) => id === agent.buildId);
+    return build?.transition === "start" ? agent : undefined;
   }
 
   async agent(id: string): Promise<AgentRecord | undefined> {
@@ -550,8 +554,7 @@ export class MemoryStore implements ControlPlaneStore {
     const current = this.#rows(known);
     known.builds.push(build);
     if (build.job.status === "succeeded" && current !== undefined) {
-      const next = rowsOfNextBuild({ ...current, workspace: known.workspace }, build, nowUs);
-      this.#putWorkspace(build.transition === "start" ? next : { ...next, agents: [] });
+      this.#putWorkspace(rowsOfNextBuild({ ...current, workspace: known.workspace }, build, nowUs));
     }
     return build;
   }

@@ -103,7 +103,7 @@ export interface ConnectionLogFilter {
 export interface AgentStore {
   // ---- who is it ----
 
-  /** The agent with a token. */
+  /** The agent with a token; none while its workspace is stopped. S1.9. */
   agentByToken(token: string): Promise<AgentRecord | undefined>;
   /** An agent by its id. */
   agent(id: string): Promise<AgentRecord | undefined>;

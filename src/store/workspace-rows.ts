@@ -52,9 +52,13 @@ export function definedRows(
   return { workspace: { ...before.workspace, task: taskOf(before, definition, agents) }, build, agents };
 }
 
-/** What the next build of a workspace has: the same, with new ids, and nothing reported yet. */
+/**
+ * What the next build of a workspace has: the same, with new ids, and nothing reported yet. Agents of a stopped
+ * workspace are there too, and may not connect; a workspace that ends has none.
+ */
 export function rowsOfNextBuild(current: WorkspaceRows, build: BuildRecord, nowUs: number): WorkspaceRows {
   const { workspace } = current;
+  if (build.transition === "delete") return { workspace, build, agents: [] };
   const appIds = new Map<string, string>();
   const agents = current.agents.map((rows): AgentRows => {
     const { agent } = rows;

@@ -30,7 +30,7 @@ import {
 /** The agents that a column has a value for; those of workspaces themselves by their place, all others by their age. */
 export async function agentsWith(
   db: Queries,
-  column: "id" | "authToken" | "workspaceId" | "instanceId" | "parentId",
+  column: "id" | "workspaceId" | "buildId" | "instanceId" | "parentId",
   value: string,
 ): Promise<AgentRecord[]> {
   const rows = await db
@@ -42,6 +42,18 @@ export async function agentsWith(
     .orderBy("id")
     .execute();
   return rows.map(agentColumns.toRecord);
+}
+
+/** Agents of a workspace that is stopped may not connect. */
+export async function agentByToken(db: Queries, token: string): Promise<AgentRecord | undefined> {
+  const row = await db
+    .selectFrom("agents")
+    .selectAll("agents")
+    .innerJoin("builds", "builds.id", "agents.buildId")
+    .where("agents.authToken", "=", token)
+    .where("builds.transition", "=", "start")
+    .executeTakeFirst();
+  return row && agentColumns.toRecord(row);
 }
 
 export async function workspaceById(db: Queries, id: string): Promise<WorkspaceRecord | undefined> {
@@ -75,6 +87,30 @@ export async function firstAndLatestBuild(
     .execute();
   const [first, latest = first] = rows.map((row) => buildColumns.toRecord(row));
   return first === undefined || latest === undefined ? undefined : { first, latest };
+}
+
+/** The latest builds of workspaces, by workspace. */
+export async function latestBuildIds(
+  db: Queries,
+  workspaceIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await db
+    .selectFrom("builds")
+    .select(["workspaceId", "id"])
+    .where("workspaceId", "in", workspaceIds)
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom("builds as later")
+            .select("later.id")
+            .whereRef("later.workspaceId", "=", "builds.workspaceId")
+            .whereRef("later.number", ">", "builds.number"),
+        ),
+      ),
+    )
+    .execute();
+  return new Map(rows.map(({ workspaceId, id }) => [String(workspaceId), String(id)]));
 }
 
 // ---- what it is told ----

@@ -169,8 +169,7 @@ async function addBuild(
     await insertBuild(db, build);
     return build;
   }
-  const next = rowsOfNextBuild(current, build, nowUs);
-  const rows = build.transition === "start" ? next : { ...next, agents: [] };
+  const rows = rowsOfNextBuild(current, build, nowUs);
   await writeWorkspaceRows(database, db, current, rows);
   return build;
 }

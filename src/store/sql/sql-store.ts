@@ -87,10 +87,7 @@ export class SqlStore implements ControlPlaneStore {
   // ---- who is it ----
 
   async agentByToken(token: string): Promise<AgentRecord | undefined> {
-    const [agent] = await this.#database.run("read an agent", (db) =>
-      ofAgents.agentsWith(db, "authToken", token),
-    );
-    return agent;
+    return await this.#database.run("read an agent", (db) => ofAgents.agentByToken(db, token));
   }
 
   async agent(id: string): Promise<AgentRecord | undefined> {
@@ -111,6 +108,18 @@ export class SqlStore implements ControlPlaneStore {
 
   builds(workspaceId: string): Promise<{ first: BuildRecord; latest: BuildRecord } | undefined> {
     return this.#database.run("read builds", (db) => ofAgents.firstAndLatestBuild(db, workspaceId));
+  }
+
+  async latestBuildIds(workspaceIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (workspaceIds.length === 0) return new Map();
+    return await this.#database.run("read builds", (db) => ofAgents.latestBuildIds(db, workspaceIds));
+  }
+
+  async buildAgents(buildId: string): Promise<readonly AgentRecord[]> {
+    const agents = await this.#database.run("read agents", (db) =>
+      ofAgents.agentsWith(db, "buildId", buildId),
+    );
+    return agents.filter(({ parentId }) => parentId === undefined);
   }
 
   // ---- what it is told ----
