@@ -133,6 +133,8 @@ export class PostgresListener {
     } finally {
       this.#isTalking = false;
     }
+    // what has changed on a connection that came meanwhile
+    if (this.#connection.client !== client) void this.#talk();
   }
 
   async #listen(client: Client): Promise<void> {
