@@ -26,6 +26,7 @@ export default defineConfig([
       "src/index.ts",
       "src/index-node.ts",
       "src/{codec,rpc,version,server,store}/index.ts",
+      "src/store/sql/index.ts",
       "src/{transport,client}/index.ts",
       "src/{transport,client}/index-node.ts",
       "src/gen/coder/**/*_pb.ts",

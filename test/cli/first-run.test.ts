@@ -84,7 +84,7 @@ describe("the built tool", () => {
   });
 
   it("serves until it is told to end", async () => {
-    const { child, output, exit } = start("serve", "--listen", "127.0.0.1:0");
+    const { child, output, exit } = start("serve", "--listen", "127.0.0.1:0", "--database", "memory");
     await eventually(() => output.stdout.endsWith("\n"), "the line that it is ready", 30_000);
     const { url, agents } = JSON.parse(output.stdout) as { url: string; agents: { token: string }[] };
     const agent = start("agent", "--url", url, "--token", agents[0]?.token ?? "");

@@ -15,7 +15,8 @@ async function fileWith(text: string): Promise<string> {
 }
 
 async function served(...args: string[]) {
-  const run = tool(["serve", "--listen", "127.0.0.1:0", ...args]);
+  const database = args.includes("--database") ? [] : ["--database", "memory"];
+  const run = tool(["serve", "--listen", "127.0.0.1:0", ...database, ...args]);
   await eventually(() => run.stdout().endsWith("\n"), "the line that it is ready");
   const ready = JSON.parse(run.stdout()) as {
     url: string;
@@ -123,6 +124,52 @@ workspaces:
     await eventually(() => run.stderr().includes("What was declared before stays."), "the error");
     expect(run.stderr()).toContain("line 1");
     await (await dialAgent({ url: ready.url, token: ready.agents[0]?.token ?? "" })).close();
+  });
+
+  it("keeps state and tokens in a directory, over restarts", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "agentwire-serve-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const database = ["--database", join(folder, "data")];
+    const first = await served(...database);
+    expect(first.run.stderr()).toContain(`State is kept in ${join(folder, "data")}.`);
+    const token = first.ready.agents[0]?.token ?? "";
+    const connection = await dialAgent({ url: first.ready.url, token });
+    await connection.agent.updateStartup({ startup: { version: "v1.2.3", expandedDirectory: "/home/me" } });
+    await connection.close();
+    first.run.interrupt();
+    expect(await first.run.exitCode).toBe(0);
+
+    const second = await served(...database);
+    expect(second.ready.agents).toEqual(first.ready.agents);
+    await (await dialAgent({ url: second.ready.url, token })).close();
+    second.run.interrupt();
+    expect(await second.run.exitCode).toBe(0);
+  });
+
+  it("without --database keeps state in a directory of the user's", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "agentwire-serve-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const run = tool(["serve", "--listen", "127.0.0.1:0"], { XDG_DATA_HOME: folder });
+    await eventually(
+      () => run.stderr().includes(`State is kept in ${join(folder, "agentwire")}.`),
+      "the directory",
+    );
+    run.interrupt();
+    expect(await run.exitCode).toBe(0);
+  });
+
+  it("refuses events for a database that one process has for itself", async () => {
+    const { exitCode, stderr } = await toolResult([
+      "serve",
+      "--database",
+      "memory",
+      "--events",
+      "nats://127.0.0.1:1",
+    ]);
+    expect([exitCode, stderr]).toEqual([
+      2,
+      "agentwire: --events is for control planes on one PostgreSQL database; see --database\n",
+    ]);
   });
 
   it("refuses an admin token that is too short to be one", async () => {

@@ -10,6 +10,7 @@ import {
 } from "../../server/index.js";
 import { type DefinedAgent, StoreConflict, type WorkspaceDefinition } from "../../store/index.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
+import { databaseOptions, openKept } from "../database.js";
 import { untilAborted } from "../interrupt.js";
 import { LiveView } from "../live-view.js";
 
@@ -23,7 +24,7 @@ const defaultWorkspaces: readonly WorkspaceDefinition[] = [
 export const serve: Command = {
   name: "serve",
   summary: "Runs a control plane for developing and testing agents",
-  usage: "[--listen HOST:PORT] [--workspaces FILE] [--quiet]",
+  usage: "[--listen HOST:PORT] [--workspaces FILE] [--database WHERE] [--quiet]",
   options: {
     listen: {
       type: "string",
@@ -35,6 +36,7 @@ export const serve: Command = {
       value: "FILE",
       help: "who may connect; one agent with a new token by default",
     },
+    ...databaseOptions,
     "admin-token": {
       type: "string",
       value: "TOKEN",
@@ -42,7 +44,12 @@ export const serve: Command = {
     },
     quiet: { type: "boolean", help: "do not show what happens" },
   },
-  examples: ["agentwire serve", "agentwire serve --listen 127.0.0.1:0 --workspaces workspaces.yaml"],
+  examples: [
+    "agentwire serve",
+    "agentwire serve --listen 127.0.0.1:0 --workspaces workspaces.yaml",
+    "agentwire serve --database ./data",
+    "agentwire serve --database postgres://agentwire@db.example.com/agentwire --events nats://nats.example.com",
+  ],
   async run(values, positionals, terminal) {
     if (positionals.length > 0)
       throw new UsageError(`"${positionals[0]}" is too much; see agentwire serve --help`);
@@ -50,15 +57,16 @@ export const serve: Command = {
     const workspaces = file === undefined ? defaultWorkspaces : await workspacesIn(file);
     const { host, port } = addressOf(text(values, "listen") ?? defaultListen);
     const adminToken = adminTokenOf(values, terminal);
+    const { store, events, where } = await openKept(values, terminal);
     const { plane, view } = await startShown(
-      { host, port, workspaces, adminToken },
+      { host, port, workspaces, adminToken, ...(store && { store }), ...(events && { events }) },
       values["quiet"] === true ? undefined : terminal,
     );
     const unwatch = file === undefined ? undefined : watchFile(file, workspaces, plane, terminal);
     try {
       const agents = plane.agents.map(shownAgent);
       terminal.stdout.write(`${JSON.stringify({ url: plane.url, agents, admin_token: adminToken })}\n`);
-      terminal.stderr.write("State is kept in memory; it is gone when this ends.\n");
+      terminal.stderr.write(`${where}\n`);
       if (!isLoopback(host)) terminal.stderr.write("There is no TLS here: put a proxy in front of it.\n");
       await untilAborted(terminal.signal);
       return 0;
