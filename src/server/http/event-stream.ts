@@ -22,6 +22,7 @@ export class EventStream {
   readonly #headers: OutgoingHttpHeaders;
   readonly #pings: ReturnType<typeof setInterval>;
   #isBehind = false;
+  #isOver = false;
   #pingsBehind = 0;
 
   /** @param pingIntervalMs a ping goes out so often. */
@@ -39,15 +40,17 @@ export class EventStream {
 
   /**
    * Sends an event. A reader that is behind is cut off instead: whoever sends what may be left out looks at
-   * {@link isBehind} first.
+   * {@link isBehind} first. Nothing happens once the stream is over.
    */
   send(event: "data" | "error", value: unknown): void {
+    if (this.#isOver) return;
     if (this.#isBehind) this.cut();
     else this.#write(`event: ${event}\ndata: ${jsonBody(value)}\n`);
   }
 
   /** Ends it in order. */
   end(): void {
+    if (this.#isOver) return;
     this.#release();
     if (!this.#response.headersSent) this.#response.writeHead(200, this.#headers);
     this.#response.end();
@@ -79,6 +82,7 @@ export class EventStream {
   };
 
   #release(): void {
+    this.#isOver = true;
     clearInterval(this.#pings);
     this.#response.off("drain", this.#onDrain);
   }

@@ -3,7 +3,7 @@ import { nilUuid } from "../../../codec/index.js";
 import { goQuote } from "../../../rpc/index.js";
 import type { LogLevel } from "../../../store/index.js";
 import { ApiError } from "../../api-error.js";
-import { textOf } from "../../handlers/failure.js";
+import { HandlerFailure, textOf } from "../../handlers/failure.js";
 import { insertExternalSource, insertLines, publishOverflow } from "../../handlers/insert-lines.js";
 import { jsonAnswer } from "../answer.js";
 import type { HttpDeps } from "../options.js";
@@ -63,6 +63,7 @@ async function orRefuse<T>(message: string, step: () => Promise<T>): Promise<T> 
   try {
     return await step();
   } catch (error) {
-    throw new ApiError(500, message, { detail: textOf(error) });
+    const detail = error instanceof HandlerFailure ? error.rawMessage : textOf(error);
+    throw new ApiError(500, message, { detail });
   }
 }
