@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { WebSocket } from "ws";
 import type { HttpAnswer } from "./answer.js";
 import { commonHeaders, headersFor } from "./answer.js";
-import { ended } from "./bell.js";
+import { Bell, ended } from "./bell.js";
 import { EventStream } from "./event-stream.js";
 import type { EventStreamAnswer, PagedAnswer, WebSocketAnswer } from "./routes.js";
 import { TextSocket } from "./text-socket.js";
@@ -74,11 +74,13 @@ export async function deliverPages(
   buildVersion: string,
 ): Promise<void> {
   const head = headersFor(response, { ...commonHeaders(buildVersion), ...headers });
+  const left = new AbortController();
+  response.once("close", () => left.abort());
   try {
     for await (const page of pages) {
       if (!response.headersSent) response.writeHead(status, head);
-      const isTaken = response.write(page) || (await drained(response));
-      if (!isTaken) throw new Error("the reader takes nothing");
+      if (!response.write(page)) await drained(response, left.signal);
+      if (left.signal.aborted) return;
     }
     response.end();
   } catch (error) {
@@ -87,21 +89,14 @@ export async function deliverPages(
   }
 }
 
-/** True when the reader has taken what was written; false when it has left, or taken too long. */
-function drained(response: ServerResponse): Promise<boolean> {
-  return new Promise((resolve) => {
-    const settle = (isTaken: boolean) => {
-      clearTimeout(timer);
-      response.off("drain", onDrain);
-      response.off("close", onClose);
-      resolve(isTaken);
-    };
-    const onDrain = () => settle(true);
-    const onClose = () => settle(false);
-    const timer = setTimeout(onClose, drainTimeoutMs);
-    response.on("drain", onDrain);
-    response.on("close", onClose);
-  });
+/** Resolves when the reader has taken what was written, or has left. Who takes too long is cut off. */
+async function drained(response: ServerResponse, left: AbortSignal): Promise<void> {
+  const isTaken = new Bell();
+  response.on("drain", isTaken.ring);
+  const timer = setTimeout(() => response.destroy(), drainTimeoutMs);
+  await isTaken.wait(2 * drainTimeoutMs, left);
+  clearTimeout(timer);
+  response.off("drain", isTaken.ring);
 }
 
 /** Pages as one answer. */

@@ -43,9 +43,12 @@ export class TextSocket {
   }
 
   /** Sends a value. It resolves when it is on its way, or the socket is over: who waits for it keeps no queue. */
-  send(value: unknown): Promise<void> {
-    if (this.#socket.readyState !== WebSocket.OPEN) return Promise.resolve();
-    return new Promise((resolve) => this.#socket.send(jsonBody(value).trimEnd(), () => resolve()));
+  async send(value: unknown): Promise<void> {
+    if (this.#socket.readyState === WebSocket.OPEN) {
+      await new Promise<void>((resolve) => this.#socket.send(jsonBody(value).trimEnd(), () => resolve()));
+    }
+    // who goes on sending would keep the end from being seen
+    if (this.#socket.readyState !== WebSocket.OPEN) await this.#over();
   }
 
   /** Says goodbye. The first reason counts. */
@@ -55,10 +58,14 @@ export class TextSocket {
 
   /** Resolves when it is over. Who does not answer a goodbye in `ms` is cut off. */
   async closed(ms: number): Promise<void> {
-    if (this.#socket.readyState === WebSocket.CLOSED) return;
     const timer = setTimeout(() => this.#socket.terminate(), ms);
-    await new Promise<void>((resolve) => this.#socket.once("close", () => resolve()));
+    await this.#over();
     clearTimeout(timer);
+  }
+
+  async #over(): Promise<void> {
+    if (this.#socket.readyState === WebSocket.CLOSED) return;
+    await new Promise<void>((resolve) => this.#socket.once("close", () => resolve()));
   }
 
   #ping(): void {

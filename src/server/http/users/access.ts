@@ -67,6 +67,6 @@ export function notFound(): ApiError {
   return new ApiError(404, noResource);
 }
 
-async function mayRead({ mayRead }: ApiUser, workspace: WorkspaceRecord, agent: AgentRecord | undefined) {
-  return mayRead === "everything" || (await mayRead(workspace, agent));
+async function mayRead(user: ApiUser, workspace: WorkspaceRecord, agent: AgentRecord | undefined) {
+  return user.mayRead === "everything" || (await user.mayRead(workspace, agent));
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { AgentRecord, AgentStore, LogRecord, LogSourceRecord } from "../../../store/index.js";
 import { ApiError, jsonBody } from "../../api-error.js";
 import { Bell, whenEnded } from "../bell.js";
@@ -50,6 +51,8 @@ async function* pages(
     if (page.length > 0) yield page;
     if (page.length < pageLines) return;
     last = page.at(-1)?.id ?? last;
+    // a long log is not to keep others waiting
+    await setImmediate();
   }
 }
 
