@@ -120,7 +120,7 @@ export class HttpRouter {
     socket.once("close", leave);
     const timer = setTimeout(leave, upgradeTimeoutMs);
     try {
-      const answer = await this.#answer(request, call.signal);
+      const answer = await this.#answer(request, call.signal, { isUpgrade: true });
       clearTimeout(timer);
       const refusal = "followMessages" in answer ? this.#refusal(request) : await this.#whole(answer);
       if (refusal !== undefined) this.#send(socket, refusal);
@@ -157,7 +157,11 @@ export class HttpRouter {
   }
 
   /** Never throws: what is wrong is an answer too. */
-  async #answer(request: IncomingMessage, signal: AbortSignal): Promise<RouteAnswer> {
+  async #answer(
+    request: IncomingMessage,
+    signal: AbortSignal,
+    { isUpgrade = false }: { isUpgrade?: boolean } = {},
+  ): Promise<RouteAnswer> {
     try {
       const path = pathOf(request);
       const found = this.#lookUp(path);
@@ -169,6 +173,8 @@ export class HttpRouter {
       if (route === undefined) {
         return emptyAnswer(405, { Allow: routes.map(({ method }) => method).join(", ") });
       }
+      // Node gives no body with an upgrade: it would be waited for without end
+      if (isUpgrade && route.method !== "GET") throw takesNoUpgrade();
       return await answerOf(route, { request, query: dial.url.searchParams, params, signal }, asker);
     } catch (error) {
       return errorAnswer(asApiError(error));

@@ -356,6 +356,13 @@ describe("upgrades", () => {
     expect((await at("me/nope", auth)).status).toBe(404);
     expect((await at(agentId, admin)).status).toBe(200);
     expect((await at(`${agentId}/logs`, admin)).body).toBe("[]\n");
+    const post = [...upgradeLines("", auth)];
+    post[0] = "PATCH /api/v2/workspaceagents/me/logs HTTP/1.1";
+    const withBody = await rawRequest(plane.url, [...post, "Content-Length: 2"], "{}");
+    expect([withBody.status, JSON.parse(withBody.body)]).toMatchObject([
+      400,
+      { message: "This endpoint has no WebSocket." },
+    ]);
     const events = await at(`${agentId}/watch-metadata`, admin);
     expect([events.status, events.headers["connection"]]).toEqual([400, "close"]);
     expect((await at(`${agentId}/logs?follow`)).status).toBe(401);

@@ -47,9 +47,14 @@ async function followClaims({ handlers }: HttpDeps, workspaceId: string, signal:
     if (stream === undefined) early = event;
     else stream.send("data", bodyOf(event));
   };
-  const stop = await attempt("failed to subscribe to prebuild claimed channel", () =>
+  const end = await attempt("failed to subscribe to prebuild claimed channel", () =>
     handlers.events.subscribe({ of: "claim", workspaceId }, { onEvent }),
   );
+  let isStopped = false;
+  const stop = () => {
+    if (!isStopped) end();
+    isStopped = true;
+  };
   whenEnded(signal, stop);
   return {
     stop,
