@@ -56,9 +56,7 @@ export class SqlStore implements ControlPlaneStore {
     const database = new Database(engine);
     try {
       await migrate(database);
-      const store = new SqlStore(database, { ...usualRetention, ...retention });
-      await store.forgetOldEntries();
-      return store;
+      return new SqlStore(database, { ...usualRetention, ...retention });
     } catch (error) {
       await database.close();
       throw error;
@@ -72,6 +70,8 @@ export class SqlStore implements ControlPlaneStore {
     const forget = () => void this.forgetOldEntries().catch(() => {});
     this.#timer = setInterval(forget, retention.intervalMs);
     this.#timer.unref();
+    // nobody has to wait for it
+    forget();
   }
 
   /** Removes what the store keeps no more; it does so itself from time to time. */
