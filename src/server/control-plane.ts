@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { nilUuid } from "../codec/index.js";
 import {
   type ControlPlaneStore,
   type DefinedAgent,
@@ -10,7 +11,10 @@ import {
 } from "../store/index.js";
 import { createAdminApi } from "./admin/admin-api.js";
 import { type AgentApi, type AgentApiOptions, createAgentApi } from "./agent-api.js";
+import { ApiError } from "./api-error.js";
 import { type Events, LocalEvents, ObservedEvents } from "./events/index.js";
+import { Probes } from "./probes.js";
+import { sameToken } from "./same-token.js";
 
 /** How a control plane is started. */
 export interface ControlPlaneOptions extends Omit<AgentApiOptions, "store" | "events"> {
@@ -38,6 +42,8 @@ export interface ControlPlane {
   /** With everything that this control plane publishes to be seen. */
   readonly events: ObservedEvents;
   readonly api: AgentApi;
+  /** Says on `/readyz` that no more requests should come; those that do are answered. */
+  drain(): void;
   /**
    * Ends it in order: no new connections, then the sessions, then the port.
    * @param timeoutMs how long to wait for calls under way; 0 by default.
@@ -52,19 +58,37 @@ const http2Preface = Buffer.from("PRI * HTTP/2.0\r\n");
 const firstByteTimeoutMs = 30_000;
 
 /**
- * Starts an embedded control plane: one port for HTTP/1.1, WebSocket and HTTP/2 without TLS (gRPC).
- * @throws when the port cannot be listened on; StoreConflict for workspaces that have something twice.
+ * Starts an embedded control plane: one port for HTTP/1.1, WebSocket and HTTP/2 without TLS (gRPC). `/healthz` answers
+ * as long as the process does, `/readyz` as long as it should get requests.
+ * @throws when the port cannot be listened on; StoreConflict for workspaces that have something twice. Store and
+ * events are closed then.
  */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const { host = "127.0.0.1", port = 0, workspaces = [], adminToken, ...apiOptions } = options;
   const store = options.store ?? new MemoryStore();
   const events = new ObservedEvents(options.events ?? new LocalEvents());
+  try {
+    return await start(options, store, events);
+  } catch (error) {
+    await events.close();
+    await store.close();
+    throw error;
+  }
+}
+
+async function start(
+  { host = "127.0.0.1", port = 0, workspaces = [], adminToken, ...apiOptions }: ControlPlaneOptions,
+  store: ControlPlaneStore,
+  events: ObservedEvents,
+): Promise<ControlPlane> {
   const admin = adminToken === undefined ? undefined : createAdminApi({ store, events, token: adminToken });
   const agents = await store.define(workspaces);
-  const api = createAgentApi({ ...apiOptions, store, events });
+  const authenticateUser = adminToken === undefined ? undefined : readerWith(adminToken);
+  const api = createAgentApi({ ...(authenticateUser && { authenticateUser }), ...apiOptions, store, events });
+  const probes = new Probes(store);
 
   const handle = (request: IncomingMessage, response: ServerResponse) => {
-    if (api.handle(request, response) || admin?.handle(request, response)) return;
+    if (probes.handle(request, response) || api.handle(request, response) || admin?.handle(request, response))
+      return;
     response.writeHead(404).end();
   };
   const http1 = createHttpServer(handle);
@@ -93,7 +117,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     store,
     events,
     api,
+    drain: () => probes.drain(),
     async close(timeoutMs) {
+      probes.drain();
       const closed = once(listener, "close");
       listener.close();
       await api.close(timeoutMs);
@@ -102,6 +128,15 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       for (const socket of sockets) socket.destroy();
       await closed;
     },
+  };
+}
+
+/** Whoever has the admin token may read everything about agents. */
+function readerWith(adminToken: string): NonNullable<ControlPlaneOptions["authenticateUser"]> {
+  const isRight = sameToken(adminToken);
+  return ({ token = "" }) => {
+    if (!isRight(token)) throw new ApiError(401, "The token is not the admin token.");
+    return { id: nilUuid, mayRead: "everything" };
   };
 }
 

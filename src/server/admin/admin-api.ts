@@ -1,9 +1,9 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { AdminService } from "../../gen/agentwire/admin/v1/admin_pb.js";
 import { nodeHandler } from "../connect-protocols.js";
 import { pathOf } from "../http/attach.js";
+import { sameToken } from "../same-token.js";
 import { type AdminDeps, adminService } from "./admin-service.js";
 
 /** How the admin API is made. */
@@ -46,12 +46,9 @@ export function createAdminApi({ token, ...deps }: AdminApiOptions): AdminApi {
 }
 
 function onlyWith(token: string): Interceptor {
-  // of equal length, so that comparing tells nothing
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  const expected = digest(`Bearer ${token}`);
+  const isRight = sameToken(`Bearer ${token}`);
   return (next) => (request) => {
-    const given = digest(request.header.get("authorization") ?? "");
-    if (!timingSafeEqual(given, expected)) {
+    if (!isRight(request.header.get("authorization") ?? "")) {
       throw new ConnectError("the admin API needs its token: Authorization: Bearer …", Code.Unauthenticated);
     }
     return next(request);
