@@ -77,14 +77,14 @@ async function pair(events: string | undefined) {
     onTestFinished(() => connection.close());
     return connection;
   };
-  return { a, b, owner, id: agents[0]?.id ?? "", dial };
+  return { a, b, workspace, id: agents[0]?.id ?? "", dial };
 }
 
 describe.skipIf(postgres === undefined).each(engines)(
   "two control planes on one PostgreSQL, with %s",
   (_name, events) => {
     it("an agent on one is seen on the other: status, lifecycle, app status, metadata, logs as they come", async () => {
-      const { a, b, id, dial } = await pair(events);
+      const { a, b, id, dial, workspace } = await pair(events);
       const kinds: string[] = [];
       const abort = new AbortController();
       const watching = (async () => {
@@ -102,16 +102,10 @@ describe.skipIf(postgres === undefined).each(engines)(
         for (const { output } of JSON.parse(String(data)) as { output: string }[]) lines.push(output);
       });
       await new Promise((resolve) => follow.once("open", resolve));
-      // the watch has begun when an event comes through
       await eventually(async () => {
-        await adminOf(a)
-          .createBuild({ workspaceId: "00000000-0000-4000-8000-000000000000" })
-          .catch(() => {});
-        const probe = await dial(a, "probe");
-        await probe.agent.batchUpdateAppHealths({});
-        await probe.close();
-        return follow.readyState === WebSocket.OPEN;
-      }, "the follower is there");
+        await adminOf(a).defineWorkspaces({ workspaces: [workspace] });
+        return kinds.includes("state_change");
+      }, "the watch has begun");
 
       const { agent } = await dial(a);
       await agent.updateLifecycle({ lifecycle: { state: LifecycleState.READY } });
