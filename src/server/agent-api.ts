@@ -257,6 +257,19 @@ class Api implements AgentApi {
     return own === undefined ? authenticateAgent(this.#options.store, request.token) : own(request);
   }
 
+  /** S8. @returns what to call at its end. */
+  #countSocket(): () => void {
+    const { metrics } = this.#deps;
+    const labels = { path: this.#endpoint.path };
+    const beginMs = performance.now();
+    metrics.gauge("coderd_api_concurrent_websockets", 1, labels);
+    return () => {
+      metrics.gauge("coderd_api_concurrent_websockets", -1, labels);
+      const seconds = (performance.now() - beginMs) / 1000;
+      metrics.observe("coderd_api_websocket_durations_seconds", seconds, labels);
+    };
+  }
+
   #onSession(connection: RpcSession<AgentIdentity>): () => void {
     const who = sessionFacts(connection);
     const onEnd = this.#options.onSession?.(who, connection);
@@ -269,8 +282,10 @@ class Api implements AgentApi {
           this.#options.monitor,
         )
       : undefined;
+    const endMetrics = this.#countSocket();
     return () => {
       onEnd?.();
+      endMetrics();
       if (monitored === undefined) return;
       const last = monitored().finally(() => this.#lastUpdates.delete(last));
       this.#lastUpdates.add(last);

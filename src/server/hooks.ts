@@ -51,8 +51,7 @@ export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() 
 export type CounterName =
   | "coderd_agentapi_metadata_batches_total"
   | "coderd_agentapi_metadata_flushed_total"
-  | "coderd_agentapi_metadata_dropped_keys_total"
-  | "coderd_agentapi_metadata_publish_errors_total";
+  | "coderd_agentapi_metadata_dropped_keys_total";
 
 /** Names of histograms. S8. */
 export type HistogramName =

@@ -7,7 +7,7 @@ import {
 import { silentLogger } from "../../src/server/hooks.js";
 import type { ControlPlaneOptions, LogFields, Notification } from "../../src/server/index.js";
 import type { AgentDefinition, WorkspaceDefinition } from "../../src/store/index.js";
-import { controlPlane, dialled, token } from "../support/control-plane.js";
+import { controlPlane, dialled, eventually, token } from "../support/control-plane.js";
 import { failure } from "../support/echo.js";
 import { storedReports } from "../support/reports.js";
 
@@ -468,6 +468,26 @@ describe("S3.38 the duration of a build", () => {
     expect(observed[0]?.[1]).toBeGreaterThan(95);
     expect(observed[0]?.[1]).toBeLessThan(105);
     expect(observed[0]?.[2]).toMatchObject({ status: "timeout", transition: "start", is_prebuild: "false" });
+  });
+});
+
+describe("S8 metrics of connections", () => {
+  it("count those that are open, and how long they were", async () => {
+    const { plane, metrics } = await hooked();
+    const labels = { path: "/api/v2/workspaceagents/me/rpc" };
+    const tool = await dialled(plane, { role: "tool" });
+    await tool.close();
+    await eventually(() => metrics.gauge.mock.calls.length === 3, "the end of the tool's connection");
+    expect(metrics.gauge.mock.calls).toEqual([
+      ["coderd_api_concurrent_websockets", 1, labels],
+      ["coderd_api_concurrent_websockets", 1, labels],
+      ["coderd_api_concurrent_websockets", -1, labels],
+    ]);
+    const durations = metrics.observe.mock.calls.filter(([name]) =>
+      String(name).includes("websocket_durations"),
+    );
+    expect(durations).toHaveLength(1);
+    expect(durations[0]?.[1]).toBeGreaterThan(0);
   });
 });
 

@@ -9,7 +9,14 @@ import {
   watchWorkspaces,
 } from "../../server/index.js";
 import { type DefinedAgent, StoreConflict, type WorkspaceDefinition } from "../../store/index.js";
-import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
+import {
+  type Command,
+  type OptionValues,
+  positiveInteger,
+  type Terminal,
+  text,
+  UsageError,
+} from "../command.js";
 import { databaseOptions, openKept } from "../database.js";
 import { untilAborted } from "../interrupt.js";
 import { LiveView } from "../live-view.js";
@@ -42,6 +49,11 @@ export const serve: Command = {
       value: "TOKEN",
       help: "for the admin API; AGENTWIRE_ADMIN_TOKEN by default, and a new one without that",
     },
+    drain: {
+      type: "string",
+      value: "SECONDS",
+      help: "how long /readyz says that this ends before it does; 0 by default",
+    },
     quiet: { type: "boolean", help: "do not show what happens" },
   },
   examples: [
@@ -57,6 +69,7 @@ export const serve: Command = {
     const workspaces = file === undefined ? defaultWorkspaces : await workspacesIn(file);
     const { host, port } = addressOf(text(values, "listen") ?? defaultListen);
     const adminToken = adminTokenOf(values, terminal);
+    const drainMs = 1000 * (positiveInteger(values, "drain") ?? 0);
     const { store, events, where } = await openKept(values, terminal);
     const { plane, view } = await startShown(
       { host, port, workspaces, adminToken, ...(store && { store }), ...(events && { events }) },
@@ -69,6 +82,8 @@ export const serve: Command = {
       terminal.stderr.write(`${where}\n`);
       if (!isLoopback(host)) terminal.stderr.write("There is no TLS here: put a proxy in front of it.\n");
       await untilAborted(terminal.signal);
+      plane.drain();
+      if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs));
       return 0;
     } finally {
       await unwatch?.();
