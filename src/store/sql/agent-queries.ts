@@ -56,11 +56,13 @@ export async function agentByToken(db: Queries, token: string): Promise<AgentRec
   return row && agentColumns.toRecord(row);
 }
 
+/** A workspace by its id. */
 export async function workspaceById(db: Queries, id: string): Promise<WorkspaceRecord | undefined> {
   const row = await db.selectFrom("workspaces").selectAll().where("id", "=", id).executeTakeFirst();
   return row && workspaceColumns.toRecord(row);
 }
 
+/** The builds with the least and the greatest number. S2.8. */
 export async function firstAndLatestBuild(
   db: Queries,
   workspaceId: string,
@@ -89,32 +91,9 @@ export async function firstAndLatestBuild(
   return first === undefined || latest === undefined ? undefined : { first, latest };
 }
 
-/** The latest builds of workspaces, by workspace. */
-export async function latestBuildIds(
-  db: Queries,
-  workspaceIds: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
-  const rows = await db
-    .selectFrom("builds")
-    .select(["workspaceId", "id"])
-    .where("workspaceId", "in", workspaceIds)
-    .where((eb) =>
-      eb.not(
-        eb.exists(
-          eb
-            .selectFrom("builds as later")
-            .select("later.id")
-            .whereRef("later.workspaceId", "=", "builds.workspaceId")
-            .whereRef("later.number", ">", "builds.number"),
-        ),
-      ),
-    )
-    .execute();
-  return new Map(rows.map(({ workspaceId, id }) => [String(workspaceId), String(id)]));
-}
-
 // ---- what it is told ----
 
+/** What an agent gets as its manifest, sorted as the store promises. */
 export async function manifestRecordsOf(db: Queries, agentId: string): Promise<ManifestRecords> {
   const [apps, scripts, metadata, devcontainers] = await Promise.all([
     db.selectFrom("apps").selectAll().where("agentId", "=", agentId).execute(),
@@ -137,6 +116,7 @@ export async function manifestRecordsOf(db: Queries, agentId: string): Promise<M
   };
 }
 
+/** A user's secrets, by name. */
 export async function secretsOf(db: Queries, ownerId: string): Promise<SecretRecord[]> {
   const rows = await db.selectFrom("secrets").selectAll().where("ownerId", "=", ownerId).execute();
   const secrets = rows.map((row): SecretRecord => {
@@ -146,6 +126,7 @@ export async function secretsOf(db: Queries, ownerId: string): Promise<SecretRec
   return byText(secrets, ({ name }) => name);
 }
 
+/** What of its machine an agent is to watch. */
 export async function monitorsOf(db: Queries, agentId: string): Promise<ResourceMonitors> {
   const rows = await db
     .selectFrom("monitors")
@@ -156,6 +137,7 @@ export async function monitorsOf(db: Queries, agentId: string): Promise<Resource
   return monitorsFrom(rows.map((row) => monitorColumns.toRecord(row)));
 }
 
+/** The same from its rows, which are in their places. */
 export function monitorsFrom(monitors: readonly TargetMonitor[]): ResourceMonitors {
   const watched = ({ enabled, thresholdPercent, state, debouncedUntilUs }: TargetMonitor) => {
     return { enabled, thresholdPercent, state, debouncedUntilUs };
@@ -223,6 +205,7 @@ async function updateSomeConnections(
     from ${valuesTable(rows)} as seen where agents.id = seen.column1`.execute(db);
 }
 
+/** Where an agent is in its life. S3.37. */
 export async function updateLifecycle(
   db: Queries,
   agentId: string,
@@ -233,6 +216,7 @@ export async function updateLifecycle(
   await db.updateTable("agents").set(row).where("id", "=", agentId).execute();
 }
 
+/** What an agent said of itself when it started. S3.39. */
 export async function updateStartup(
   db: Queries,
   agentId: string,
@@ -271,6 +255,7 @@ export async function updateMetadata(
   }
 }
 
+/** State and debounce of what is watched. S3.72. */
 export async function updateMonitors(
   db: Queries,
   agentId: string,
@@ -292,6 +277,7 @@ export async function updateMonitors(
     where agent_id = ${agentId} and target = now.column1 and path = now.column2`.execute(db);
 }
 
+/** Workspaces that somebody has used. S3.31. */
 export async function markUsed(db: Queries, workspaceIds: readonly string[], atUs: number): Promise<void> {
   if (workspaceIds.length === 0) return;
   const ids = [...new Set(workspaceIds)];

@@ -5,6 +5,7 @@ import type { Queries } from "./engine.js";
 import { byText } from "./rows.js";
 import { agentColumns, appColumns, appStatusColumns } from "./tables.js";
 
+/** An agent's apps, by slug. */
 export async function appsOf(db: Queries, agentId: string): Promise<AppRecord[]> {
   const rows = await db.selectFrom("apps").selectAll().where("agentId", "=", agentId).execute();
   return byText(
@@ -13,10 +14,12 @@ export async function appsOf(db: Queries, agentId: string): Promise<AppRecord[]>
   );
 }
 
+/** What an app's health check says. */
 export async function updateAppHealth(db: Queries, appId: string, health: AppHealth): Promise<void> {
   await db.updateTable("apps").set({ health }).where("id", "=", appId).execute();
 }
 
+/** What an app said of itself; of an agent that is gone, nothing is kept. */
 export async function insertAppStatus(database: Database, status: AppStatusRecord): Promise<void> {
   const row = appStatusColumns.toRow(status);
   await database.run("store an app's status", (db) =>
@@ -24,6 +27,7 @@ export async function insertAppStatus(database: Database, status: AppStatusRecor
   );
 }
 
+/** Statuses, the newest first. */
 export async function appStatusesOf(
   db: Queries,
   of: { workspaceId: string } | { agentId: string } | { appId: string },
@@ -42,6 +46,7 @@ export async function appStatusesOf(
 
 // ---- sub-agents ----
 
+/** An agent that an agent made. @throws StoreConflict when the build has the name. S3.94. */
 export async function insertSubAgent(database: Database, agent: AgentRecord): Promise<void> {
   const { name, parentId } = agent;
   const row = { ...agentColumns.toRow(agent), position: 0 };
@@ -61,6 +66,7 @@ export async function insertSubAgent(database: Database, agent: AgentRecord): Pr
   });
 }
 
+/** What a later declaration of a sub-agent changes. S3.93. */
 export async function updateSubAgent(
   db: Queries,
   id: string,
@@ -71,6 +77,7 @@ export async function updateSubAgent(
   await db.updateTable("agents").set(change).where("id", "=", id).execute();
 }
 
+/** An app of an agent. @throws StoreConflict when the slug is taken. */
 export async function insertApp(database: Database, app: AppRecord): Promise<void> {
   const row = appColumns.toRow(app);
   await database.run("store an app", (db) =>

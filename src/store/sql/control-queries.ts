@@ -19,6 +19,7 @@ interface Change {
 
 const sameToken = (name: string) => `two agents have the same token: ${name} is the second`;
 
+/** Declares workspaces. @throws StoreConflict when something is there twice; nothing is changed then. */
 export async function define(
   database: Database,
   definitions: readonly WorkspaceDefinition[],
@@ -94,6 +95,7 @@ async function checkTokens(db: Queries, changes: readonly Change[]): Promise<voi
   }
 }
 
+/** Records a build, and what follows from it. @throws StoreConflict when there is no such workspace. S9.1. */
 export async function newBuild(
   database: Database,
   workspaceId: string,
@@ -114,6 +116,7 @@ export async function newBuild(
   );
 }
 
+/** Gives a prebuilt workspace to its owner. @throws StoreConflict when it cannot be had. S3.4. */
 export async function claim(
   database: Database,
   workspaceId: string,
@@ -174,6 +177,7 @@ async function addBuild(
   return build;
 }
 
+/** A workspace goes with all that belongs to it. */
 export async function deleteWorkspace(database: Database, id: string): Promise<void> {
   await database.transaction(
     "delete a workspace",
@@ -193,6 +197,7 @@ export async function deleteWorkspace(database: Database, id: string): Promise<v
   );
 }
 
+/** Sets or removes a secret. @throws StoreConflict when the owner has no workspace. */
 export async function setSecret(
   database: Database,
   owner: string,
@@ -222,6 +227,7 @@ export async function setSecret(
   );
 }
 
+/** All workspaces, by owner and name. */
 export async function allWorkspaces(db: Queries): Promise<WorkspaceRecord[]> {
   const rows = await db.selectFrom("workspaces").selectAll().execute();
   const workspaces = rows.map((row) => workspaceColumns.toRecord(row));

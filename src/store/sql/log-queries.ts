@@ -8,6 +8,7 @@ import { byText, pieces } from "./rows.js";
 import type { AgentTiming } from "./tables.js";
 import { logColumns, logSourceColumns, timingColumns } from "./tables.js";
 
+/** The first registration of a source stays. */
 export async function insertLogSource(database: Database, source: LogSourceRecord): Promise<void> {
   await database.run("store a log source", (db) =>
     database.ifThere(() =>
@@ -20,6 +21,7 @@ export async function insertLogSource(database: Database, source: LogSourceRecor
   );
 }
 
+/** Where lines come from, oldest first. */
 export async function logSourcesOf(db: Queries, agentId: string): Promise<LogSourceRecord[]> {
   const rows = await db.selectFrom("logSources").selectAll().where("agentId", "=", agentId).execute();
   const sources = rows.map((row) => logSourceColumns.toRecord(row));
@@ -74,6 +76,7 @@ async function nextLogId(db: Queries): Promise<number> {
   return Number(id ?? 0) + 1;
 }
 
+/** Lines with a higher id than `after`, oldest first. */
 export async function logsOf(
   db: Queries,
   agentId: string,
@@ -91,6 +94,7 @@ export async function logsOf(
   return rows.map((row) => logColumns.toRecord(row));
 }
 
+/** A run of a script. @throws StoreConflict when the script is not known, or the run is there. S3.86. */
 export async function insertScriptTiming(database: Database, timing: ScriptTimingRecord): Promise<void> {
   const unknown = () => new StoreConflict(`there is no script ${timing.scriptId}`);
   await database.run("store the run of a script", async (db) => {

@@ -99,6 +99,7 @@ export async function reportsOf(db: Queries, agentId: string, limit: number): Pr
   };
 }
 
+/** A session that is there already stays as it is. S3.105. */
 export async function insertBoundarySession(
   database: Database,
   session: BoundarySessionRecord,
@@ -155,6 +156,7 @@ export async function insertConnectionReports(
   }
 }
 
+/** Connections, the newest first. */
 export async function connectionLogOf(
   db: Queries,
   filter: ConnectionLogFilter,
@@ -207,6 +209,7 @@ export async function replaceContext(
   return written !== undefined;
 }
 
+/** The latest context of an agent. */
 export async function contextOf(db: Queries, agentId: string): Promise<ContextSnapshotRecord | undefined> {
   const row = await db.selectFrom("contexts").selectAll().where("agentId", "=", agentId).executeTakeFirst();
   return row && contextColumns.toRecord(row);

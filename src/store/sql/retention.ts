@@ -11,6 +11,7 @@ export interface Retention {
   intervalMs: number;
 }
 
+/** What is kept unless somebody says otherwise. */
 export const usualRetention: Retention = {
   keptEntries: 1000,
   keptConnections: 10_000,

@@ -110,18 +110,6 @@ export class SqlStore implements ControlPlaneStore {
     return this.#database.run("read builds", (db) => ofAgents.firstAndLatestBuild(db, workspaceId));
   }
 
-  async latestBuildIds(workspaceIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    if (workspaceIds.length === 0) return new Map();
-    return await this.#database.run("read builds", (db) => ofAgents.latestBuildIds(db, workspaceIds));
-  }
-
-  async buildAgents(buildId: string): Promise<readonly AgentRecord[]> {
-    const agents = await this.#database.run("read agents", (db) =>
-      ofAgents.agentsWith(db, "buildId", buildId),
-    );
-    return agents.filter(({ parentId }) => parentId === undefined);
-  }
-
   // ---- what it is told ----
 
   manifestRecords(agentId: string): Promise<ManifestRecords> {

@@ -81,6 +81,7 @@ export interface Tables {
   contexts: Row<ContextSnapshotRecord>;
 }
 
+/** How a row of the kind `workspace` is kept. */
 export const workspaceColumns = new RecordColumns<WorkspaceRecord>({
   id: text,
   name: text,
@@ -94,6 +95,7 @@ export const workspaceColumns = new RecordColumns<WorkspaceRecord>({
   createdAtUs: integer,
 });
 
+/** How a row of the kind `build` is kept. */
 export const buildColumns = new RecordColumns<BuildRecord>({
   id: text,
   workspaceId: text,
@@ -139,6 +141,7 @@ const flatAgentColumns = new RecordColumns<FlatAgent>({
   logsOverflowed: flag,
 });
 
+/** How a row of the kind `agent` is kept. */
 export const agentColumns = {
   names: flatAgentColumns.names,
   toRow({ connection, ...agent }: AgentRecord): Row<FlatAgent> {
@@ -152,6 +155,7 @@ export const agentColumns = {
   },
 };
 
+/** How a row of the kind `app` is kept. */
 export const appColumns = new RecordColumns<AppRecord>({
   id: text,
   agentId: text,
@@ -172,6 +176,7 @@ export const appColumns = new RecordColumns<AppRecord>({
   healthcheck: optional(json<NonNullable<AppRecord["healthcheck"]>>()),
 });
 
+/** How a row of the kind `script` is kept. */
 export const scriptColumns = new RecordColumns<ScriptRecord>({
   id: text,
   agentId: text,
@@ -186,6 +191,7 @@ export const scriptColumns = new RecordColumns<ScriptRecord>({
   timeoutSeconds: real,
 });
 
+/** How a row of the kind `metadata` is kept. */
 export const metadataColumns = new RecordColumns<MetadataRecord>({
   agentId: text,
   key: text,
@@ -199,6 +205,7 @@ export const metadataColumns = new RecordColumns<MetadataRecord>({
   collectedAtUs: optional(integer),
 });
 
+/** How a row of the kind `devcontainer` is kept. */
 export const devcontainerColumns = new RecordColumns<DevcontainerRecord>({
   id: text,
   agentId: text,
@@ -208,6 +215,7 @@ export const devcontainerColumns = new RecordColumns<DevcontainerRecord>({
   subagentId: optional(text),
 });
 
+/** How a row of the kind `logSource` is kept. */
 export const logSourceColumns = new RecordColumns<LogSourceRecord>({
   agentId: text,
   id: text,
@@ -216,6 +224,7 @@ export const logSourceColumns = new RecordColumns<LogSourceRecord>({
   createdAtUs: integer,
 });
 
+/** How a row of the kind `monitor` is kept. */
 export const monitorColumns = new RecordColumns<TargetMonitor>({
   agentId: text,
   target: word(),
@@ -226,6 +235,7 @@ export const monitorColumns = new RecordColumns<TargetMonitor>({
   debouncedUntilUs: optional(integer),
 });
 
+/** How a row of the kind `secret` is kept. */
 export const secretColumns = new RecordColumns<OwnedSecret>({
   ownerId: text,
   name: text,
@@ -234,6 +244,7 @@ export const secretColumns = new RecordColumns<OwnedSecret>({
   value: bytes,
 });
 
+/** How a row of the kind `log` is kept. */
 export const logColumns = new RecordColumns<LogRecord>({
   id: integer,
   agentId: text,
@@ -243,6 +254,7 @@ export const logColumns = new RecordColumns<LogRecord>({
   logSourceId: text,
 });
 
+/** How a row of the kind `appStatus` is kept. */
 export const appStatusColumns = new RecordColumns<AppStatusRecord>({
   id: text,
   workspaceId: text,
@@ -254,6 +266,7 @@ export const appStatusColumns = new RecordColumns<AppStatusRecord>({
   createdAtUs: integer,
 });
 
+/** How a row of the kind `timing` is kept. */
 export const timingColumns = new RecordColumns<AgentTiming>({
   agentId: text,
   scriptId: text,
@@ -264,6 +277,7 @@ export const timingColumns = new RecordColumns<AgentTiming>({
   status: word(),
 });
 
+/** How a row of the kind `stats` is kept. */
 export const statsColumns = new RecordColumns<StatsRecord>({
   agentId: text,
   createdAtUs: integer,
@@ -279,6 +293,7 @@ export const statsColumns = new RecordColumns<StatsRecord>({
   sessionsSsh: bigInteger,
 });
 
+/** How a row of the kind `sample` is kept. */
 export const sampleColumns = new RecordColumns<AgentSample>({
   agentId: text,
   collectedAtUs: integer,
@@ -286,6 +301,7 @@ export const sampleColumns = new RecordColumns<AgentSample>({
   volumes: sampleVolumes,
 });
 
+/** How a row of the kind `boundarySession` is kept. */
 export const boundarySessionColumns = new RecordColumns<BoundarySessionRecord>({
   id: text,
   agentId: text,
@@ -294,6 +310,7 @@ export const boundarySessionColumns = new RecordColumns<BoundarySessionRecord>({
   startedAtUs: integer,
 });
 
+/** How a row of the kind `boundaryLog` is kept. */
 export const boundaryLogColumns = new RecordColumns<BoundaryLogRecord>({
   id: text,
   agentId: text,
@@ -308,6 +325,7 @@ export const boundaryLogColumns = new RecordColumns<BoundaryLogRecord>({
   matchedRule: optional(text),
 });
 
+/** How a row of the kind `telemetry` is kept. */
 export const telemetryColumns = new RecordColumns<TelemetryRecord>({
   id: text,
   agentId: text,
@@ -315,6 +333,7 @@ export const telemetryColumns = new RecordColumns<TelemetryRecord>({
   event: json(),
 });
 
+/** How a row of the kind `connection` is kept. */
 export const connectionColumns = new RecordColumns<ConnectionLogRecord>({
   id: text,
   connectionId: text,
@@ -329,6 +348,7 @@ export const connectionColumns = new RecordColumns<ConnectionLogRecord>({
   reason: optional(text),
 });
 
+/** How a row of the kind `context` is kept. */
 export const contextColumns = new RecordColumns<ContextSnapshotRecord>({
   agentId: text,
   version: bigInteger,

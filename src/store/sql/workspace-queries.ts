@@ -131,6 +131,7 @@ export async function releaseTokens(
   }
 }
 
+/** Adds a build, which is the latest then. */
 export async function insertBuild(db: Queries, build: BuildRecord): Promise<void> {
   await db.insertInto("builds").values(buildColumns.toRow(build)).execute();
 }
