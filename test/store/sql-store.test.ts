@@ -119,6 +119,17 @@ describe("an embedded store", () => {
     expect(await store.workspaces()).toEqual([]);
   });
 
+  it("refuses a value that the database cannot keep, and goes on", async () => {
+    const store = await opened(temporaryFolder());
+    const [defined] = await store.define([lab]);
+    const id = defined?.id ?? "";
+    for (const atUs of [true, 2n ** 64n, () => 1]) {
+      const wrong = { id: "x", agentId: id, receivedAtUs: atUs as unknown as number, event: 1 };
+      await expect(store.insertTelemetry([wrong])).rejects.toThrow("the database could not store reports");
+    }
+    expect((await store.reports(id, 9)).telemetry).toEqual([]);
+  });
+
   it("undoes a transaction that fails in the middle, and goes on", async () => {
     const folder = temporaryFolder();
     const store = await opened(folder);

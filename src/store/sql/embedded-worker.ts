@@ -51,15 +51,38 @@ export function databaseThread(): void {
     answer({ id, failure: { message: String(message), code: String(code) } });
   };
 
+  /** SQLite does not wait for another process that does the same with a new file. */
+  const useWal = (opened: LibsqlDatabase) => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return opened.exec("pragma journal_mode = wal");
+      } catch (error) {
+        const isBusy = String((error as { code?: unknown }).code).startsWith("SQLITE_BUSY");
+        if (!isBusy || tries === 100) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+      }
+    }
+  };
+
   const open = () => {
     const Libsql = createRequire(libsqlPath)(libsqlPath) as new (path: string) => LibsqlDatabase;
     const opened = new Libsql(file);
     opened.exec("pragma busy_timeout = 10000");
-    opened.exec("pragma journal_mode = wal");
+    useWal(opened);
     // each commit is on the disk before it is answered, so that it survives the loss of power
     opened.exec("pragma synchronous = full");
     opened.exec("pragma foreign_keys = on");
     return opened;
+  };
+
+  // libsql ends the whole process over a value that it does not know
+  const toParameter = (value: unknown): Parameter => {
+    if (value === null || value === undefined) return null;
+    if (typeof value === "string") return value;
+    if (typeof value === "number") return Number.isSafeInteger(value) ? BigInt(value) : value;
+    if (typeof value === "bigint" && BigInt.asIntN(64, value) === value) return value;
+    if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length);
+    throw new TypeError(`a database does not keep a ${typeof value} such as this`);
   };
 
   const run = (database: LibsqlDatabase, statements: Map<string, Statement>, request: StatementRequest) => {
@@ -71,10 +94,7 @@ export function databaseThread(): void {
       if (statements.size >= maxStatements) statements.clear();
       statements.set(sql, statement);
     }
-    const bound = parameters.map((value): Parameter => {
-      if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
-      return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.length) : value;
-    });
+    const bound = parameters.map(toParameter);
     if (statement.reader) return answer({ id, rows: statement.all(bound), changes: 0 });
     answer({ id, rows: [], changes: Number(statement.run(bound).changes) });
   };
