@@ -4,11 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { ControlPlaneStore } from "../../src/store/index.js";
+import { embeddedEngine } from "../../src/store/sql/embedded-engine.js";
 import {
   type EmbeddedStoreOptions,
   openEmbeddedStore,
   openPostgresStore,
 } from "../../src/store/sql/index.js";
+import { SqlStore } from "../../src/store/sql/sql-store.js";
 
 function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "agentwire-store-"));
@@ -60,6 +62,27 @@ describe("an embedded store", () => {
     const before = await all(store);
     await store.close();
     expect(await all(await opened(folder))).toEqual(before);
+  });
+
+  it("tells the latest builds of many workspaces, and the agents of a build itself (S2.8, S3.38)", async () => {
+    const store = await SqlStore.open(await embeddedEngine(temporaryFolder()));
+    onTestFinished(() => store.close());
+    await store.define([lab, { ...lab, name: "other" }]);
+    const [one, other] = (await store.workspaces()).map(({ id }) => id);
+    const build = await store.newBuild(one ?? "", { transition: "start" });
+    const first = (await store.builds(other ?? ""))?.latest.id;
+    expect(await store.latestBuildIds([one ?? "", other ?? "", "none", one ?? ""])).toEqual(
+      new Map([
+        [one, build.id],
+        [other, first],
+      ]),
+    );
+    expect(await store.latestBuildIds([])).toEqual(new Map());
+    const [agent] = await store.buildAgents(build.id);
+    if (agent === undefined) throw new Error("the agent is not there");
+    const sub = { ...agent, id: "sub", parentId: agent.id, authToken: "sub", name: "sub" };
+    await store.insertSubAgent(sub);
+    expect(await store.buildAgents(build.id)).toEqual([agent]);
   });
 
   it("is for its user alone", async () => {

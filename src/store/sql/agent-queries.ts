@@ -11,7 +11,7 @@ import type { ConnectionUpdate, ManifestRecords, MetadataUpdate } from "../store
 import { text } from "./columns.js";
 import type { Database } from "./database.js";
 import type { Queries } from "./engine.js";
-import { byText, lastOfEach, valuesTable } from "./rows.js";
+import { byText, lastOfEach, pieces, valuesTable } from "./rows.js";
 import {
   agentColumns,
   appColumns,
@@ -89,6 +89,30 @@ export async function firstAndLatestBuild(
     .execute();
   const [first, latest = first] = rows.map((row) => buildColumns.toRecord(row));
   return first === undefined || latest === undefined ? undefined : { first, latest };
+}
+
+/** The ids of the latest builds of workspaces, by workspace. S2.8. */
+export async function latestBuildIdsOf(
+  db: Queries,
+  workspaceIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const ids = new Map<string, string>();
+  for (const part of pieces([...new Set(workspaceIds)].map((id) => ({ id })))) {
+    const wanted = part.map(({ id }) => id);
+    const rows = await db
+      .selectFrom("builds")
+      .select(["workspaceId", "id"])
+      .where("workspaceId", "in", wanted)
+      .where("number", "=", (eb) =>
+        eb
+          .selectFrom("builds as other")
+          .whereRef("other.workspaceId", "=", "builds.workspaceId")
+          .select((of) => of.fn.max("other.number").as("number")),
+      )
+      .execute();
+    for (const { workspaceId, id } of rows) ids.set(String(workspaceId), String(id));
+  }
+  return ids;
 }
 
 // ---- what it is told ----

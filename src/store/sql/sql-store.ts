@@ -110,6 +110,19 @@ export class SqlStore implements ControlPlaneStore {
     return this.#database.run("read builds", (db) => ofAgents.firstAndLatestBuild(db, workspaceId));
   }
 
+  /** The ids of the latest builds of workspaces, by workspace; one that is not there is not in it. S2.8. */
+  latestBuildIds(workspaceIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.#database.run("read builds", (db) => ofAgents.latestBuildIdsOf(db, workspaceIds));
+  }
+
+  /** The agents of a build itself, not those that agents made. S3.38. */
+  async buildAgents(buildId: string): Promise<readonly AgentRecord[]> {
+    const agents = await this.#database.run("read agents", (db) =>
+      ofAgents.agentsWith(db, "buildId", buildId),
+    );
+    return agents.filter(({ parentId }) => parentId === undefined);
+  }
+
   // ---- what it is told ----
 
   manifestRecords(agentId: string): Promise<ManifestRecords> {

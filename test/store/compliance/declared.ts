@@ -278,6 +278,42 @@ export function declaredThings({ name, emptyStore, definedStore }: Subject): voi
       expect(await store.builds(workspaceId)).toMatchObject({ first: { number: 1 }, latest: build });
     });
 
+    it("a start after a stop has the agents again; after a delete there are none", async () => {
+      const { store, workspaceId } = await definedStore();
+      await store.newBuild(workspaceId, { transition: "stop" });
+      expect((await store.agents(workspaceId)).map(({ name: of }) => of)).toEqual(["main"]);
+      expect(await store.agentByToken(token)).toBeUndefined();
+      const { id: buildId } = await store.newBuild(workspaceId, { transition: "start" });
+      const agent = await store.agentByToken(token);
+      expect(agent).toMatchObject({ name: "main", buildId });
+      expect((await store.manifestRecords(agent?.id ?? "")).apps).toHaveLength(2);
+      await store.newBuild(workspaceId, { transition: "delete" });
+      expect(await store.agents(workspaceId)).toEqual([]);
+      expect(await store.agentByToken(token)).toBeUndefined();
+    });
+
+    it("the latest builds of workspaces, and the agents of a build (S2.8, S3.38)", async () => {
+      const { store, agent, workspaceId } = await definedStore();
+      const [other] = await store.define([
+        { owner: "bob", name: "mine", agents: [{ name: "one" }, { name: "two" }] },
+      ]);
+      const otherId = (await store.agent(other?.id ?? ""))?.workspaceId ?? "";
+      await store.insertSubAgent(subAgentOf(agent, "sub"));
+      const latest = await store.newBuild(otherId, {
+        transition: "start",
+        job: { status: "running", error: "" },
+      });
+      expect(await store.latestBuildIds([workspaceId, otherId, nobody])).toEqual(
+        new Map([
+          [workspaceId, agent.buildId],
+          [otherId, latest.id],
+        ]),
+      );
+      expect(await store.latestBuildIds([])).toEqual(new Map());
+      expect((await store.buildAgents(agent.buildId)).map(({ name: of }) => of)).toEqual(["main"]);
+      expect(await store.buildAgents(latest.id)).toEqual([]);
+    });
+
     it("a job that has not succeeded leaves the agents, a stop that has takes them", async () => {
       const { store, id, workspaceId } = await definedStore();
       for (const status of ["pending", "running", "failed", "canceled"] as const) {
@@ -288,7 +324,8 @@ export function declaredThings({ name, emptyStore, definedStore }: Subject): voi
       expect(first?.number).toBe(1);
       expect(latest).toMatchObject({ number: 5, job: { status: "canceled", error: "why" } });
       await store.newBuild(workspaceId, { transition: "stop", initiatorId: nobody });
-      expect(await store.agents(workspaceId)).toEqual([]);
+      expect(await store.agent(id)).toBeUndefined();
+      expect(await store.agentByToken(token)).toBeUndefined();
       expect((await store.builds(workspaceId))?.latest.initiatorId).toBe(nobody);
       await expect(store.newBuild(nobody, { transition: "stop" })).rejects.toThrow(
         `there is no workspace ${nobody}`,
