@@ -60,10 +60,7 @@ export class MemoryStore implements ControlPlaneStore {
 
   async agentByToken(token: string): Promise<AgentRecord | undefined> {
     const agent = await this.agent(this.#agentIdByToken.get(token) ?? "");
-    if (agent === undefined) return undefined;
-    const { builds = [] } = this.#workspaces.get(agent.workspaceId) ?? {};
-    const build = builds.find(({ id }) => id === agent.buildId);
-    return build?.transition === "start" ? agent : undefined;
+    return agent !== undefined && this.#mayConnect(agent) ? agent : undefined;
   }
 
   async agent(id: string): Promise<AgentRecord | undefined> {
@@ -71,7 +68,9 @@ export class MemoryStore implements ControlPlaneStore {
   }
 
   async agentsByInstanceId(instanceId: string): Promise<readonly AgentRecord[]> {
-    return this.#agentsWhere((agent) => agent.instanceId === instanceId && agent.parentId === undefined);
+    return this.#agentsWhere(
+      (agent) => agent.instanceId === instanceId && agent.parentId === undefined && this.#mayConnect(agent),
+    );
   }
 
   async workspace(id: string): Promise<WorkspaceRecord | undefined> {
@@ -442,6 +441,12 @@ export class MemoryStore implements ControlPlaneStore {
 
   #agentsWhere(matches: (agent: AgentRecord) => boolean): AgentRecord[] {
     return [...this.#agents.values()].map(({ agent }) => agent).filter(matches);
+  }
+
+  /** Agents of a workspace that is stopped may not. */
+  #mayConnect({ workspaceId, buildId }: AgentRecord): boolean {
+    const { builds = [] } = this.#workspaces.get(workspaceId) ?? {};
+    return builds.find(({ id }) => id === buildId)?.transition === "start";
   }
 
   #existing(workspaceId: string): MemoryWorkspace {

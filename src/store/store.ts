@@ -107,7 +107,7 @@ export interface AgentStore {
   agentByToken(token: string): Promise<AgentRecord | undefined>;
   /** An agent by its id. */
   agent(id: string): Promise<AgentRecord | undefined>;
-  /** The agents of workspaces themselves, not those that agents made, with what the cloud calls their machine. S5.41. */
+  /** The agents of workspaces themselves, not those that agents made, with what the cloud calls their machine; none while their workspace is stopped. S5.41. */
   agentsByInstanceId(instanceId: string): Promise<readonly AgentRecord[]>;
   /** A workspace by its id. */
   workspace(id: string): Promise<WorkspaceRecord | undefined>;

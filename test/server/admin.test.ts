@@ -244,7 +244,7 @@ describe("the admin API", () => {
       for await (const { kind } of admin.watchEvents({}, { signal: abort.signal })) kinds.push(kind);
     })();
     await eventually(async () => {
-      plane.events.publish({ topic: "workspace", kind: "state_change", ownerId: "o", workspaceId });
+      plane.events.publish({ topic: "workspace", kind: "state_change", ownerId: workspaceId, workspaceId });
       return kinds.length > 0;
     }, "the watch has begun");
     kinds.length = 0;

@@ -139,15 +139,17 @@ describe("S3.63 the batch of metadata", () => {
   }
 
   it("stores the last value of each key after five seconds, and tells of the agents once", async () => {
+    const a = "aaaaaaaa-0000-4000-8000-000000000000";
+    const b = "bbbbbbbb-0000-4000-8000-000000000000";
     const stored: MetadataUpdate[][] = [];
     const { made, published } = metadata(async (updates) => void stored.push([...updates]));
-    made.add([update("a", "x", "1", 1), update("a", "y", "1"), update("b", "x", "1")]);
-    made.add([update("a", "x", "2", 2), update("a", "y", "same", 1), update("b", "x", "older", 0)]);
+    made.add([update(a, "x", "1", 1), update(a, "y", "1"), update(b, "x", "1")]);
+    made.add([update(a, "x", "2", 2), update(a, "y", "same", 1), update(b, "x", "older", 0)]);
     await vi.advanceTimersByTimeAsync(4_999);
     expect(stored).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(stored).toEqual([[update("a", "x", "2", 2), update("a", "y", "same", 1), update("b", "x", "1")]]);
-    expect(published).toEqual([{ topic: "metadata", agentIds: ["a", "b"] }]);
+    expect(stored).toEqual([[update(a, "x", "2", 2), update(a, "y", "same", 1), update(b, "x", "1")]]);
+    expect(published).toEqual([{ topic: "metadata", agentIds: [a, b] }]);
   });
 
   it("stores 500 keys at once, holds 2,500, and warns of more every ten seconds at most", async () => {

@@ -30,7 +30,7 @@ import {
 /** The agents that a column has a value for; those of workspaces themselves by their place, all others by their age. */
 export async function agentsWith(
   db: Queries,
-  column: "id" | "workspaceId" | "buildId" | "instanceId" | "parentId",
+  column: "id" | "workspaceId" | "buildId" | "parentId",
   value: string,
 ): Promise<AgentRecord[]> {
   const rows = await db
@@ -44,16 +44,23 @@ export async function agentsWith(
   return rows.map(agentColumns.toRecord);
 }
 
-/** Agents of a workspace that is stopped may not connect. */
-export async function agentByToken(db: Queries, token: string): Promise<AgentRecord | undefined> {
-  const row = await db
+/** The agents that may connect and that a column has a value for: not those of a workspace that is stopped. */
+export async function connectableAgents(
+  db: Queries,
+  column: "authToken" | "instanceId",
+  value: string,
+): Promise<AgentRecord[]> {
+  const rows = await db
     .selectFrom("agents")
     .selectAll("agents")
     .innerJoin("builds", "builds.id", "agents.buildId")
-    .where("agents.authToken", "=", token)
+    .where(`agents.${column}`, "=", value)
     .where("builds.transition", "=", "start")
-    .executeTakeFirst();
-  return row && agentColumns.toRecord(row);
+    .orderBy("agents.createdAtUs")
+    .orderBy("agents.position")
+    .orderBy("agents.id")
+    .execute();
+  return rows.map(agentColumns.toRecord);
 }
 
 /** A workspace by its id. */

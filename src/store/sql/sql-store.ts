@@ -87,7 +87,10 @@ export class SqlStore implements ControlPlaneStore {
   // ---- who is it ----
 
   async agentByToken(token: string): Promise<AgentRecord | undefined> {
-    return await this.#database.run("read an agent", (db) => ofAgents.agentByToken(db, token));
+    const [agent] = await this.#database.run("read an agent", (db) =>
+      ofAgents.connectableAgents(db, "authToken", token),
+    );
+    return agent;
   }
 
   async agent(id: string): Promise<AgentRecord | undefined> {
@@ -97,7 +100,7 @@ export class SqlStore implements ControlPlaneStore {
 
   async agentsByInstanceId(instanceId: string): Promise<readonly AgentRecord[]> {
     const agents = await this.#database.run("read agents", (db) =>
-      ofAgents.agentsWith(db, "instanceId", instanceId),
+      ofAgents.connectableAgents(db, "instanceId", instanceId),
     );
     return agents.filter(({ parentId }) => parentId === undefined);
   }
