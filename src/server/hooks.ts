@@ -38,9 +38,13 @@ export type LogFields = Readonly<Record<string, string | number | boolean>>;
 
 /** Where log lines go. */
 export interface Logger {
+  /** For whoever looks for something. */
   debug(message: string, fields?: LogFields): void;
+  /** Boundary decisions, among others. */
   info(message: string, fields?: LogFields): void;
+  /** Something is not as it should be, and gets along. */
   warn(message: string, fields?: LogFields): void;
+  /** Something was lost. */
   error(message: string, fields?: LogFields): void;
 }
 

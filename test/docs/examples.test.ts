@@ -54,6 +54,7 @@ function mistakesIn(all: readonly Example[]): string[] {
     paths: {
       "agentwire/client": [`${root}src/client/index-node.ts`],
       "agentwire/server": [`${root}src/server/index.ts`],
+      "agentwire/store/sql": [`${root}src/store/sql/index.ts`],
       "agentwire/gen/agent": [`${root}src/gen/coder/agent/v2/agent_pb.ts`],
     },
     // what is left over in an example is there to be seen

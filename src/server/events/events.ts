@@ -50,6 +50,7 @@ export type EventTopic =
 
 /** Who is told. What it throws is not heard. */
 export interface EventSubscriber {
+  /** Something has changed. */
   onEvent(event: ServerEvent): void;
   /** Events have been lost: read again what they may have been about. S6.4. */
   onDropped?(): void;
