@@ -1,7 +1,7 @@
 // Everything that must hold before a change is taken. Ends with one line, `N passed, N failed[, N skipped]`: each test
 // counts, and each further step counts as one. Exits with 1 unless all passed; tests against Go must not be skipped.
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +12,7 @@ const report = join(folder, "tests.json");
 
 const sum = { passed: 0, failed: 0, skipped: 0 };
 
+installPostgres();
 const testsPassed = await run("tests", "npm ci && npm test", { AGENTWIRE_TEST_REPORT: report });
 countTests(testsPassed);
 await step("first run", "npm ci && npm start -- --once");
@@ -25,6 +26,22 @@ rmSync(folder, { recursive: true, force: true });
 const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";
 console.log(`${sum.passed} passed, ${sum.failed} failed${skipped}`);
 process.exitCode = sum.failed > 0 ? 1 : 0;
+
+/** Tests of the store need a PostgreSQL server; on Debian it is a package. Where it cannot be had they are skipped. */
+function installPostgres() {
+  const folder = "/usr/lib/postgresql";
+  const isThere =
+    existsSync(folder) &&
+    readdirSync(folder).some((version) => existsSync(`${folder}/${version}/bin/initdb`));
+  if (isThere || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  for (const args of [
+    ["update", "-q"],
+    ["install", "-q", "-y", "--no-install-recommends", "postgresql"],
+  ]) {
+    spawnSync("apt-get", args, { stdio: ["ignore", "ignore", "inherit"], env });
+  }
+}
 
 /**
  * @param {string} name

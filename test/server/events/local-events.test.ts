@@ -1,7 +1,8 @@
 import { LocalEvents } from "../../../src/server/events/index.js";
-import { eventsCompliance } from "./compliance.js";
+import { eventsCompliance, type MakePair } from "./compliance.js";
 
-eventsCompliance("events within a process", async (onProblem) => {
+const oneForBoth: MakePair = async (onProblem) => {
   const events = new LocalEvents({ onProblem });
   return { a: events, b: events };
-});
+};
+eventsCompliance("events within a process", oneForBoth, false);
