@@ -1,4 +1,4 @@
-import type { LogsInserted, NewLog } from "../../store/index.js";
+import type { AgentStore, LogsInserted, NewLog } from "../../store/index.js";
 import type { HandlerDeps } from "./deps.js";
 import { doing } from "./failure.js";
 
@@ -16,15 +16,24 @@ export interface LogOwner {
   workspaceId: string;
 }
 
+/** Agents whose external source this process has stored: it is always the same, and is asked for with each batch. */
+const storedFor = new WeakMap<AgentStore, Set<string>>();
+const maxRemembered = 100_000;
+
 /** Makes the external source for an agent, where it is not there yet. @returns its id. S3.77. */
 export async function insertExternalSource(
-  deps: HandlerDeps,
+  { store }: HandlerDeps,
   agentId: string,
   createdAtUs: number,
 ): Promise<string> {
+  const stored = storedFor.get(store) ?? new Set<string>();
+  storedFor.set(store, stored);
+  if (stored.has(agentId)) return externalLogSource.id;
   await doing("insert external workspace agent log source", () =>
-    deps.store.insertLogSource({ agentId, createdAtUs, ...externalLogSource }),
+    store.insertLogSource({ agentId, createdAtUs, ...externalLogSource }),
   );
+  if (stored.size >= maxRemembered) stored.clear();
+  stored.add(agentId);
   return externalLogSource.id;
 }
 
