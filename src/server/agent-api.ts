@@ -25,6 +25,7 @@ import {
   monitorConnection,
   resolveMonitorOptions,
 } from "./connection-monitor.js";
+import type { DialRequest } from "./dial-request.js";
 import { type Events, LocalEvents } from "./events/index.js";
 import type { HandlerDeps, ManifestSettings } from "./handlers/deps.js";
 import { agentRoutes } from "./handlers/index.js";
@@ -41,7 +42,7 @@ import type { HttpOptions } from "./http/options.js";
 import { RateLimit } from "./http/rate-limit.js";
 import { HttpRouter } from "./http/router.js";
 import { httpRoutes } from "./http/table.js";
-import { createRpcEndpoint, type DialRequest, type RpcEndpoint, type RpcSession } from "./rpc-endpoint.js";
+import { createRpcEndpoint, type RpcEndpoint, type RpcSession } from "./rpc-endpoint.js";
 
 /** How an agent API is made. */
 export interface AgentApiOptions extends HttpOptions {

@@ -4,7 +4,7 @@ import type { Routes } from "../rpc/index.js";
 import { formatVersion, newestVersion } from "../version/index.js";
 import { type AgentIdentity, agentSession, agentSessionKey } from "./agent-session.js";
 import { ApiError } from "./api-error.js";
-import type { DialRequest } from "./rpc-endpoint.js";
+import type { DialRequest } from "./dial-request.js";
 import { sessionToken } from "./session-token.js";
 
 /** What is needed to serve the RPCs over HTTP. */

@@ -22,6 +22,7 @@ export { authenticateAgent } from "./authenticate.js";
 export type { MonitorOptions } from "./connection-monitor.js";
 export type { ControlPlane, ControlPlaneOptions } from "./control-plane.js";
 export { startControlPlane } from "./control-plane.js";
+export type { DialRequest } from "./dial-request.js";
 export type {
   EngineOptions,
   EventMessage,
@@ -79,7 +80,7 @@ export type {
   GoogleIdentityOptions,
   InstanceIdentityOptions,
 } from "./identity/index.js";
-export type { DialRequest, RpcEndpoint, RpcEndpointOptions, RpcSession } from "./rpc-endpoint.js";
+export type { RpcEndpoint, RpcEndpointOptions, RpcSession } from "./rpc-endpoint.js";
 export { attachRpc, createRpcEndpoint, defaultRpcPath } from "./rpc-endpoint.js";
 export { readWorkspaces, WorkspacesFileError } from "./workspaces-file.js";
 export type { WorkspacesWatchOptions } from "./workspaces-watch.js";

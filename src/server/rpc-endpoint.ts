@@ -25,22 +25,13 @@ import {
   VersionError,
 } from "../version/index.js";
 import { ApiError, asApiError } from "./api-error.js";
+import { type DialRequest, dialRequestOf } from "./dial-request.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
 import { attachHandlers, type NodeServer } from "./http/attach.js";
-import { sessionToken } from "./session-token.js";
 import { upgradeRefusal } from "./upgrade-check.js";
 
 /** Where agents dial. */
 export const defaultRpcPath = "/api/v2/workspaceagents/me/rpc";
-
-/** What is known of a request before its session. */
-export interface DialRequest {
-  /** The token, from the first of the five places that has one; undefined where none has. */
-  token: string | undefined;
-  headers: IncomingMessage["headers"];
-  url: URL;
-  remoteAddress: string | undefined;
-}
 
 /** A session that has begun. */
 export interface RpcSession<Identity> {
@@ -178,15 +169,13 @@ class Endpoint<Identity> implements RpcEndpoint {
    * @throws whatever refuses the request.
    */
   async #accept(request: IncomingMessage): Promise<Accepted<Identity>> {
-    const url = new URL(request.url ?? "/", "http://localhost");
-    const { headers } = request;
-    const { remoteAddress } = request.socket;
-    const token = sessionToken({ headers, query: url.searchParams });
-    const identity = await this.#options.authenticate({ token, headers, url, remoteAddress });
+    const dial = dialRequestOf(request);
+    const identity = await this.#options.authenticate(dial);
     if (request.method !== "GET") throw new MethodNotAllowed();
-    const apiVersion = url.searchParams.get("version") || assumedVersion;
+    const query = dial.url.searchParams;
+    const apiVersion = query.get("version") || assumedVersion;
     checkVersion(apiVersion, this.#options.serverVersion ?? newestVersion);
-    return { identity, apiVersion, role: url.searchParams.get("role") ?? "", remoteAddress };
+    return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress: dial.remoteAddress };
   }
 
   #begin(webSocket: WebSocket, accepted: Accepted<Identity>): void {

@@ -1,3 +1,4 @@
+import { byText } from "./by-text.js";
 import { checkDefinitions } from "./check-definition.js";
 import type { AgentReports, ControlPlaneStore, NewBuild } from "./control-plane-store.js";
 import type { DefinedAgent, WorkspaceDefinition } from "./definition.js";
@@ -102,15 +103,15 @@ export class MemoryStore implements ControlPlaneStore {
       devcontainers = [],
     } = this.#tables.agents.get(agentId)?.rows ?? {};
     return {
-      apps: sorted(apps, ({ slug }) => slug),
-      scripts: sorted(scripts, ({ id }) => id),
-      metadata: sorted(metadata, ({ key }) => key).sort((a, b) => a.displayOrder - b.displayOrder),
+      apps: byText(apps, ({ slug }) => slug),
+      scripts: byText(scripts, ({ id }) => id),
+      metadata: byText(metadata, ({ key }) => key).sort((a, b) => a.displayOrder - b.displayOrder),
       devcontainers,
     };
   }
 
   async secrets(ownerId: string): Promise<readonly SecretRecord[]> {
-    return sorted([...(this.#secrets.get(ownerId)?.values() ?? [])], ({ name }) => name);
+    return byText([...(this.#secrets.get(ownerId)?.values() ?? [])], ({ name }) => name);
   }
 
   async resourceMonitors(agentId: string): Promise<ResourceMonitors> {
@@ -357,7 +358,7 @@ export class MemoryStore implements ControlPlaneStore {
 
   async workspaces(): Promise<readonly WorkspaceRecord[]> {
     const all = [...this.#tables.workspaces.values()].map(({ workspace }) => workspace);
-    return sorted(all, ({ ownerUsername, name }) => `${ownerUsername}\n${name}`);
+    return byText(all, ({ ownerUsername, name }) => `${ownerUsername}\n${name}`);
   }
 
   async agents(workspaceId: string): Promise<readonly AgentRecord[]> {
@@ -430,9 +431,4 @@ export class MemoryStore implements ControlPlaneStore {
     const agent = "agentId" in of ? this.#tables.agents.get(of.agentId) : this.#tables.agentWithApp(of.appId);
     return agent === undefined ? [] : [agent];
   }
-}
-
-function sorted<T>(rows: readonly T[], key: (row: T) => string): T[] {
-  const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  return [...rows].sort((a, b) => compare(key(a), key(b)));
 }

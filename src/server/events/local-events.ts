@@ -7,7 +7,7 @@ import {
   type OnEventProblem,
   type ServerEvent,
 } from "./events.js";
-import { attempt, report } from "./subscribers.js";
+import { attempt, closedError, report } from "./subscribers.js";
 
 /** Events within this process. Subscribers are called at once, so that none is ever lost. */
 export class LocalEvents implements Events {
@@ -35,7 +35,7 @@ export class LocalEvents implements Events {
   }
 
   async subscribe(topic: EventTopic, subscriber: EventSubscriber): Promise<() => void> {
-    if (this.#isClosed) throw new Error("Events are closed: nothing can be subscribed to any more.");
+    if (this.#isClosed) throw closedError();
     checkTopic(topic);
     const subscription = { topic, subscriber };
     this.#subscriptions.add(subscription);

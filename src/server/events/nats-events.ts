@@ -20,7 +20,7 @@ import {
 import type { EventSubscriber, Events, EventTopic, ServerEvent } from "./events.js";
 import { natsServersOf } from "./nats-url.js";
 import { BatchRefused, PublicationQueue } from "./publication-queue.js";
-import { report, Subscribers } from "./subscribers.js";
+import { closedError, report, Subscribers } from "./subscribers.js";
 
 /** How events over NATS are carried. */
 export interface NatsEventsOptions extends EngineOptions {
@@ -316,8 +316,4 @@ class NatsEvents implements Events {
     for (const resolve of this.#onReconnected) resolve();
     this.#onReconnected.clear();
   }
-}
-
-function closedError(): Error {
-  return new Error("Events are closed: nothing can be subscribed to any more.");
 }

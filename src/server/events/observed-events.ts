@@ -1,4 +1,5 @@
 import type { EventSubscriber, Events, EventTopic, ServerEvent } from "./events.js";
+import { attempt } from "./subscribers.js";
 
 /** Events of whichever kind, with everything that this process publishes to be seen as it goes by. */
 export class ObservedEvents implements Events {
@@ -10,13 +11,8 @@ export class ObservedEvents implements Events {
   }
 
   publish(event: ServerEvent): void {
-    for (const observer of this.#observers) {
-      try {
-        observer(event);
-      } catch {
-        // whoever looks on must not keep an event from those who wait for it
-      }
-    }
+    // whoever looks on must not keep an event from those who wait for it
+    for (const observer of this.#observers) attempt(() => observer(event));
     this.#inner.publish(event);
   }
 

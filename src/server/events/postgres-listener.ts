@@ -5,7 +5,7 @@ import { eventOf } from "./event-message.js";
 import { messageOf, type ResolvedEngineOptions, within } from "./event-options.js";
 import type { EventSubscriber, EventTopic } from "./events.js";
 import { PostgresConnection } from "./postgres-connection.js";
-import { report, Subscribers } from "./subscribers.js";
+import { closedError, report, Subscribers } from "./subscribers.js";
 
 /** Channels that are begun and ended in one statement. */
 const maxChannelsAtOnce = 500;
@@ -175,8 +175,4 @@ export class PostgresListener {
       this.#subscribers.tellDropped(channel);
     }
   }
-}
-
-function closedError(): Error {
-  return new Error("Events are closed: nothing can be subscribed to any more.");
 }

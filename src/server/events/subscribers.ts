@@ -64,3 +64,8 @@ export function attempt(tell: () => void): void {
 export function report(onProblem: OnEventProblem | undefined, error: Error): void {
   attempt(() => onProblem?.(error));
 }
+
+/** What whoever subscribes after the end is told. */
+export function closedError(): Error {
+  return new Error("Events are closed: nothing can be subscribed to any more.");
+}

@@ -108,7 +108,8 @@ function appOf(app: AppRecord, agentName: string, workspace: WorkspaceRecord, se
     command: app.command,
     icon: app.icon,
     subdomain: app.subdomain,
-    subdomainName: subdomainName(app, agentName, workspace, settings),
+    // without a host name for apps there is none to be a part of
+    subdomainName: settings.appHostname ? subdomainName(app, agentName, workspace) : "",
     sharingLevel: sharingLevels[app.sharingLevel],
     // always there, also where nothing is checked
     healthcheck: { url, interval: secondsDuration(intervalSeconds), threshold },
@@ -127,14 +128,13 @@ function metadataOf(metadata: MetadataRecord) {
   };
 }
 
-/** The leftmost part of an app's own host name. S3.17. */
-function subdomainName(
-  { slug, subdomain }: AppRecord,
+/** The leftmost part of an app's own host name; a slug that looks like a port has the agent's name beside it. S3.17. */
+export function subdomainName(
+  { slug, subdomain }: Pick<AppRecord, "slug" | "subdomain">,
   agentName: string,
-  { name, ownerUsername }: WorkspaceRecord,
-  { appHostname = "" }: ManifestSettings,
+  { name, ownerUsername }: Pick<WorkspaceRecord, "name" | "ownerUsername">,
 ): string {
-  if (appHostname === "" || !subdomain) return "";
+  if (!subdomain) return "";
   const isPort = /^\d{4,5}s?$/.test(slug);
   return isPort ? `${slug}--${agentName}--${name}--${ownerUsername}` : `${slug}--${name}--${ownerUsername}`;
 }

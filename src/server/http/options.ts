@@ -1,6 +1,6 @@
+import type { DialRequest } from "../dial-request.js";
 import type { HandlerDeps } from "../handlers/deps.js";
 import type { InstanceIdentityOptions } from "../identity/index.js";
-import type { DialRequest } from "../rpc-endpoint.js";
 import type { ExternalAuth } from "./agents/external-auth-tokens.js";
 import type { GitSshKeys } from "./agents/git-ssh-key.js";
 import type { LogSnapshot } from "./agents/log-snapshot.js";

@@ -3,8 +3,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { AgentIdentity } from "../agent-session.js";
 import { ApiError, asApiError } from "../api-error.js";
-import type { DialRequest } from "../rpc-endpoint.js";
-import { sessionToken } from "../session-token.js";
+import { type DialRequest, dialRequestOf } from "../dial-request.js";
 import { upgradeRefusal } from "../upgrade-check.js";
 import { type AnswerTo, emptyAnswer, errorAnswer, type HttpAnswer, sendAnswer } from "./answer.js";
 import { pathOf } from "./attach.js";
@@ -279,13 +278,6 @@ function areaOf(path: string): "agent" | "user" | undefined {
 /** What is asked with HEAD is what is asked with GET. */
 function methodOf({ method }: IncomingMessage): string | undefined {
   return method === "HEAD" ? "GET" : method;
-}
-
-function dialRequestOf(request: IncomingMessage): DialRequest {
-  const url = new URL(request.url ?? "/", "http://localhost");
-  const { headers } = request;
-  const { remoteAddress } = request.socket;
-  return { token: sessionToken({ headers, query: url.searchParams }), headers, url, remoteAddress };
 }
 
 function answerOf(route: Route, call: HttpCall, asker: Asker): RouteAnswer | Promise<RouteAnswer> {

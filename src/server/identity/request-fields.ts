@@ -1,4 +1,5 @@
 import { ApiError } from "../api-error.js";
+import { requireFields } from "../http/request-body.js";
 
 /**
  * Texts of a request's body.
@@ -13,10 +14,7 @@ export function textFields<R extends string, O extends string>(
   const object = objectOf(body);
   const fields = [...required, ...optional].map((name) => [name, textOf(object, name)] as const);
   const texts = Object.fromEntries(fields) as Record<R | O, string>;
-  const validations = required
-    .filter((name) => texts[name] === "")
-    .map((field) => ({ field, detail: 'Validation failed for tag "required" with value: ""' }));
-  if (validations.length > 0) throw new ApiError(400, "Validation failed.", { validations });
+  requireFields(Object.fromEntries(required.map((name) => [name, texts[name]])));
   return texts;
 }
 

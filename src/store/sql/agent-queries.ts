@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { byText } from "../by-text.js";
 import type {
   AgentRecord,
   BuildRecord,
@@ -11,7 +12,7 @@ import type { ConnectionUpdate, ManifestRecords, MetadataUpdate } from "../store
 import { text } from "./columns.js";
 import type { Database } from "./database.js";
 import type { Queries } from "./engine.js";
-import { byText, lastOfEach, pieces, valuesTable } from "./rows.js";
+import { lastOfEach, pieces, valuesTable } from "./rows.js";
 import {
   agentColumns,
   appColumns,

@@ -1,8 +1,8 @@
 import { sql } from "kysely";
+import { byText } from "../by-text.js";
 import type { AgentRecord, AppHealth, AppRecord, AppStatusRecord } from "../records.js";
 import type { Database } from "./database.js";
 import type { Queries } from "./engine.js";
-import { byText } from "./rows.js";
 import { agentColumns, appColumns, appStatusColumns } from "./tables.js";
 
 /** An agent's apps, by slug. */

@@ -1,13 +1,15 @@
+import { byText } from "../by-text.js";
 import { checkDefinitions } from "../check-definition.js";
 import type { NewBuild } from "../control-plane-store.js";
 import type { DefinedAgent, WorkspaceDefinition } from "../definition.js";
 import { type BuildRecord, prebuildsOwnerId, type SecretRecord, type WorkspaceRecord } from "../records.js";
 import { StoreConflict } from "../store.js";
 import { definedRows, rowsOfNextBuild, type WorkspaceRows } from "../workspace-rows.js";
+import { workspaceById } from "./agent-queries.js";
 import { deleteAgents } from "./app-queries.js";
 import type { Database } from "./database.js";
 import type { Queries } from "./engine.js";
-import { byText, pieces } from "./rows.js";
+import { pieces } from "./rows.js";
 import { secretColumns, workspaceColumns } from "./tables.js";
 import { insertBuild, readWorkspaceRows, releaseTokens, writeWorkspaceRows } from "./workspace-queries.js";
 
@@ -235,9 +237,9 @@ export async function allWorkspaces(db: Queries): Promise<WorkspaceRecord[]> {
 }
 
 async function existingWorkspace(db: Queries, id: string): Promise<WorkspaceRecord> {
-  const row = await db.selectFrom("workspaces").selectAll().where("id", "=", id).executeTakeFirst();
-  if (row === undefined) throw new StoreConflict(`there is no workspace ${id}`);
-  return workspaceColumns.toRecord(row);
+  const workspace = await workspaceById(db, id);
+  if (workspace === undefined) throw new StoreConflict(`there is no workspace ${id}`);
+  return workspace;
 }
 
 async function workspaceNamed(

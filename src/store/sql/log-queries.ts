@@ -1,10 +1,11 @@
+import { byText } from "../by-text.js";
 import { shortened } from "../memory-agent.js";
 import type { LogRecord, LogSourceRecord, ScriptTimingRecord } from "../records.js";
 import { type LogsInserted, maxLogsLength, type NewLog, StoreConflict } from "../store.js";
 import { text } from "./columns.js";
 import type { Database } from "./database.js";
 import type { Queries } from "./engine.js";
-import { byText, pieces } from "./rows.js";
+import { pieces } from "./rows.js";
 import type { AgentTiming } from "./tables.js";
 import { logColumns, logSourceColumns, timingColumns } from "./tables.js";
 

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
+import { byText } from "../by-text.js";
 import type { Stored } from "./columns.js";
 
 /** SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535. */
@@ -25,10 +26,4 @@ export function valuesTable(rows: readonly (readonly Stored[])[]): RawBuilder<un
 /** The last row of each key, by key: rows of a table are locked in the same order by all who update many. */
 export function lastOfEach<T>(rows: readonly T[], keyOf: (row: T) => string): T[] {
   return byText([...new Map(rows.map((row) => [keyOf(row), row])).values()], keyOf);
-}
-
-/** Sorted as the store in memory sorts: PostgreSQL would sort by the database's language. */
-export function byText<T>(rows: readonly T[], keyOf: (row: T) => string): T[] {
-  const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  return [...rows].sort((a, b) => compare(keyOf(a), keyOf(b)));
 }

@@ -1,3 +1,4 @@
+import { byText } from "../by-text.js";
 import type { BuildRecord, WorkspaceRecord } from "../records.js";
 import type { AgentRows, WorkspaceRows } from "../workspace-rows.js";
 import { monitorsFrom } from "./agent-queries.js";
@@ -5,7 +6,7 @@ import { deleteAgents } from "./app-queries.js";
 import type { Row } from "./columns.js";
 import type { Database } from "./database.js";
 import type { Queries } from "./engine.js";
-import { byText, pieces } from "./rows.js";
+import { pieces } from "./rows.js";
 import {
   agentColumns,
   appColumns,

@@ -9,6 +9,7 @@ import type {
   WorkspaceRecord,
 } from "../../../store/index.js";
 import { agentHealth, agentStatus } from "../../agent-status.js";
+import { subdomainName } from "../../handlers/manifest.js";
 import { isoTime } from "../times.js";
 
 /** What an agent's JSON is made of. */
@@ -93,7 +94,7 @@ function appJson(app: AppRecord, { agent, workspace, statuses }: AgentFacts) {
     ...optionalText("command", app.command),
     ...optionalText("icon", app.icon),
     subdomain: app.subdomain,
-    ...optionalText("subdomain_name", subdomainName(app, agent, workspace)),
+    ...optionalText("subdomain_name", subdomainName(app, agent.name, workspace)),
     sharing_level: app.sharingLevel,
     healthcheck: { url, interval: intervalSeconds, threshold },
     health: app.health,
@@ -103,17 +104,6 @@ function appJson(app: AppRecord, { agent, workspace, statuses }: AgentFacts) {
     tooltip: app.tooltip,
     statuses: statuses.filter(({ appId }) => appId === app.id).map(appStatusJson),
   };
-}
-
-/** A slug that looks like a port has the agent's name beside it. S3.17. */
-function subdomainName(
-  { slug, subdomain }: AppRecord,
-  agent: AgentRecord,
-  workspace: WorkspaceRecord,
-): string {
-  if (!subdomain) return "";
-  const app = /^\d{4,5}s?$/.test(slug) ? `${slug}--${agent.name}` : slug;
-  return `${app}--${workspace.name}--${workspace.ownerUsername}`;
 }
 
 function logSourceJson(source: LogSourceRecord) {

@@ -1,0 +1,19 @@
+import type { IncomingMessage } from "node:http";
+import { sessionToken } from "./session-token.js";
+
+/** What is known of a request before its session. */
+export interface DialRequest {
+  /** The token, from the first of the five places that has one; undefined where none has. */
+  token: string | undefined;
+  headers: IncomingMessage["headers"];
+  url: URL;
+  remoteAddress: string | undefined;
+}
+
+/** A request as those who say who asks are given it. S1.6. */
+export function dialRequestOf(request: IncomingMessage): DialRequest {
+  const url = new URL(request.url ?? "/", "http://localhost");
+  const { headers } = request;
+  const { remoteAddress } = request.socket;
+  return { token: sessionToken({ headers, query: url.searchParams }), headers, url, remoteAddress };
+}
