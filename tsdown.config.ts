@@ -25,7 +25,7 @@ export default defineConfig([
     entry: [
       "src/index.ts",
       "src/index-node.ts",
-      "src/{codec,rpc,version,server,store}/index.ts",
+      "src/{codec,rpc,version,server,store,local,agent}/index.ts",
       "src/store/sql/index.ts",
       "src/{transport,client}/index.ts",
       "src/{transport,client}/index-node.ts",

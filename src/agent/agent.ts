@@ -9,6 +9,7 @@ import {
   RpcError,
   type Subsystem,
 } from "../client/index-node.js";
+import { pause } from "../client/pause.js";
 import { formatUuid, nilUuid } from "../codec/index.js";
 import { formatVersion } from "../version/index.js";
 import { reportAppHealth } from "./app-health.js";
@@ -16,7 +17,6 @@ import type { AgentEvent } from "./events.js";
 import { Lifecycle } from "./lifecycle.js";
 import { expandDirectory, type Workplace, workplaceOf, writeSecretFiles } from "./manifest.js";
 import { reportMetadata } from "./metadata.js";
-import { pause } from "./pause.js";
 import { makeScriptFolder, type ScriptFolder } from "./script-folder.js";
 import { ScriptRunner, type ScriptTiming, type StageEnd } from "./scripts.js";
 import { reportResources, reportStats } from "./usage.js";

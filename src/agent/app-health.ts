@@ -1,5 +1,5 @@
 import { type AgentConnection, AppHealth, type Manifest, WorkspaceAppHealth } from "../client/index-node.js";
-import { pause } from "./pause.js";
+import { pause } from "../client/pause.js";
 import { durationMs } from "./scripts.js";
 
 type App = Manifest["apps"][number];

@@ -1,6 +1,6 @@
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { LifecycleState } from "../client/index-node.js";
-import { ReportQueue } from "./report-queue.js";
+import { ReportQueue } from "../client/senders/report-queue.js";
 
 /** The states of an agent, in the order in which they can come. C4.33. */
 const states = [

@@ -1,8 +1,8 @@
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { AgentConnection, Manifest } from "../client/index-node.js";
+import { pause } from "../client/pause.js";
 import { runCommand } from "./command.js";
 import type { Workplace } from "./manifest.js";
-import { pause } from "./pause.js";
 
 type Description = Manifest["metadata"][number];
 type Result = { value: string; error: string; collectedAt: ReturnType<typeof timestampNow> };

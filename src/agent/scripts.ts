@@ -7,10 +7,10 @@ import {
   TimingStage,
   TimingStatus,
 } from "../client/index-node.js";
+import { ReportQueue } from "../client/senders/report-queue.js";
 import { type CommandEnd, runCommand } from "./command.js";
 import type { AgentEvent, ScriptStage, ScriptStatus } from "./events.js";
 import type { Workplace } from "./manifest.js";
-import { ReportQueue } from "./report-queue.js";
 
 type Script = Manifest["scripts"][number];
 

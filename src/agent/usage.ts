@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { freemem, totalmem } from "node:os";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { AgentConnection } from "../client/index-node.js";
-import { pause } from "./pause.js";
+import { pause } from "../client/pause.js";
 import { durationMs } from "./scripts.js";
 
 type Agent = AgentConnection["agent"];

@@ -1,10 +1,10 @@
 /** Dialling a control plane from Node: with headers, proxies and certificates. */
-import type { AgentConnection } from "./connection.js";
-import { dialWith, type TypedVersion } from "./dial.js";
-import type { NodeDialOptions, VersionChoice } from "./dial-options.js";
-import { nodeOpener } from "./open-socket-node.js";
+import type { AgentConnection } from "./dial/connection.js";
+import { dialWith, type TypedVersion } from "./dial/dial.js";
+import type { NodeDialOptions, VersionChoice } from "./dial/dial-options.js";
+import { nodeOpener } from "./dial/open-socket-node.js";
 
-export type { NodeDialOptions } from "./dial-options.js";
+export type { NodeDialOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
 
 /**

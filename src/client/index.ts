@@ -2,12 +2,12 @@
  * Dialling a control plane, in any runtime with a `WebSocket`. On Node this entry is replaced by one with headers,
  * proxies and certificates.
  */
-import type { AgentConnection } from "./connection.js";
-import { dialWith, type TypedVersion } from "./dial.js";
-import type { VersionChoice, WebDialOptions } from "./dial-options.js";
-import { webOpener } from "./open-socket.js";
+import type { AgentConnection } from "./dial/connection.js";
+import { dialWith, type TypedVersion } from "./dial/dial.js";
+import type { VersionChoice, WebDialOptions } from "./dial/dial-options.js";
+import { webOpener } from "./dial/open-socket.js";
 
-export type { WebDialOptions } from "./dial-options.js";
+export type { WebDialOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
 
 /**

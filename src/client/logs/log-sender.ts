@@ -1,9 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
-import { encodeUtf8, formatUuid, parseUuid } from "../codec/index.js";
-import { type Agent, Log_Level, type LogSchema } from "../gen/coder/agent/v2/agent_pb.js";
-import { WaitingLine } from "../transport/waiting-line.js";
+import { encodeUtf8, formatUuid, parseUuid } from "../../codec/index.js";
+import { type Agent, Log_Level, type LogSchema } from "../../gen/coder/agent/v2/agent_pb.js";
+import { WaitingLine } from "../../transport/waiting-line.js";
 import { sanitizedText } from "./log-text.js";
 
 /** One line of a log. */

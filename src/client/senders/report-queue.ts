@@ -1,4 +1,4 @@
-import { WaitingLine } from "../transport/waiting-line.js";
+import { WaitingLine } from "../../transport/waiting-line.js";
 
 /** Reports that are sent one at a time, in order, and stay until they are answered, over all connections. */
 export class ReportQueue<T> {

@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { HttpError, type LogSourceRequest, registerLogSource } from "../../src/client/index-node.js";
-import { controlPlane, token } from "../support/control-plane.js";
-import { failure } from "../support/echo.js";
-import { httpServer, silentServer } from "../support/http-servers.js";
+import { HttpError, type LogSourceRequest, registerLogSource } from "../../../src/client/index-node.js";
+import { controlPlane, token } from "../../support/control-plane.js";
+import { failure } from "../../support/echo.js";
+import { httpServer, silentServer } from "../../support/http-servers.js";
 
 const id = "11111111-2222-4333-8444-555555555555";
 const source = (url: string, more: Partial<LogSourceRequest> = {}): LogSourceRequest => ({

@@ -1,7 +1,8 @@
-const mePath = "/api/v2/workspaceagents/me/";
+const agentsPath = "/api/v2/workspaceagents/";
 
 /**
- * An endpoint of the agent API beside the RPC.
+ * An endpoint of the agent API.
+ * @param route what comes after `/api/v2/workspaceagents/`.
  * @throws TypeError when the text is no URL, or not one of http, https, ws and wss.
  */
 export function apiUrl(base: string | URL, route: string): URL {
@@ -10,7 +11,7 @@ export function apiUrl(base: string | URL, route: string): URL {
     throw new TypeError(`${url.protocol}// is not http, https, ws or wss`);
   }
   url.protocol = url.protocol.replace("ws", "http");
-  url.pathname = url.pathname.replace(/\/+$/, "") + mePath + route;
+  url.pathname = url.pathname.replace(/\/+$/, "") + agentsPath + route;
   url.hash = "";
   url.search = "";
   return url;
@@ -21,7 +22,7 @@ export function apiUrl(base: string | URL, route: string): URL {
  * @throws TypeError when the text is no URL, or not one of http, https, ws and wss.
  */
 export function rpcUrl(base: string | URL, version: string, role: string): URL {
-  const url = apiUrl(base, "rpc");
+  const url = apiUrl(base, "me/rpc");
   url.protocol = url.protocol.replace("http", "ws");
   if (role !== "") url.searchParams.set("role", role);
   url.searchParams.set("version", version);

@@ -4,7 +4,7 @@ import {
   createYamuxSession,
   type TransportError,
   type YamuxSession,
-} from "../transport/index.js";
+} from "../../transport/index.js";
 import {
   type ApiVersion,
   type ApiVersionText,
@@ -12,11 +12,11 @@ import {
   newestVersion,
   parseVersion,
   versionNamedIn,
-} from "../version/index.js";
+} from "../../version/index.js";
+import { rpcUrl, shownUrl } from "../http/api-url.js";
+import { DialError } from "../http/request-errors.js";
 import { type AgentConnection, createAgentConnection, type NewestVersionText } from "./connection.js";
 import type { DialOptions, TokenSource, VersionChoice } from "./dial-options.js";
-import { DialError } from "./request-errors.js";
-import { rpcUrl, shownUrl } from "./rpc-url.js";
 
 const defaultOpenTimeoutMs = 30_000;
 const defaultMaxWebSocketMessageBytes = 16 * 1024 * 1024;
@@ -128,7 +128,8 @@ async function firstPing(session: YamuxSession, deadline: Deadline): Promise<voi
 }
 
 async function tokenFrom(source: TokenSource, signal: AbortSignal): Promise<string> {
-  return typeof source === "string" ? source : await source(signal);
+  if (typeof source === "string") return source;
+  return typeof source === "function" ? await source(signal) : await source.refresh(signal);
 }
 
 /** One time-out and one signal over all of a dial. */

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
-import type { ByteConnection } from "../transport/index.js";
-import { wsConnection } from "../transport/ws-node.js";
+import type { ByteConnection } from "../../transport/index.js";
+import { wsConnection } from "../../transport/ws-node.js";
+import { shownUrl } from "../http/api-url.js";
+import { type DialError, refusedDial } from "../http/request-errors.js";
 import type { Attempt, SocketOpener } from "./dial.js";
 import type { NodeDialOptions } from "./dial-options.js";
-import { type DialError, refusedDial } from "./request-errors.js";
-import { shownUrl } from "./rpc-url.js";
 
 const tokenHeader = "Coder-Session-Token";
 const maxRefusalBytes = 64 * 1024;

@@ -1,8 +1,8 @@
 import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LineSplitter, type LogLine, LogSender } from "../../src/client/index-node.js";
-import { failure } from "../support/echo.js";
+import { LineSplitter, type LogLine, LogSender } from "../../../src/client/index-node.js";
+import { failure } from "../../support/echo.js";
 
 const sourceA = Buffer.alloc(16, 1);
 const sourceB = Buffer.alloc(16, 2);

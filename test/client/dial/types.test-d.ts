@@ -7,7 +7,7 @@ import {
   dialAgent,
   type Manifest,
   type Tailnet,
-} from "../../src/client/index-node.js";
+} from "../../../src/client/index-node.js";
 
 const url = "http://127.0.0.1:1";
 const token = "";

@@ -1,8 +1,8 @@
 import type { Client, Transport } from "@connectrpc/connect";
-import { Agent } from "../gen/coder/agent/v2/agent_pb.js";
-import { Tailnet } from "../gen/coder/tailnet/v2/tailnet_pb.js";
-import { createDrpcTransport, createServiceClient, type DrpcTransportOptions } from "../rpc/index.js";
-import type { TransportError, YamuxSession } from "../transport/index.js";
+import { Agent } from "../../gen/coder/agent/v2/agent_pb.js";
+import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { createDrpcTransport, createServiceClient, type DrpcTransportOptions } from "../../rpc/index.js";
+import type { TransportError, YamuxSession } from "../../transport/index.js";
 import {
   type AgentMethodsOf,
   type ApiMethod,
@@ -10,7 +10,7 @@ import {
   type ApiVersionText,
   type TailnetMethodsOf,
   versionHas,
-} from "../version/index.js";
+} from "../../version/index.js";
 
 /** The newest version, which a negotiated connection is typed to. */
 export type NewestVersionText = "2.10";

@@ -5,18 +5,18 @@ import { inspect } from "node:util";
 import { Code } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocketServer } from "ws";
-import { DialError, dialAgent, RpcError } from "../../src/client/index-node.js";
-import { createAgentApi, type RpcSession } from "../../src/server/index.js";
-import { MemoryStore } from "../../src/store/index.js";
-import { controlPlane, dialled, token } from "../support/control-plane.js";
-import { failure } from "../support/echo.js";
+import { DialError, dialAgent, RpcError } from "../../../src/client/index-node.js";
+import { createAgentApi, type RpcSession } from "../../../src/server/index.js";
+import { MemoryStore } from "../../../src/store/index.js";
+import { controlPlane, dialled, token } from "../../support/control-plane.js";
+import { failure } from "../../support/echo.js";
 import {
   connectProxy,
   httpServer,
   listening,
   refusingServer,
   silentServer,
-} from "../support/http-servers.js";
+} from "../../support/http-servers.js";
 
 const versionRefusal = (detail: string) =>
   JSON.stringify({
@@ -40,7 +40,7 @@ function agentApi() {
 }
 
 function certificate(name: string): Buffer {
-  return readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
+  return readFileSync(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url));
 }
 
 async function dialError(

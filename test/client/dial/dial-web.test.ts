@@ -1,10 +1,10 @@
 import { Code } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket as WsWebSocket } from "ws";
-import { DialError, dialAgent, type WebDialOptions } from "../../src/client/index.js";
-import { controlPlane, token } from "../support/control-plane.js";
-import { failure } from "../support/echo.js";
-import { httpServer, refusingServer, silentServer } from "../support/http-servers.js";
+import { DialError, dialAgent, type WebDialOptions } from "../../../src/client/index.js";
+import { controlPlane, token } from "../../support/control-plane.js";
+import { failure } from "../../support/echo.js";
+import { httpServer, refusingServer, silentServer } from "../../support/http-servers.js";
 
 beforeEach(() => {
   // runtimes before Node 22 have none; that of `ws` has the same face

@@ -1,5 +1,5 @@
 import type { Code } from "@connectrpc/connect";
-import { RpcError, type RpcErrorLayer } from "../rpc/index.js";
+import { RpcError, type RpcErrorLayer } from "../../rpc/index.js";
 import { type Refusal, type RefusalFacts, readRefusal, refusalText, type Validation } from "./refusal.js";
 
 const dialBrand = Symbol.for("agentwire.DialError");

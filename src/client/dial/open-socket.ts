@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
-import { type ByteConnection, type StandardWebSocket, webSocketConnection } from "../transport/index.js";
+import { type ByteConnection, type StandardWebSocket, webSocketConnection } from "../../transport/index.js";
+import { shownUrl } from "../http/api-url.js";
+import { DialError, refusedDial } from "../http/request-errors.js";
 import type { Attempt, SocketOpener } from "./dial.js";
 import type { WebDialOptions } from "./dial-options.js";
-import { DialError, refusedDial } from "./request-errors.js";
-import { shownUrl } from "./rpc-url.js";
 
 const tokenQuery = "coder_session_token";
 
