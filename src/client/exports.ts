@@ -20,3 +20,7 @@ export { LogSender } from "./logs/log-sender.js";
 export * from "./names.js";
 export type { DropCounts } from "./senders/drops.js";
 export type { AgentClient, Sender } from "./senders/sender.js";
+export type { BackoffOptions } from "./session/backoff.js";
+export type { FinalAnswerOptions } from "./session/final-answers.js";
+export type { ReconnectingSession, SessionEnd, SessionOptions } from "./session/session-options.js";
+export type { SessionState, Unsent } from "./session/states.js";

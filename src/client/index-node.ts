@@ -3,6 +3,9 @@ import type { AgentConnection } from "./dial/connection.js";
 import { dialWith, type TypedVersion } from "./dial/dial.js";
 import type { NodeDialOptions, VersionChoice } from "./dial/dial-options.js";
 import { nodeOpener } from "./dial/open-socket-node.js";
+import { apiUrl } from "./http/api-url.js";
+import { sessionWith } from "./session/session.js";
+import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
 
 export type { NodeDialOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
@@ -15,4 +18,16 @@ export function dialAgent<const V extends VersionChoice = "negotiate">(
   options: NodeDialOptions<V>,
 ): Promise<AgentConnection<TypedVersion<V>>> {
   return dialWith(nodeOpener(options), options);
+}
+
+/**
+ * Keeps a connection to a control plane: dials, uses it, and when it is lost dials again, until it is closed or the
+ * server will never take it. Ends like those of a control plane that restarts are waited out with full jitter.
+ * @throws TypeError when the URL is none. Everything later is told by `states` and `ended`.
+ */
+export function connectAgent<const V extends VersionChoice = "negotiate">(
+  options: NodeDialOptions<V> & SessionOptions<V>,
+): ReconnectingSession<V> {
+  apiUrl(options.url, "me/rpc");
+  return sessionWith<V>((signal) => dialWith(nodeOpener(options), { ...options, signal }), options);
 }

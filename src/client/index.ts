@@ -6,6 +6,9 @@ import type { AgentConnection } from "./dial/connection.js";
 import { dialWith, type TypedVersion } from "./dial/dial.js";
 import type { VersionChoice, WebDialOptions } from "./dial/dial-options.js";
 import { webOpener } from "./dial/open-socket.js";
+import { apiUrl } from "./http/api-url.js";
+import { sessionWith } from "./session/session.js";
+import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
 
 export type { WebDialOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
@@ -19,4 +22,16 @@ export function dialAgent<const V extends VersionChoice = "negotiate">(
   options: WebDialOptions<V>,
 ): Promise<AgentConnection<TypedVersion<V>>> {
   return dialWith(webOpener(options), options);
+}
+
+/**
+ * Keeps a connection to a control plane: dials, uses it, and when it is lost dials again, until it is closed or the
+ * server will never take it. Ends like those of a control plane that restarts are waited out with full jitter.
+ * @throws TypeError when the URL is none. Everything later is told by `states` and `ended`.
+ */
+export function connectAgent<const V extends VersionChoice = "negotiate">(
+  options: WebDialOptions<V> & SessionOptions<V>,
+): ReconnectingSession<V> {
+  apiUrl(options.url, "me/rpc");
+  return sessionWith<V>((signal) => dialWith(webOpener(options), { ...options, signal }), options);
 }

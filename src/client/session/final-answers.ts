@@ -1,0 +1,55 @@
+import { DialError } from "../http/request-errors.js";
+
+/** When a refusal ends a session for good. */
+export interface FinalAnswerOptions {
+  /**
+   * An answer of 401 is final once only such answers have come for so long, in milliseconds. By default a token that
+   * has never worked is given up at once, and one that has worked after 30,000.
+   */
+  unauthorizedGraceMs?: number;
+}
+
+const defaultGraceMs = 30_000;
+
+/**
+ * Tells refusals that stay from those that pass. A version that the server does not have stays; a wrong token stays
+ * after a grace; what says that the address is wrong (400, 403, 404) stays as long as nothing has ever been there.
+ */
+export class FinalAnswers {
+  readonly #graceMs: number | undefined;
+  #hasConnected = false;
+  #unauthorizedSinceMs: number | undefined;
+
+  constructor({ unauthorizedGraceMs }: FinalAnswerOptions) {
+    this.#graceMs = unauthorizedGraceMs;
+  }
+
+  connected(): void {
+    this.#hasConnected = true;
+    this.#unauthorizedSinceMs = undefined;
+  }
+
+  /** @returns true when no further attempt makes sense. */
+  isFinal(error: unknown): boolean {
+    const status = error instanceof DialError ? error.status : undefined;
+    if (status === 401) return this.#isGraceOver();
+    this.#unauthorizedSinceMs = undefined;
+    if (isVersionRefusal(error)) return true;
+    return !this.#hasConnected && (status === 400 || status === 403 || status === 404);
+  }
+
+  #isGraceOver(): boolean {
+    const graceMs = this.#graceMs ?? (this.#hasConnected ? defaultGraceMs : 0);
+    const nowMs = performance.now();
+    this.#unauthorizedSinceMs ??= nowMs;
+    return nowMs - this.#unauthorizedSinceMs >= graceMs;
+  }
+}
+
+function isVersionRefusal(error: unknown): boolean {
+  return (
+    error instanceof DialError &&
+    error.status === 400 &&
+    error.validations.some(({ field }) => field === "version")
+  );
+}

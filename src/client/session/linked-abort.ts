@@ -1,0 +1,30 @@
+/**
+ * An `AbortController` that also ends when one of other signals does, and that leaves nothing on them once released:
+ * `AbortSignal.any` does on some runtimes, and these signals live as long as the session.
+ */
+export class LinkedAbort {
+  readonly #abort = new AbortController();
+  readonly #parents: readonly AbortSignal[];
+  readonly #onAbort = (event: Event) => this.#abort.abort((event.target as AbortSignal).reason);
+
+  constructor(...parents: readonly AbortSignal[]) {
+    this.#parents = parents;
+    for (const parent of parents) {
+      if (parent.aborted) this.#abort.abort(parent.reason);
+      else parent.addEventListener("abort", this.#onAbort);
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  abort(reason: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  /** Leaves the other signals. What was handed out ends no more by itself. */
+  release(): void {
+    for (const parent of this.#parents) parent.removeEventListener("abort", this.#onAbort);
+  }
+}

@@ -1,0 +1,223 @@
+import type { AgentConnection } from "../dial/connection.js";
+import type { TypedVersion } from "../dial/dial.js";
+import type { VersionChoice } from "../dial/dial-options.js";
+import { pause } from "../pause.js";
+import type { AgentClient } from "../senders/sender.js";
+import { Backoff } from "./backoff.js";
+import { FinalAnswers } from "./final-answers.js";
+import { LinkedAbort } from "./linked-abort.js";
+import { SenderRun } from "./sender-run.js";
+import type { ReconnectingSession, SessionEnd, SessionOptions } from "./session-options.js";
+import { type SessionState, StateFeed, type Unsent } from "./states.js";
+
+const defaultCloseTimeoutMs = 5000;
+/** What does not end with its signal is not waited for any longer. */
+const routineEndMs = 5000;
+const closingWaitMs = 500;
+
+/** Begins a session that dials with a function. */
+export function sessionWith<V extends VersionChoice>(
+  dial: (signal: AbortSignal) => Promise<AgentConnection<TypedVersion<V>>>,
+  options: SessionOptions<V>,
+): ReconnectingSession<V> {
+  // a session of any version is run the same way: its type says what its connections have
+  const session: ReconnectingSession = new Session(
+    dial as unknown as (signal: AbortSignal) => Promise<AgentConnection>,
+    options as unknown as SessionOptions,
+  );
+  return session as unknown as ReconnectingSession<V>;
+}
+
+class Session implements ReconnectingSession {
+  readonly ended: Promise<SessionEnd>;
+  readonly #dial: (signal: AbortSignal) => Promise<AgentConnection>;
+  readonly #onConnected: SessionOptions["onConnected"];
+  readonly #senders: readonly SenderRun[];
+  readonly #states = new StateFeed<SessionState>({ kind: "dialling", attempt: 1 });
+  readonly #backoff: Backoff;
+  readonly #finalAnswers: FinalAnswers;
+  /** Ends when the session begins to close. */
+  readonly #closing = new AbortController();
+  /** Ends when everything must. */
+  readonly #hard: LinkedAbort;
+  /** Gives the present connection up. */
+  #giveUp: ((reason: Error) => void) | undefined;
+  /** What `onConnected` does right now. */
+  #underWay: Promise<unknown> = Promise.resolve();
+  #closeDeadlineMs = 0;
+  #closed: Promise<SessionEnd> | undefined;
+
+  constructor(dial: (signal: AbortSignal) => Promise<AgentConnection>, options: SessionOptions) {
+    this.#dial = dial;
+    this.#onConnected = options.onConnected?.bind(options);
+    this.#senders = (options.senders ?? []).map((sender) => new SenderRun(sender));
+    this.#backoff = new Backoff(options.backoff);
+    this.#finalAnswers = new FinalAnswers(options);
+    this.#hard = new LinkedAbort(...(options.signal === undefined ? [] : [options.signal]));
+    this.ended = this.#run();
+  }
+
+  get state(): SessionState {
+    return this.#states.present;
+  }
+
+  states(signal?: AbortSignal): AsyncIterableIterator<SessionState> {
+    return this.#states.read(signal);
+  }
+
+  async connected(signal?: AbortSignal): Promise<AgentConnection> {
+    for await (const state of this.#states.read(signal)) {
+      if (state.kind === "connected") return state.connection;
+      if (state.kind === "stopped") throw state.error ?? new Error("the session is closed");
+    }
+    signal?.throwIfAborted();
+    throw new Error("the session is closed");
+  }
+
+  reconnect(reason = "a new connection was asked for"): void {
+    this.#giveUp?.(new Error(reason));
+  }
+
+  close({ timeoutMs = defaultCloseTimeoutMs }: { timeoutMs?: number } = {}): Promise<SessionEnd> {
+    this.#closed ??= this.#close(timeoutMs);
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #run(): Promise<SessionEnd> {
+    const error = await this.#connectAgainAndAgain();
+    const end: SessionEnd = { error, unsent: this.#unsent() };
+    this.#hard.abort(error ?? new Error("the session is closed"));
+    this.#hard.release();
+    this.#states.set({ kind: "stopped", ...end }, true);
+    return end;
+  }
+
+  /** @returns why no further attempt is made; undefined when the session is closed. */
+  async #connectAgainAndAgain(): Promise<Error | undefined> {
+    const { signal } = this.#hard;
+    let attempt = 0;
+    while (!signal.aborted) {
+      attempt++;
+      // the first is the state that it begins with
+      if (attempt > 1 || this.state.kind !== "dialling") this.#states.set({ kind: "dialling", attempt });
+      let lost: Error;
+      let waitMs: number;
+      try {
+        const connection = await this.#dial(signal);
+        attempt = 0;
+        const begin = performance.now();
+        lost = await this.#live(connection);
+        waitMs = this.#backoff.nextAfter(performance.now() - begin);
+        // an end while it closes is the end
+        if (this.#closing.signal.aborted) return undefined;
+      } catch (error) {
+        lost = asError(error);
+        if (!signal.aborted && this.#finalAnswers.isFinal(error)) return lost;
+        waitMs = this.#backoff.next();
+      }
+      if (signal.aborted) break;
+      this.#states.set({ kind: "lost", error: lost, retryInMs: Math.round(waitMs) });
+      await this.#wait(waitMs);
+    }
+    return this.#closing.signal.aborted ? undefined : asError(signal.reason);
+  }
+
+  /** Waits before the next attempt: not for long when there is something to send before the end. C4.89. */
+  async #wait(waitMs: number): Promise<void> {
+    const isClosing = this.#closing.signal.aborted;
+    const either = new LinkedAbort(this.#hard.signal, ...(isClosing ? [] : [this.#closing.signal]));
+    await pause(isClosing ? Math.min(waitMs, closingWaitMs) : waitMs, either.signal).catch(() => {});
+    either.release();
+  }
+
+  /** Uses a connection until it ends. @returns why it has ended. */
+  async #live(connection: AgentConnection): Promise<Error> {
+    this.#finalAnswers.connected();
+    const scope = new LinkedAbort(this.#hard.signal);
+    const inUse = new LinkedAbort(scope.signal, this.#closing.signal);
+    this.#giveUp = (reason) => scope.abort(reason);
+    void connection.closed.then((reason) => scope.abort(reason));
+    this.#underWay = this.#runConnected(connection, inUse.signal);
+    const routines = [
+      this.#underWay,
+      ...this.#senders.map((sender) => sender.over(connection.agent as AgentClient, scope.signal)),
+    ];
+    for (const routine of routines) routine.catch((error: unknown) => scope.abort(error));
+    this.#states.set({ kind: "connected", connection });
+    await aborted(scope.signal);
+    this.#giveUp = undefined;
+    await settledWithin(routines, routineEndMs);
+    const leftMs = this.#closeDeadlineMs - performance.now();
+    await connection.close({ timeoutMs: Math.max(0, leftMs) });
+    scope.release();
+    inUse.release();
+    return asError(scope.signal.reason);
+  }
+
+  async #runConnected(connection: AgentConnection, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    try {
+      await this.#onConnected?.(connection, signal);
+    } catch (error) {
+      // what ends because it was told to has not failed
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  async #close(timeoutMs: number): Promise<SessionEnd> {
+    this.#closeDeadlineMs = performance.now() + timeoutMs;
+    const deadline = new LinkedAbort(this.#hard.signal);
+    const timer = setTimeout(() => deadline.abort(new Error("the time for closing is over")), timeoutMs);
+    this.#closing.abort(new Error("the session closes"));
+    try {
+      await Promise.race([this.#drained(deadline.signal), this.ended]);
+    } catch {
+      // what is left is told at the end
+    } finally {
+      clearTimeout(timer);
+      deadline.release();
+      this.#hard.abort(new Error("the session is closed"));
+    }
+    return await this.ended;
+  }
+
+  /** What is under way may still give senders something to send. */
+  async #drained(signal: AbortSignal): Promise<void> {
+    await Promise.race([this.#underWay.catch(() => {}), aborted(signal)]);
+    await Promise.all(this.#senders.map((sender) => sender.drained(signal)));
+  }
+
+  #unsent(): Unsent[] {
+    return this.#senders
+      .filter(({ pending }) => pending > 0)
+      .map(({ name, pending }) => ({ sender: name, count: pending }));
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** Waits until all have ended, one way or the other, but not for ever. */
+async function settledWithin(promises: readonly Promise<unknown>[], timeoutMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  try {
+    await Promise.race([Promise.allSettled(promises), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
