@@ -18,5 +18,7 @@ export { LineSplitter } from "./logs/line-splitter.js";
 export type { LogLine, LogSenderOptions } from "./logs/log-sender.js";
 export { LogSender } from "./logs/log-sender.js";
 export * from "./names.js";
+export type { BoundaryLogMetric, BoundaryLogSenderOptions } from "./senders/boundary-log-sender.js";
+export { BoundaryLogSender } from "./senders/boundary-log-sender.js";
 export type { DropCounts } from "./senders/drops.js";
 export type { AgentClient, Sender } from "./senders/sender.js";
