@@ -61,7 +61,7 @@ class SocketProxy implements BoundaryLogProxy {
       const name = `boundary log connection ${++lastNumber}`;
       const connection = new ProxyConnection(socket, sender, (text) => onWarning(`${name}: ${text}`));
       this.#connections.add(connection);
-      socket.once("close", () => this.#connections.delete(connection));
+      void connection.closed.then(() => this.#connections.delete(connection));
     });
     this.#server.maxConnections = maxConnections;
     this.#server.on("drop", () =>
@@ -98,8 +98,10 @@ class SocketProxy implements BoundaryLogProxy {
 
   async #close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    for (const connection of this.#connections) connection.end();
+    const connections = [...this.#connections];
+    for (const connection of connections) connection.end();
     await closed;
+    await Promise.all(connections.map((connection) => connection.closed));
     await removeFile(this.path);
   }
 }

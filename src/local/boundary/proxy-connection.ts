@@ -24,6 +24,8 @@ export class ProxyConnection {
   readonly #sink: BoundaryLogSink;
   readonly #warn: (text: string) => void;
   readonly #reader = new BoundaryFrameReader();
+  /** Resolves when the socket is closed, by whichever side. */
+  readonly closed: Promise<void>;
   /** Nothing that comes from now on is looked at. */
   #isOver = false;
 
@@ -32,6 +34,7 @@ export class ProxyConnection {
     this.#socket = socket;
     this.#sink = sink;
     this.#warn = warn;
+    this.closed = new Promise((resolve) => socket.once("close", () => resolve()));
     socket.on("data", (bytes) => this.#onData(bytes));
     socket.on("end", () => this.#onEnd());
     socket.on("error", (error) => this.#onEnd(error));

@@ -86,21 +86,25 @@ export interface FakeAgent {
   readonly requests: ReportBoundaryLogsRequest[];
   readonly statuses: BoundaryStatus[];
   readonly connections: Socket[];
-  connectionCount: number;
   stop(): Promise<void>;
 }
 
-/** What an agent's socket is to a program, without a proxy: it reads what comes. Ends with the test. */
-export async function fakeAgent(path: string, onConnection?: (socket: Socket) => void): Promise<FakeAgent> {
+/**
+ * What an agent's socket is to a program, without a proxy: it reads what comes. Ends with the test.
+ * @param reads says of each connection, counted from 1, whether it is read.
+ */
+export async function fakeAgent(
+  path: string,
+  reads: (connection: number) => boolean = () => true,
+): Promise<FakeAgent> {
   const server = createServer((socket) => {
-    agent.connectionCount++;
     agent.connections.push(socket);
-    const reader = new BoundaryFrameReader();
     socket.on("error", () => {});
-    if (onConnection !== undefined) {
-      onConnection(socket);
+    if (!reads(agent.connections.length)) {
+      socket.pause();
       return;
     }
+    const reader = new BoundaryFrameReader();
     socket.on("data", (bytes) =>
       reader.push(bytes, (_tag, payload) => {
         const { msg } = fromBinary(BoundaryMessageSchema, payload);
@@ -115,7 +119,6 @@ export async function fakeAgent(path: string, onConnection?: (socket: Socket) =>
     requests: [],
     statuses: [],
     connections: [],
-    connectionCount: 0,
     stop() {
       for (const socket of agent.connections) socket.destroy();
       return new Promise<void>((resolve) => void server.close(() => resolve()));
