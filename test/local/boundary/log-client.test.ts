@@ -254,6 +254,21 @@ describe("a boundary log client", () => {
   });
 });
 
+describe("the timers of a boundary log client", () => {
+  it("keep no process alive, but for the one that ends a close", async () => {
+    const client = createBoundaryLogClient({ path: socketPath() });
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    client.log(entry);
+    await quiet();
+    const isHeld = () => timers.mock.results.map(({ value }) => (value as NodeJS.Timeout).hasRef());
+    expect(isHeld().length).toBeGreaterThan(0);
+    expect(isHeld()).not.toContain(true);
+    await client.close();
+    expect(isHeld().filter((held) => held)).toHaveLength(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
 describe("C6.24 a boundary log client that closes", () => {
   it("sends what waits, and ends the connection when all has arrived", async () => {
     const path = socketPath();
