@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { type AgentClient, BoundaryLogSender } from "../../src/client/index-node.js";
+import { BoundaryLogSender } from "../../src/client/index-node.js";
 import { createBoundaryLogClient, createBoundaryLogProxy } from "../../src/local/index.js";
 import { eventually } from "../support/control-plane.js";
 import { failure } from "../support/echo.js";
@@ -60,7 +60,7 @@ async function forwarding() {
     async connect() {
       const { connection, session } = await server.dial();
       const abort = new AbortController();
-      const ended = sender.run(connection.agent as AgentClient, abort.signal);
+      const ended = sender.run(connection.agent, abort.signal);
       ended.catch(() => {});
       onTestFinished(() => abort.abort());
       return { connection, session, ended };
