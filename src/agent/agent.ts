@@ -3,6 +3,8 @@ import {
   DialError,
   dialAgent,
   isUnimplemented,
+  type LifecycleName,
+  LifecycleSender,
   LogSender,
   type Manifest,
   type NodeDialOptions,
@@ -14,7 +16,6 @@ import { formatUuid, nilUuid } from "../codec/index.js";
 import { formatVersion } from "../version/index.js";
 import { reportAppHealth } from "./app-health.js";
 import type { AgentEvent } from "./events.js";
-import { Lifecycle } from "./lifecycle.js";
 import { expandDirectory, type Workplace, workplaceOf, writeSecretFiles } from "./manifest.js";
 import { reportMetadata } from "./metadata.js";
 import { makeScriptFolder, type ScriptFolder } from "./script-folder.js";
@@ -73,7 +74,7 @@ export function runAgent(options: AgentOptions): RunningAgent {
 
 class WorkspaceAgent {
   readonly #options: AgentOptions;
-  readonly #lifecycle: Lifecycle;
+  readonly #lifecycle: LifecycleSender;
   readonly #logs = new LogSender();
   readonly #scripts: ScriptRunner;
   /** Ends when the agent begins to stop: what only serves a workspace in use ends with it. C4.2. */
@@ -87,7 +88,7 @@ class WorkspaceAgent {
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#lifecycle = new Lifecycle((state) => this.#tell({ kind: "lifecycle", state }));
+    this.#lifecycle = new LifecycleSender({ onWarning: (text) => this.#tell({ kind: "warning", text }) });
     this.#scripts = new ScriptRunner(this.#logs, (event) => this.#tell(event));
   }
 
@@ -155,7 +156,7 @@ class WorkspaceAgent {
     const warn = (text: string) => this.#tell({ kind: "warning", text });
     return [
       this.#logs.run(agent, signal).then(() => warn("the server takes no more logs of this agent")),
-      this.#lifecycle.reports.run((lifecycle) => agent.updateLifecycle({ lifecycle }, { signal }), signal),
+      this.#lifecycle.run(agent, signal),
       this.#scripts.timings.run((timing) => this.#reportTiming(agent, timing, signal), signal),
       this.#whileInUse(async () => {
         const { manifest, workplace } = await this.#takeManifest(agent, graceful);
@@ -211,7 +212,7 @@ class WorkspaceAgent {
 
   /** Start scripts run once in the life of an agent, whatever becomes of the connection meanwhile. */
   async #start(manifest: Manifest, workplace: Workplace): Promise<void> {
-    this.#lifecycle.advance("starting");
+    this.#advance("starting");
     for (const { cron, displayName } of manifest.scripts) {
       if (cron === "") continue;
       this.#tell({
@@ -221,7 +222,7 @@ class WorkspaceAgent {
     }
     const end = await this.#scripts.runStage("start", manifest.scripts, workplace, this.#graceful.signal);
     const states = { ok: "ready", error: "start_error", timeout: "start_timeout" } as const;
-    if (!this.#graceful.signal.aborted) this.#lifecycle.advance(states[end]);
+    if (!this.#graceful.signal.aborted) this.#advance(states[end]);
   }
 
   async #reportTiming(
@@ -240,12 +241,12 @@ class WorkspaceAgent {
   }
 
   async #stop(): Promise<void> {
-    this.#lifecycle.advance("shutting_down");
+    this.#advance("shutting_down");
     this.#graceful.abort(new Error("the agent stops"));
     await this.#first?.started;
     const end = await this.#runStopScripts();
     const states = { ok: "off", error: "shutdown_error", timeout: "shutdown_timeout" } as const;
-    this.#lifecycle.advance(states[end]);
+    this.#advance(states[end]);
     await this.#sendTheRest();
     this.#hard.abort(new Error("the agent has stopped"));
   }
@@ -260,12 +261,16 @@ class WorkspaceAgent {
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), lastReportsMs);
     const signal = AbortSignal.any([this.#hard.signal, deadline.signal]);
-    const queues = [this.#lifecycle.reports, this.#scripts.timings, this.#logs];
+    const queues = [this.#lifecycle, this.#scripts.timings, this.#logs];
     const ends = await Promise.allSettled(queues.map((queue) => queue.whenEmpty(signal)));
     clearTimeout(timer);
     if (ends.some(({ status }) => status === "rejected")) {
       this.#tell({ kind: "warning", text: "not everything could be sent before the end" });
     }
+  }
+
+  #advance(state: LifecycleName): void {
+    if (this.#lifecycle.advance(state)) this.#tell({ kind: "lifecycle", state });
   }
 
   #tell(event: AgentEvent): void {

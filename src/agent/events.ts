@@ -1,4 +1,4 @@
-import type { LifecycleName } from "./lifecycle.js";
+import type { LifecycleName } from "../client/index-node.js";
 
 /** When a script runs. */
 export type ScriptStage = "start" | "stop";

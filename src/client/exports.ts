@@ -18,5 +18,26 @@ export { LineSplitter } from "./logs/line-splitter.js";
 export type { LogLine, LogSenderOptions } from "./logs/log-sender.js";
 export { LogSender } from "./logs/log-sender.js";
 export * from "./names.js";
+export type { AppHealthSenderOptions } from "./senders/app-health-sender.js";
+export { AppHealthSender } from "./senders/app-health-sender.js";
+export type { AppStatus, AppStatusSenderOptions } from "./senders/app-status-sender.js";
+export { AppStatusSender } from "./senders/app-status-sender.js";
+export type {
+  ConnectionEnd,
+  ConnectionSenderOptions,
+  ConnectionStart,
+  OpenConnection,
+} from "./senders/connection-sender.js";
+export { ConnectionSender } from "./senders/connection-sender.js";
 export type { DropCounts } from "./senders/drops.js";
+export type { LifecycleName, LifecycleSenderOptions } from "./senders/lifecycle-sender.js";
+export { LifecycleSender } from "./senders/lifecycle-sender.js";
+export type { MetadataSenderOptions, MetadataValue } from "./senders/metadata-sender.js";
+export { MetadataSender } from "./senders/metadata-sender.js";
+export type { ResourceSample, ResourcesSenderOptions, WantedResources } from "./senders/resources-sender.js";
+export { ResourcesSender } from "./senders/resources-sender.js";
+export type { ScriptTiming, ScriptTimingSenderOptions } from "./senders/script-timing-sender.js";
+export { ScriptTimingSender } from "./senders/script-timing-sender.js";
 export type { AgentClient, Sender } from "./senders/sender.js";
+export type { StatsInit, StatsSenderOptions } from "./senders/stats-sender.js";
+export { StatsSender } from "./senders/stats-sender.js";
