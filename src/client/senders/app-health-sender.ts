@@ -67,11 +67,13 @@ export class AppHealthSender implements Sender {
    * Takes the health of an app. The same as before changes nothing.
    * @param appId the app's UUID, as text or as its 16 bytes.
    * @returns false when there are too many other apps; this one is dropped then.
-   * @throws TypeError when the id is no UUID, or there is no such health.
+   * @throws TypeError when the id is no UUID, or there is no such health; `APP_HEALTH_UNSPECIFIED` is none.
    */
   set(appId: string | Uint8Array, health: AppHealth): boolean {
     const id = uuidField("an app's id", appId);
-    enumField("an app's health", AppHealth, health);
+    if (enumField("an app's health", AppHealth, health) === AppHealth.APP_HEALTH_UNSPECIFIED) {
+      throw new TypeError("an app's health is known: servers refuse APP_HEALTH_UNSPECIFIED");
+    }
     const key = formatUuid(id) ?? "";
     const before = this.#healths.get(key);
     if (before?.health === health) return true;

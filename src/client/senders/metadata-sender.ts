@@ -14,7 +14,7 @@ import { SenderRuns } from "./sender-runs.js";
 export interface MetadataValue {
   /** Over 10,240 UTF-8 bytes it is cut, and the error says so. C4.40. */
   value: string;
-  /** Empty by default, for success. */
+  /** Empty by default, for success. Cut at 10,240 bytes, too. */
   error?: string;
   /** Now by default. Servers take the time of arrival instead. C4.43. */
   collectedAt?: Date;
@@ -79,7 +79,7 @@ export class MetadataSender implements Sender {
    */
   set(key: string, { value, error = "", collectedAt = new Date() }: MetadataValue): boolean {
     textField("a metadata key", key, maxKeyBytes);
-    for (const text of [value, error]) textField("a metadata value or error", text, Number.MAX_SAFE_INTEGER);
+    for (const text of [value, error]) textField("a metadata value or error", text);
     const cutValue = cutText(withoutNul(value), maxTextBytes);
     const errors = [cutText(withoutNul(error), maxTextBytes).text];
     if (cutValue.bytes > maxTextBytes) {

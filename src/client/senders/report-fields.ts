@@ -22,9 +22,10 @@ export function timeField(what: string, time: Date): Timestamp {
   return timestampFromDate(time);
 }
 
-/** @throws TypeError when it is no text; RangeError when it has more UTF-8 bytes than given. */
-export function textField(what: string, text: string, maxBytes: number): string {
+/** @throws TypeError when it is no text; RangeError when it has more UTF-8 bytes than given, if any are. */
+export function textField(what: string, text: string, maxBytes?: number): string {
   if (typeof text !== "string") throw new TypeError(`${what} is a text, and not ${shown(text)}`);
+  if (maxBytes === undefined) return text;
   // no text has fewer bytes than units: a huge one is not encoded to be measured
   const bytes = text.length > maxBytes ? text.length : encodeUtf8(text).length;
   if (bytes > maxBytes) {

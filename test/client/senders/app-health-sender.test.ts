@@ -145,6 +145,7 @@ it("refuses ids that are none and a health that is none, at once", () => {
   expect(() => sender.set("app", HEALTHY)).toThrow(TypeError);
   expect(() => sender.delete(undefined as never)).toThrow(TypeError);
   expect(() => sender.set(app(1), 9 as AppHealth)).toThrow(TypeError);
+  expect(() => sender.set(app(1), AppHealth.APP_HEALTH_UNSPECIFIED)).toThrow(TypeError);
   expect(() => sender.set(app(1), "HEALTHY" as never)).toThrow(TypeError);
   expect(sender.pending).toBe(0);
 });
