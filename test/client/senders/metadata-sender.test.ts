@@ -153,6 +153,18 @@ it("makes requests that servers take: 6,144 bytes of keys, and 1 MiB", () =>
     expect(sent.slice(2).map(({ metadata }) => metadata.length)).toEqual([101, 49]);
   }));
 
+it("keys that change with every report do not keep others waiting", () =>
+  running(async (sender, sent, setAnswer) => {
+    const set = (letters: string) => {
+      for (const letter of letters) sender.set(letter.repeat(3000), { value: letter });
+    };
+    setAnswer(() => set("ab"));
+    set("abc");
+    await sleep(2000);
+    const letters = sent.map(({ metadata }) => metadata.map(({ result }) => result.value).join(""));
+    expect(letters).toEqual(["ab", "ca"]);
+  }));
+
 it("drops what is over the connection's own limit, and goes on", () =>
   running(async (sender, sent, setAnswer) => {
     setAnswer(() => Promise.reject(tooLarge()));
