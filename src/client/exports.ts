@@ -18,5 +18,7 @@ export { LineSplitter } from "./logs/line-splitter.js";
 export type { LogLine, LogSenderOptions } from "./logs/log-sender.js";
 export { LogSender } from "./logs/log-sender.js";
 export * from "./names.js";
+export type { ContextPush, ContextPushSource, ContextSenderOptions } from "./senders/context-sender.js";
+export { ContextSender } from "./senders/context-sender.js";
 export type { DropCounts } from "./senders/drops.js";
 export type { AgentClient, Sender } from "./senders/sender.js";
