@@ -17,7 +17,7 @@ export interface ContextPushSource {
    * @param initial goes into the request: true for the first push of a connection.
    * @returns undefined while there is none yet (C4.70).
    */
-  request(initial: boolean): ContextPush | undefined;
+  pushRequest(initial: boolean): ContextPush | undefined;
   /** Has a function called after each change. @returns what ends that. */
   onChange(listener: () => void): () => void;
 }
@@ -56,7 +56,7 @@ export class ContextSender implements Sender {
   /** 1 when the newest snapshot was not answered yet; 0 when it was, and where the server does not have the RPC. */
   get pending(): number {
     if (this.#isUnwanted) return 0;
-    const newest = this.#source.request(false);
+    const newest = this.#source.pushRequest(false);
     return newest === undefined || newest.version === this.#answeredVersion ? 0 : 1;
   }
 
@@ -78,7 +78,7 @@ export class ContextSender implements Sender {
     try {
       for (;;) {
         signal.throwIfAborted();
-        const push = isChanged ? this.#source.request(initial) : undefined;
+        const push = isChanged ? this.#source.pushRequest(initial) : undefined;
         isChanged = false;
         if (push === undefined) {
           await waitingForChange.wait(signal);

@@ -19,7 +19,7 @@ class Versions implements ContextPushSource {
   version = 0n;
   readonly listeners = new Set<() => void>();
 
-  request(initial: boolean): ContextPush | undefined {
+  pushRequest(initial: boolean): ContextPush | undefined {
     return this.version === 0n ? undefined : { version: this.version, initial };
   }
 
