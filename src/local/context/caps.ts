@@ -8,8 +8,6 @@ export const maxPayloadBytes = 2_097_152;
 export const maxResources = 500;
 /** Resources that are listed at all, excluded ones too; servers take 1,000. */
 export const maxListed = 1000;
-/** Bytes of an error, and of the snapshot's; servers take no more. */
-export const maxErrorBytes = 4096;
 /** Bytes of a source and of a source path; servers take no more. */
 export const maxPathBytes = 1024;
 

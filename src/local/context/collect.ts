@@ -1,8 +1,15 @@
 import { aggregateHash } from "./aggregate-hash.js";
-import { compareForCaps, maxErrorBytes, maxListed, maxPathBytes, SnapshotCaps } from "./caps.js";
+import { compareForCaps, maxListed, maxPathBytes, SnapshotCaps } from "./caps.js";
 import type { ContextFiles } from "./files.js";
-import { readFileResource, serverResource } from "./read-resource.js";
-import { type ContextResource, compareText, type McpServerEntry, textWithin } from "./resource.js";
+import { serverResource } from "./mcp-server.js";
+import { readFileResource } from "./read-resource.js";
+import {
+  type ContextResource,
+  compareText,
+  type McpServerEntry,
+  maxErrorBytes,
+  textWithin,
+} from "./resource.js";
 import type { Candidate } from "./walk.js";
 
 /** What is known of a workspace's context after a walk. */
@@ -14,8 +21,8 @@ export interface Collected {
   snapshotError: string;
 }
 
-/** Bytes of all texts beside the contents, so that a push stays within what a server takes as one message. */
-const maxTextBytes = 1_048_576;
+/** Bytes of all texts beside the contents, so that a push stays within the 4 MiB that a server takes as one message. */
+const maxTextBytes = 1_835_008;
 /** Faults that are told in full. */
 const maxFaults = 8;
 

@@ -1,10 +1,11 @@
-import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextPush } from "../../client/index-node.js";
 import {
   type ContextResourceSchema,
   ContextResource_Status as Status,
 } from "../../gen/coder/agent/v2/agent_pb.js";
 import type { Collected } from "./collect.js";
+import { serverBody } from "./mcp-server.js";
 import type { ContextResource } from "./resource.js";
 
 type ResourceInit = MessageInitShape<typeof ContextResourceSchema>;
@@ -39,7 +40,6 @@ function resourceInit(resource: ContextResource): ResourceInit {
 /** The variant is always there, as it tells the kind; it is empty for a status other than ok. C4.73. */
 function bodyOf(resource: ContextResource): NonNullable<ResourceInit["body"]> {
   const { kind, status, content, name, description, tools } = resource;
-  const isOk = status === "ok";
   switch (kind) {
     case "instruction_file":
       return { case: "instructionFile", value: content === undefined ? {} : { content } };
@@ -48,13 +48,7 @@ function bodyOf(resource: ContextResource): NonNullable<ResourceInit["body"]> {
     case "mcp_config":
       // its content never leaves the machine
       return { case: "mcpConfig", value: {} };
-    case "mcp_server": {
-      if (!isOk) return { case: "mcpServer", value: {} };
-      const toolInits = tools.map(({ inputSchema, ...tool }) =>
-        // it has been through JSON
-        inputSchema === undefined ? tool : { ...tool, inputSchema: inputSchema as JsonObject },
-      );
-      return { case: "mcpServer", value: { serverName: name, description, tools: toolInits } };
-    }
+    case "mcp_server":
+      return { case: "mcpServer", value: status === "ok" ? serverBody(name, description, tools) : {} };
   }
 }

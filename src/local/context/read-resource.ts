@@ -1,13 +1,6 @@
-import { createHash } from "node:crypto";
-import { maxErrorBytes, maxResourceBytes, oversizeError } from "./caps.js";
+import { maxResourceBytes, oversizeError } from "./caps.js";
 import { type ContextFiles, type FileStart, failureCode, isMissing } from "./files.js";
-import {
-  type ContextResource,
-  type ContextResourceStatus,
-  type McpServerEntry,
-  resourceId,
-  textWithin,
-} from "./resource.js";
+import { blankResource, type ContextResource, faulty, sha256 } from "./resource.js";
 import { readSkillMeta } from "./skill-meta.js";
 import type { Candidate } from "./walk.js";
 
@@ -34,38 +27,6 @@ export async function readFileResource(
   const hashed = { ...blank, sizeBytes, contentHash: sha256(bytes.subarray(0, maxResourceBytes)) };
   if (sizeBytes > maxResourceBytes) return faulty(hashed, "oversize", oversizeError(sizeBytes));
   return understood(hashed, bytes);
-}
-
-/** An MCP server as a resource. Its size and hash are those of its JSON. */
-export function serverResource(server: McpServerEntry): ContextResource {
-  const { name, description = "" } = server;
-  const blank = {
-    ...blankResource("mcp_server", `mcp:${name}`),
-    name,
-    description: textWithin(description, 1024),
-  };
-  let json: string;
-  let tools: McpServerEntry["tools"];
-  try {
-    // what is no JSON must not be found out when it is pushed
-    json = JSON.stringify(server.tools.map(toolJson));
-    tools = JSON.parse(json) as McpServerEntry["tools"];
-  } catch (error) {
-    return faulty(blank, "invalid", `its tools are not JSON: ${failureCode(error)}`);
-  }
-  const whole = Buffer.from(JSON.stringify([name, blank.description, tools]));
-  const sizeBytes = BigInt(whole.length);
-  const hashed = { ...blank, sizeBytes, contentHash: sha256(whole.subarray(0, maxResourceBytes)) };
-  if (whole.length > maxResourceBytes) return faulty(hashed, "oversize", oversizeError(sizeBytes));
-  return { ...hashed, tools };
-}
-
-function toolJson({ name, description = "", inputSchema }: McpServerEntry["tools"][number]) {
-  if (inputSchema === undefined) return { name, description };
-  if (typeof inputSchema !== "object" || inputSchema === null || Array.isArray(inputSchema)) {
-    throw new Error(`the schema of ${name} is no object`);
-  }
-  return { name, description, inputSchema };
 }
 
 /** What a file of its kind must be to be of use. */
@@ -103,29 +64,4 @@ function isJsonObject(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function blankResource(kind: ContextResource["kind"], source: string): ContextResource {
-  return {
-    id: resourceId(kind, source),
-    kind,
-    source,
-    sourcePath: "",
-    contentHash: sha256(new Uint8Array()),
-    sizeBytes: 0n,
-    status: "ok",
-    error: "",
-    name: "",
-    description: "",
-    content: undefined,
-    tools: [],
-  };
-}
-
-function faulty(resource: ContextResource, status: ContextResourceStatus, error: string): ContextResource {
-  return { ...resource, status, error: textWithin(error, maxErrorBytes) };
-}
-
-function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { ContextSnapshot } from "../socket/context-service.js";
 
 /** A resource as the snapshot has it: without content. */
@@ -31,10 +32,8 @@ export interface ContextResource extends ContextResourceFacts {
   tools: readonly McpTool[];
 }
 
-/** How the id of a resource is made; kinds never share one. */
-export function resourceId(kind: ContextResourceKind, source: string): string {
-  return `${kind}:${source}`;
-}
+/** Bytes of an error, and of the snapshot's; servers take no more. */
+export const maxErrorBytes = 4096;
 
 /** The order of two texts by their UTF-8 bytes: the same everywhere, whatever the locale. */
 export function compareText(a: string, b: string): number {
@@ -49,4 +48,35 @@ export function textWithin(text: string, maxBytes: number): string {
   // a byte that continues a character is no place to cut
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
   return bytes.toString("utf8", 0, end);
+}
+
+/** A resource of which nothing is known yet. */
+export function blankResource(kind: ContextResourceKind, source: string): ContextResource {
+  return {
+    id: `${kind}:${source}`,
+    kind,
+    source,
+    sourcePath: "",
+    contentHash: sha256(new Uint8Array()),
+    sizeBytes: 0n,
+    status: "ok",
+    error: "",
+    name: "",
+    description: "",
+    content: undefined,
+    tools: [],
+  };
+}
+
+/** A resource with what is wrong with it. */
+export function faulty(
+  resource: ContextResource,
+  status: ContextResourceStatus,
+  error: string,
+): ContextResource {
+  return { ...resource, status, error: textWithin(error, maxErrorBytes) };
+}
+
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
 }
