@@ -1,6 +1,7 @@
 import { type Command, helpOf, parseArguments, type Terminal, UsageError } from "./command.js";
 import { agent } from "./commands/agent.js";
 import { call } from "./commands/call.js";
+import { context } from "./commands/context.js";
 import { demo } from "./commands/demo.js";
 import { logs } from "./commands/logs.js";
 import { serve } from "./commands/serve.js";
@@ -8,7 +9,7 @@ import { versions } from "./commands/versions.js";
 import { failureJson } from "./failure.js";
 import { toolVersion } from "./tool.js";
 
-const commands: readonly Command[] = [serve, agent, call, logs, versions, demo];
+const commands: readonly Command[] = [serve, agent, call, logs, context, versions, demo];
 
 const interruptedCode = 130;
 
