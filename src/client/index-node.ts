@@ -6,6 +6,8 @@ import { nodeOpener } from "./dial/open-socket-node.js";
 
 export type { NodeDialOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
+export type { LineLogger } from "./logs/line-writer-node.js";
+export { lineStream } from "./logs/line-writer-node.js";
 
 /**
  * Connects to a control plane.
