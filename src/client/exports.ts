@@ -14,6 +14,8 @@ export type { LogSourceRequest } from "./http/log-source.js";
 export { externalLogSourceId, registerLogSource } from "./http/log-source.js";
 export type { RefusalFacts, Validation } from "./http/refusal.js";
 export { DialError, HttpError } from "./http/request-errors.js";
+export type { HttpLogSenderOptions } from "./logs/http-log-sender.js";
+export { HttpLogSender } from "./logs/http-log-sender.js";
 export { LineSplitter } from "./logs/line-splitter.js";
 export type { LineTarget, LineWriterOptions } from "./logs/line-writer.js";
 export { LineWriter } from "./logs/line-writer.js";

@@ -1,3 +1,4 @@
+import { Fifo } from "./fifo.js";
 import { type BatchLimits, type QueuedLine, SourceQueue } from "./source-queue.js";
 
 /** The queue of a log source, and when its turn is. */
@@ -25,10 +26,11 @@ export interface LogQueuesOptions extends BatchLimits {
  */
 export class LogQueues {
   readonly #options: LogQueuesOptions;
+  readonly #turns = new Map<string, Turn>();
   /** Never sent from, oldest first. */
-  readonly #fresh = new Map<string, Turn>();
+  #fresh = new Fifo<Turn>();
   /** Sent from and not empty then; the one whose last batch is longest ago first. */
-  readonly #later = new Map<string, Turn>();
+  #later = new Fifo<Turn>();
   #flushed = 0;
   #lines = 0;
   #bytes = 0;
@@ -49,11 +51,12 @@ export class LogQueues {
 
   /** @returns true when the source had no lines: its queue is due now. */
   add(source: string, line: QueuedLine): boolean {
-    let turn = this.#turnOf(source);
+    let turn = this.#turns.get(source);
     const isNew = turn === undefined;
     if (turn === undefined) {
       turn = { source, queue: new SourceQueue(), dueAtMs: this.#options.nowMs(), isFlushed: false };
-      this.#fresh.set(source, turn);
+      this.#turns.set(source, turn);
+      this.#fresh.push(turn);
     }
     turn.queue.push(line);
     this.#lines++;
@@ -63,14 +66,14 @@ export class LogQueues {
 
   /** Makes the queue of a source due now; nothing for a source without lines. C3.9. */
   flush(source: string): void {
-    const turn = this.#turnOf(source);
+    const turn = this.#turns.get(source);
     if (turn !== undefined) this.#setFlushed(turn, true);
   }
 
   /** The queue to send from now. @param isPressed true when it need not be due. */
   next(isPressed = false): Turn | undefined {
-    const fresh = firstOf(this.#fresh);
-    const later = firstOf(this.#later);
+    const fresh = this.#fresh.first;
+    const later = this.#later.first;
     if (fresh === undefined && !isPressed && this.dueInMs() > 0) return undefined;
     if (fresh === undefined || later === undefined) return fresh ?? later;
     return later.dueAtMs < fresh.dueAtMs ? later : fresh;
@@ -78,8 +81,8 @@ export class LogQueues {
 
   /** How long until a queue is due by itself; infinite when there is none. */
   dueInMs(): number {
-    if (this.#fresh.size > 0 || this.#flushed > 0) return 0;
-    const later = firstOf(this.#later);
+    if (this.#fresh.length > 0 || this.#flushed > 0) return 0;
+    const later = this.#later.first;
     return later === undefined ? Number.POSITIVE_INFINITY : later.dueAtMs - this.#options.nowMs();
   }
 
@@ -89,35 +92,31 @@ export class LogQueues {
     return turn.queue.batch(this.#options);
   }
 
-  /** Takes lines away that have arrived. C3.15. */
-  sent(turn: Turn, count: number): void {
-    const { source, queue } = turn;
-    const before = queue.length;
-    this.#bytes -= queue.remove(count);
-    this.#lines -= before - queue.length;
-    this.#fresh.delete(source);
-    this.#later.delete(source);
-    if (queue.length === 0) {
+  /** Takes lines away that have arrived; those of the batch that was begun last. C3.15. */
+  sent(turn: Turn, batch: readonly QueuedLine[]): void {
+    this.#bytes -= turn.queue.remove(batch);
+    this.#lines -= batch.length;
+    // it is the first of one of them, as others are added behind it
+    (this.#fresh.first === turn ? this.#fresh : this.#later).remove(1);
+    if (turn.queue.length === 0) {
       this.#setFlushed(turn, false);
+      this.#turns.delete(turn.source);
       return;
     }
     turn.dueAtMs = this.#options.nowMs() + this.#options.flushIntervalMs;
-    this.#later.set(source, turn);
+    this.#later.push(turn);
   }
 
   /** Takes everything away. @returns how many lines that were. */
   clear(): number {
     const lines = this.#lines;
-    this.#fresh.clear();
-    this.#later.clear();
+    this.#turns.clear();
+    this.#fresh = new Fifo();
+    this.#later = new Fifo();
     this.#flushed = 0;
     this.#lines = 0;
     this.#bytes = 0;
     return lines;
-  }
-
-  #turnOf(source: string): Turn | undefined {
-    return this.#fresh.get(source) ?? this.#later.get(source);
   }
 
   #setFlushed(turn: Turn, isFlushed: boolean): void {
@@ -125,9 +124,4 @@ export class LogQueues {
     turn.isFlushed = isFlushed;
     this.#flushed += isFlushed ? 1 : -1;
   }
-}
-
-function firstOf(turns: ReadonlyMap<string, Turn>): Turn | undefined {
-  for (const turn of turns.values()) return turn;
-  return undefined;
 }

@@ -1,5 +1,5 @@
 import type { Client } from "@connectrpc/connect";
-import { formatUuid, normalizeUuid, parseUuid } from "../../codec/index.js";
+import { parseUuid } from "../../codec/index.js";
 import type { Agent } from "../../gen/coder/agent/v2/agent_pb.js";
 import { isUnimplemented } from "../../rpc/index.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
@@ -10,6 +10,7 @@ import { LogQueues, type Turn } from "./log-queues.js";
 import { sanitizedText, utf8ByteLength } from "./log-text.js";
 import { OneAtATime } from "./one-at-a-time.js";
 import { ScriptLogger } from "./script-logger.js";
+import { sourceIdOf } from "./source-id.js";
 
 /** How a {@link LogSender} behaves. */
 export interface LogSenderOptions {
@@ -89,7 +90,7 @@ export class LogSender implements Sender {
 
   /** This sender for the lines of one source. @throws TypeError when the source is no UUID. */
   source(source: string | Uint8Array): ScriptLogger {
-    return new ScriptLogger(this, uuidOf(source));
+    return new ScriptLogger(this, sourceIdOf(source));
   }
 
   /**
@@ -100,7 +101,7 @@ export class LogSender implements Sender {
    * @throws TypeError when the source is no UUID; the signal's reason.
    */
   async send(source: string | Uint8Array, lines: readonly LogLine[], signal?: AbortSignal): Promise<void> {
-    const id = uuidOf(source);
+    const id = sourceIdOf(source);
     signal?.throwIfAborted();
     if (!this.#writers.tryEnter()) await this.#writers.wait(signal);
     try {
@@ -120,7 +121,7 @@ export class LogSender implements Sender {
    * @throws TypeError when the source is no UUID.
    */
   enqueue(source: string | Uint8Array, lines: readonly LogLine[]): number {
-    const id = uuidOf(source);
+    const id = sourceIdOf(source);
     let queued = 0;
     for (const [index, line] of lines.entries()) {
       if (this.#isFull) {
@@ -134,7 +135,7 @@ export class LogSender implements Sender {
 
   /** Has the lines of a source sent next, whatever the interval. Nothing for a source without lines. C3.9, C3.21. */
   flush(source: string | Uint8Array): void {
-    this.#queues.flush(uuidOf(source));
+    this.#queues.flush(sourceIdOf(source));
     this.#waitingForWork.serve();
   }
 
@@ -230,19 +231,10 @@ export class LogSender implements Sender {
       this.#isLimitReached = true;
       this.#drops.count("limit_reached", this.#queues.clear());
     } else {
-      this.#queues.sent(turn, lines.length);
+      this.#queues.sent(turn, lines);
     }
     while (this.#waitingForRoom.serve());
     if (this.#queues.lines === 0) while (this.#waitingForEmpty.serve());
     if (logLimitExceeded) this.#onLimitReached?.();
   }
-}
-
-/** The usual spelling of a UUID. */
-function uuidOf(source: string | Uint8Array): string {
-  const text = typeof source === "string" ? normalizeUuid(source) : formatUuid(source);
-  if (text === undefined) {
-    throw new TypeError(`a log source is a UUID, as text or as 16 bytes, and not ${String(source)}`);
-  }
-  return text;
 }

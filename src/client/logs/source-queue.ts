@@ -1,3 +1,4 @@
+import { Fifo } from "./fifo.js";
 import type { DatedLine } from "./log-line.js";
 
 /** A line that waits to be sent. */
@@ -13,16 +14,12 @@ export interface BatchLimits {
   lineOverheadBytes: number;
 }
 
-/** What leaves the front of the array once it is worth moving the rest. */
-const minRemoved = 1024;
-
 /** The lines of one source, in order. */
 export class SourceQueue {
-  #lines: QueuedLine[] = [];
-  #first = 0;
+  readonly #lines = new Fifo<QueuedLine>();
 
   get length(): number {
-    return this.#lines.length - this.#first;
+    return this.#lines.length;
   }
 
   push(line: QueuedLine): void {
@@ -31,26 +28,16 @@ export class SourceQueue {
 
   /** The lines from the front that fit in one batch, and one at least; they stay. C3.12. */
   batch({ maxBatchBytes, lineOverheadBytes }: BatchLimits): readonly QueuedLine[] {
-    let bytes = 0;
-    let end = this.#first;
-    for (; end < this.#lines.length; end++) {
-      bytes += (this.#lines[end]?.bytes ?? 0) + lineOverheadBytes;
-      if (bytes > maxBatchBytes && end > this.#first) break;
-    }
-    return this.#lines.slice(this.#first, end);
+    let batchBytes = 0;
+    return this.#lines.takeWhile(({ bytes }, index) => {
+      batchBytes += bytes + lineOverheadBytes;
+      return index === 0 || batchBytes <= maxBatchBytes;
+    });
   }
 
-  /** Takes lines off the front. @returns the bytes that they counted. */
-  remove(count: number): number {
-    const end = Math.min(this.#first + count, this.#lines.length);
-    let bytes = 0;
-    for (let i = this.#first; i < end; i++) bytes += this.#lines[i]?.bytes ?? 0;
-    this.#first = end;
-    const isHalf = this.#first >= minRemoved && this.#first * 2 >= this.#lines.length;
-    if (isHalf || this.length === 0) {
-      this.#lines = this.#lines.slice(this.#first);
-      this.#first = 0;
-    }
-    return bytes;
+  /** Takes away a batch from the front. @returns the bytes that it counted. */
+  remove(batch: readonly QueuedLine[]): number {
+    this.#lines.remove(batch.length);
+    return batch.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 }
