@@ -266,6 +266,21 @@ describe("a log sender", () => {
     expect(batches.flatMap((batch) => batch.lines).join("")).toBe("abcdefgh");
   });
 
+  it("lets nobody in before a writer that waits, however short the moment", async () => {
+    const { agent, batches } = fakeServer();
+    const sender = new LogSender({ maxQueuedBytes: 0 });
+    sender.enqueue(sourceA, lines("a"));
+    const writing = sender.send(sourceA, lines("b", "c"));
+    await running(sender, agent, async () => {
+      // at the first moment at which there is room
+      for (let i = 0; sender.pending > 0 && i < 1000; i++) await undefined;
+      await Promise.all([writing, sender.send(sourceA, lines("d"))]);
+      sender.flush(sourceA);
+      await sender.whenEmpty();
+    });
+    expect(batches.flatMap((batch) => batch.lines).join("")).toBe("abcd");
+  });
+
   it("queues nothing when the signal has ended before (C3.22)", async () => {
     const sender = new LogSender();
     const logger = sender.source(sourceA);
