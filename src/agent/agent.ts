@@ -10,6 +10,7 @@ import {
   type Subsystem,
 } from "../client/index-node.js";
 import { pause } from "../client/pause.js";
+import { knownToken } from "../client/tokens/token-source.js";
 import { formatUuid, nilUuid } from "../codec/index.js";
 import { formatVersion } from "../version/index.js";
 import { reportAppHealth } from "./app-health.js";
@@ -24,7 +25,7 @@ import { reportResources, reportStats } from "./usage.js";
 /** How an agent is run. */
 export interface AgentOptions {
   /** How the control plane is reached. Role and version are the agent's own. */
-  dial: Omit<NodeDialOptions<"negotiate">, "role" | "version" | "signal" | "token"> & { token: string };
+  dial: Omit<NodeDialOptions<"negotiate">, "role" | "version" | "signal">;
   /** What it reports as its own version. `v0.0.0` by default. */
   buildVersion?: string;
   /** What has prepared the machine. None by default. */
@@ -195,7 +196,7 @@ class WorkspaceAgent {
     const { binDirectory = "", dataDirectory = "" } = this.#folder ?? {};
     const workplace = await workplaceOf(manifest, {
       url: String(dial.url),
-      token: dial.token,
+      token: await knownToken(dial.token, signal),
       binDirectory,
       dataDirectory,
     });

@@ -6,6 +6,9 @@ import { nodeOpener } from "./dial/open-socket-node.js";
 
 export type { NodeDialOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
+export type { TokenEnvironmentOptions } from "./tokens/token-environment-node.js";
+export { authKinds, tokenSourceFromEnvironment } from "./tokens/token-environment-node.js";
+export { tokenFile } from "./tokens/token-file-node.js";
 
 /**
  * Connects to a control plane.
