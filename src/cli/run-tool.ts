@@ -57,7 +57,8 @@ function overview(): string {
     "commands:",
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
     "",
-    "agentwire COMMAND --help says more. CODER_AGENT_URL and CODER_AGENT_TOKEN stand for --url and --token.",
+    "agentwire COMMAND --help says more. CODER_AGENT_URL and CODER_AGENT_TOKEN stand for --url and --token,",
+    "CODER_AGENT_TOKEN_FILE, CODER_AGENT_AUTH and CODER_AGENT_NAME for --token-file, --auth and --agent-name.",
     "",
   ].join("\n");
 }

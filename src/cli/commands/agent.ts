@@ -1,6 +1,6 @@
 import { type AgentEvent, runAgent } from "../../agent/index.js";
 import { paintFor, printable } from "../colors.js";
-import { type Command, pairs, type Terminal, UsageError } from "../command.js";
+import { type Command, type Terminal, UsageError } from "../command.js";
 import { targetOf, targetOptions } from "../connection-options.js";
 import { untilAborted } from "../interrupt.js";
 import { toolCommand, toolVersion } from "../tool.js";
@@ -15,7 +15,7 @@ export const agent: Command = {
     if (positionals.length > 0)
       throw new UsageError(`"${positionals[0]}" is too much; see agentwire agent --help`);
     const running = runAgent({
-      dial: { ...targetOf(values, terminal), headers: pairs(values, "header") },
+      dial: await targetOf(values, terminal),
       buildVersion: `v${toolVersion()}`,
       // scripts of the agent can use the tool
       commands: { agentwire: toolCommand() },

@@ -78,7 +78,8 @@ async function sourceOf(values: OptionValues, terminal: Terminal): Promise<strin
   const displayName = text(values, "source");
   const id = displayName === undefined ? externalLogSourceId : idOfName(displayName);
   if (displayName !== undefined) {
-    await registerLogSource({ ...targetOf(values, terminal), id, displayName, signal: terminal.signal });
+    const target = await targetOf(values, terminal);
+    await registerLogSource({ ...target, id, displayName, signal: terminal.signal });
   }
   return id;
 }
