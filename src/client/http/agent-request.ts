@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import type { TokenSource } from "../dial/dial-options.js";
 import { knownToken } from "../tokens/token-source.js";
 import { apiUrl, shownUrl } from "./api-url.js";
-import { boundedText } from "./bounded-body.js";
+import { boundedText, startOfText } from "./bounded-body.js";
 import { hideSecrets } from "./hide-secrets.js";
 import { HttpError, refusedRequest } from "./request-errors.js";
 import { requestFailure } from "./request-failure.js";
@@ -95,7 +95,7 @@ export async function openAgentRequest(
     throw refusedRequest(name, {
       status: response.status,
       contentType: response.headers.get("content-type") ?? undefined,
-      body: hideSecrets(await boundedText(response, maxRefusalBytes), [token, ...(request.secrets ?? [])]),
+      body: hideSecrets(await startOfText(response, maxRefusalBytes), [token, ...(request.secrets ?? [])]),
     });
   } catch (error) {
     throw requestFailure(name, error, limit);
