@@ -36,7 +36,7 @@ export interface Cloud {
   /** After `/api/v2/workspaceagents/`. */
   route: string;
   /** What its machine shows to the control plane, as fields of the request. */
-  proof(ask: AskMetadata, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  proof(ask: AskMetadata): Promise<Readonly<Record<string, string>>>;
 }
 
 /** Asks the metadata service. @throws HttpError when there is no answer, or one that cannot be used. */
@@ -45,16 +45,11 @@ export type AskMetadata = (request: MetadataRequest) => Promise<string>;
 /** A token that is got for what a cloud says of this machine. C1.31–C1.38. */
 export function cloudIdentity(cloud: Cloud, options: CloudIdentityOptions): TokenProvider {
   const exchange = async (signal: AbortSignal) => {
-    const proof = await cloud.proof(
-      ({ headers, ...request }) =>
-        metadataRequest(
-          cloud.name,
-          options.metadata ?? {},
-          { ...request, headers: { ...options.headers, ...headers } },
-          signal,
-        ),
-      signal,
-    );
+    const ask: AskMetadata = (request) => {
+      const headers = { ...options.headers, ...request.headers };
+      return metadataRequest(cloud.name, options.metadata ?? {}, { ...request, headers }, signal);
+    };
+    const proof = await cloud.proof(ask);
     return tokenFor(cloud, proof, options, signal);
   };
   return exchangedToken(`${cloud.name} instance identity`, exchange, options.lazyTimeoutMs);
