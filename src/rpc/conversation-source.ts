@@ -39,8 +39,9 @@ class Conversations implements ConversationSource, ConversationOwner {
   readonly #maxWaitingCalls: number;
   readonly #all = new Set<Conversation>();
   readonly #line = new WaitingLine<CallStream>();
-  readonly #closing = new AbortController();
-  #dialling = 0;
+  /** What ends each attempt to dial that is under way. */
+  readonly #dials = new Set<AbortController>();
+  #closed: TransportError | undefined;
 
   constructor(options: ConversationSourceOptions) {
     this.#options = options;
@@ -72,10 +73,11 @@ class Conversations implements ConversationSource, ConversationOwner {
   }
 
   close(): void {
-    if (this.#closing.signal.aborted) return;
+    if (this.#closed !== undefined) return;
     const error = closedHere();
-    this.#closing.abort(error);
+    this.#closed = error;
     this.#line.rejectAll(error);
+    for (const dial of this.#dials) dial.abort(error);
     for (const conversation of [...this.#all]) conversation.close(error);
   }
 
@@ -99,26 +101,30 @@ class Conversations implements ConversationSource, ConversationOwner {
   // ---- inside ----
 
   get #hasRoom(): boolean {
-    return this.#all.size + this.#dialling < this.#maxStreams;
+    return this.#all.size + this.#dials.size < this.#maxStreams;
   }
 
   /** @param use takes the new conversation at once, before another call can. */
   async #dial<T>(signal: AbortSignal | undefined, use: (conversation: Conversation) => T): Promise<T> {
-    const closing = this.#closing.signal;
-    closing.throwIfAborted();
-    this.#dialling++;
+    if (this.#closed !== undefined) throw this.#closed;
+    const dial = new AbortController();
+    const giveUp = () => dial.abort(signal?.reason);
+    if (signal?.aborted) giveUp();
+    signal?.addEventListener("abort", giveUp, { once: true });
+    this.#dials.add(dial);
     let stream: DuplexStream;
     try {
-      const both = signal === undefined ? closing : AbortSignal.any([signal, closing]);
-      stream = await this.#options.dial(both);
-      if (both.aborted) stream.reset();
-      both.throwIfAborted();
+      stream = await this.#options.dial(dial.signal);
+      if (dial.signal.aborted) stream.reset();
+      dial.signal.throwIfAborted();
     } catch (error) {
-      this.#dialling--;
+      this.#dials.delete(dial);
       this.#dialFailed(error, signal);
       throw error;
+    } finally {
+      this.#dials.delete(dial);
+      signal?.removeEventListener("abort", giveUp);
     }
-    this.#dialling--;
     const limit = this.#options.maxMessageBytes ?? defaultMaxPacketBytes;
     const conversation = new Conversation(stream, this, limit);
     this.#all.add(conversation);
@@ -127,7 +133,7 @@ class Conversations implements ConversationSource, ConversationOwner {
 
   /** Whoever waits would wait for nothing where no stream is left, nor on its way. */
   #dialFailed(error: unknown, signal: AbortSignal | undefined): void {
-    if (this.#line.length === 0 || this.#all.size + this.#dialling > 0) return;
+    if (this.#line.length === 0 || this.#all.size + this.#dials.size > 0) return;
     if (signal?.aborted) void this.#dialForLine();
     else this.#line.rejectAll(error);
   }
