@@ -4,11 +4,13 @@ import { call } from "./commands/call.js";
 import { demo } from "./commands/demo.js";
 import { logs } from "./commands/logs.js";
 import { serve } from "./commands/serve.js";
+import { status } from "./commands/status.js";
+import { sync } from "./commands/sync.js";
 import { versions } from "./commands/versions.js";
 import { failureJson } from "./failure.js";
 import { toolVersion } from "./tool.js";
 
-const commands: readonly Command[] = [serve, agent, call, logs, versions, demo];
+const commands: readonly Command[] = [serve, agent, call, logs, status, sync, versions, demo];
 
 const interruptedCode = 130;
 
