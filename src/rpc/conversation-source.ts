@@ -61,7 +61,11 @@ class Conversations implements ConversationSource, ConversationOwner {
   async open(signal?: AbortSignal): Promise<CallStream> {
     const free = this.tryOpen();
     if (free !== undefined) return free;
-    if (this.#hasRoom) return this.#dial(signal, (conversation) => conversation.take());
+    // one that is free in a moment is better than a new one, unless others wait for it
+    const ending = [...this.#all].filter(({ isEnding }) => isEnding).length;
+    if (ending <= this.#line.length && this.#hasRoom) {
+      return this.#dial(signal, (conversation) => conversation.take());
+    }
     if (this.#line.length >= this.#maxWaitingCalls) {
       throw new TransportError(
         "connection",

@@ -38,6 +38,11 @@ export class Conversation implements StreamReceiver, PacketSink {
     return this.#turn === undefined && !this.#isOver;
   }
 
+  /** Its call is over for the caller, and about to be for the server: it will be free in a moment. */
+  get isEnding(): boolean {
+    return this.#turn?.isEndedHere === true;
+  }
+
   /** The stream for the next call; only while it is free. */
   take(): CallStream {
     this.#rpcStream = next(this.#rpcStream);
@@ -138,7 +143,8 @@ class Turn implements CallStream {
   readonly #stream: DuplexStream;
   readonly #conversation: Conversation;
   #receiver: StreamReceiver | undefined;
-  #isEndedHere = false;
+  /** The caller has what it wanted. */
+  isEndedHere = false;
   #isEndedByServer = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -150,7 +156,7 @@ class Turn implements CallStream {
 
   /** Who takes what comes, until the call is over. */
   get receiver(): StreamReceiver | undefined {
-    return this.#isEndedHere ? undefined : this.#receiver;
+    return this.isEndedHere ? undefined : this.#receiver;
   }
 
   get id(): number {
@@ -158,7 +164,7 @@ class Turn implements CallStream {
   }
 
   get isAlive(): boolean {
-    return !this.#isEndedHere && this.#stream.isAlive;
+    return !this.isEndedHere && this.#stream.isAlive;
   }
 
   get memory(): Uint8Array {
@@ -171,7 +177,7 @@ class Turn implements CallStream {
   }
 
   resume(): void {
-    if (!this.#isEndedHere) this.#stream.resume();
+    if (!this.isEndedHere) this.#stream.resume();
   }
 
   begin(length: number): number {
@@ -186,8 +192,8 @@ class Turn implements CallStream {
 
   /** The call is over for its caller; the stream stays for the next one. */
   closeWrite(): void {
-    if (this.#isEndedHere) return;
-    this.#isEndedHere = true;
+    if (this.isEndedHere) return;
+    this.isEndedHere = true;
     this.#overIfBothEnded();
   }
 
@@ -196,8 +202,8 @@ class Turn implements CallStream {
   }
 
   reset(): void {
-    if (this.#isEndedHere) return;
-    this.#isEndedHere = true;
+    if (this.isEndedHere) return;
+    this.isEndedHere = true;
     this.#conversation.abandon();
   }
 
@@ -222,16 +228,16 @@ class Turn implements CallStream {
   endedBelow(): StreamReceiver | undefined {
     this.expectMore();
     const { receiver } = this;
-    this.#isEndedHere = true;
+    this.isEndedHere = true;
     return receiver;
   }
 
   #overIfBothEnded(): void {
-    if (this.#isEndedHere && this.#isEndedByServer) this.#conversation.turnOver(this);
+    if (this.isEndedHere && this.#isEndedByServer) this.#conversation.turnOver(this);
   }
 
   #checkMaySend(): void {
-    if (!this.#isEndedHere) return;
+    if (!this.isEndedHere) return;
     throw new TransportError("stream", "stream-ended", "the call is over; its stream is for the next one");
   }
 }

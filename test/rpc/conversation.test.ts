@@ -216,6 +216,27 @@ describe("calls on a plain connection (W1.3, C5.1)", () => {
     await eventually(() => alive() === 0, "no connection is left");
   });
 
+  it("wait for the end of the call before, which comes behind its answer, rather than dial", async () => {
+    let calls = 0;
+    const { echo, ends } = plain({
+      answer: (connection) =>
+        connection.attach({
+          onBytes: () => {
+            const id = ++calls;
+            connection.write(encodePacket(PacketKind.Message, id, 1, new Uint8Array(0)));
+            setTimeout(
+              () => connection.write(encodePacket(PacketKind.CloseSend, id, 2, new Uint8Array(0))),
+              2,
+            );
+          },
+          onDrain: () => {},
+          onEnd: () => {},
+        }),
+    });
+    for (let i = 0; i < 20; i++) await echo.unary({});
+    expect({ calls, connections: ends.length }).toEqual({ calls: 20, connections: 1 });
+  });
+
   it("do not wait for ever for a server that answers and does not end the call", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => {
