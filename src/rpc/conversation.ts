@@ -237,7 +237,8 @@ class Turn implements CallStream {
   }
 
   #checkMaySend(): void {
-    if (!this.isEndedHere) return;
+    // where the stream is over too, it says so itself
+    if (!this.isEndedHere || !this.#stream.isAlive) return;
     throw new TransportError("stream", "stream-ended", "the call is over; its stream is for the next one");
   }
 }

@@ -40,7 +40,8 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") return false;
+    // a folder on the way that is none is told when the folder is made
+    if (code === "ENOENT" || code === "ENOTDIR") return false;
     throw error;
   }
 }
