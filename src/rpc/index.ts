@@ -2,6 +2,7 @@
  * dRPC: calls as a Connect `Transport`, and handlers of a Connect router, each on a stream.
  */
 
+export type { CallHooks, FailedCall } from "./client.js";
 export { createServiceClient } from "./client.js";
 export type { RpcErrorFacts, RpcErrorLayer } from "./errors.js";
 export { isUnimplemented, RpcError } from "./errors.js";

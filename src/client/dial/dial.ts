@@ -109,7 +109,8 @@ async function open<V extends VersionChoice>(
   if (isTentative) await opener.check?.(attempt);
   const session = createYamuxSession(await opener.open(attempt), { role: "client", ...options.yamux });
   await firstPing(session, deadline);
-  return createAgentConnection(session, { version, role }, options);
+  const http = { url: options.url, token: attempt.token, headers: attempt.headers, fetch: options.fetch };
+  return createAgentConnection(session, { version, role }, { ...options, http });
 }
 
 /** An upgraded socket may still lead nowhere: the connection counts when the multiplexer has answered. */
