@@ -4,7 +4,7 @@ import { type CallHooks, type FailedCall, isUnimplemented } from "../../rpc/inde
 import { type ApiMethod, type ApiVersion, versionHas } from "../../version/index.js";
 import { HttpError } from "../http/request-errors.js";
 import type { AgentClient } from "../senders/sender.js";
-import { type OlderWays, type Shim, type ShimChoice, shims } from "./shims/index.js";
+import { type ServerWays, type Shim, type ShimChoice, shims } from "./shims/index.js";
 import { UnsupportedByServerError } from "./unsupported.js";
 
 /** What {@link Capabilities} begin with. */
@@ -14,7 +14,7 @@ export interface CapabilitiesInit {
   /** The other RPCs of the connection. */
   agent(): AgentClient;
   /** Makes requests beside the connection; undefined where there are none. */
-  http: OlderWays["http"] | undefined;
+  http: ServerWays["http"] | undefined;
 }
 
 /**
@@ -24,7 +24,7 @@ export interface CapabilitiesInit {
  */
 export class Capabilities implements CallHooks {
   readonly #version: ApiVersion;
-  readonly #ways: OlderWays;
+  readonly #ways: ServerWays;
   readonly #shims: Set<Shim>;
   /** What the server said, by RPC that it does not have. */
   readonly #refusals = new Map<string, ConnectError>();

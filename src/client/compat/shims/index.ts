@@ -3,7 +3,7 @@ import { bannersFromServiceBanner } from "./banners.js";
 import { logLimitFromError } from "./log-limit.js";
 import { logsOverHttp } from "./logs.js";
 
-export type { OlderWays, Shim } from "./shim.js";
+export type { ServerWays, Shim, ShimFacts } from "./shim.js";
 
 /** All older ways that there are. An RPC that has none fails with `UnsupportedByServerError`. */
 export const shims = [bannersFromServiceBanner, appStatusOverHttp, logsOverHttp, logLimitFromError] as const;

@@ -13,6 +13,7 @@ export const logLimitFromError: Shim<"logLimitFromError"> = {
   way: "the answer `logLimitExceeded`",
   rule: "nothing is sent again",
   when: "the server answers with an error that says `log limit exceeded`",
+  standsIn: false,
   isOverHttp: false,
   isFor: (error) => error instanceof ConnectError && limitText.test(error.rawMessage),
   call: () => create(BatchCreateLogsResponseSchema, { logLimitExceeded: true }),
