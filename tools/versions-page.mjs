@@ -38,7 +38,7 @@ ${table(
   }),
 )}
 
-An RPC of 2.0 is on every server; what its row says is for servers that were built without it, and for sessions that do not get it: \`Tailnet.RefreshResumeToken\` and \`Tailnet.WorkspaceUpdates\` are refused to agents by the reference server and by this one, whatever the version.
+Every server has the RPCs of 2.0, so what their rows say is for servers that were built without one. \`Tailnet.RefreshResumeToken\` and \`Tailnet.WorkspaceUpdates\` are for the clients of users: on an agent's session the reference server and this one answer them with an error that says so, which is an ordinary \`RpcError\`.
 
 ## Older ways
 
