@@ -10,7 +10,7 @@ export { onOlderServers } from "./compat/older-servers.js";
 export type { ShimChoice, ShimFacts, ShimName } from "./compat/shims/index.js";
 export type { UnsupportedFacts } from "./compat/unsupported.js";
 export { UnsupportedByServerError } from "./compat/unsupported.js";
-export type { AgentConnection, ConnectionOptions, NewestVersionText } from "./dial/connection.js";
+export type { AgentConnection, AgentConnectionOptions, NewestVersionText } from "./dial/connection.js";
 export { createAgentConnection } from "./dial/connection.js";
 export type { TypedVersion } from "./dial/dial.js";
 export type { DialOptions, TokenProvider, TokenSource, VersionChoice } from "./dial/dial-options.js";

@@ -56,7 +56,7 @@ export interface AgentConnection<V extends ApiVersionText = NewestVersionText> e
 }
 
 /** How calls are made on a connection. */
-export interface ConnectionOptions extends DrpcTransportOptions {
+export interface AgentConnectionOptions extends DrpcTransportOptions {
   /** Which older ways are taken where the server does not have an RPC; all by default. */
   shims?: ShimChoice;
   /** Where requests beside the connection go; without it, older ways over HTTP are not taken. */
@@ -67,7 +67,7 @@ export interface ConnectionOptions extends DrpcTransportOptions {
 export function createAgentConnection<V extends ApiVersionText>(
   session: YamuxSession,
   facts: { version: ApiVersion; role: string },
-  options: ConnectionOptions,
+  options: AgentConnectionOptions,
 ): AgentConnection<V> {
   return new Connection(session, facts, options) as AgentConnection<ApiVersionText> as AgentConnection<V>;
 }
@@ -84,7 +84,7 @@ class Connection implements AgentConnection {
   constructor(
     session: YamuxSession,
     facts: { version: ApiVersion; role: string },
-    options: ConnectionOptions,
+    options: AgentConnectionOptions,
   ) {
     this.session = session;
     this.version = facts.version;
@@ -124,7 +124,7 @@ class Connection implements AgentConnection {
   }
 
   /** The token stays in here, where nobody who prints a connection sees it. */
-  #capabilitiesWith({ shims, http, defaultTimeoutMs }: ConnectionOptions): Capabilities {
+  #capabilitiesWith({ shims, http, defaultTimeoutMs }: AgentConnectionOptions): Capabilities {
     const request =
       (options: NonNullable<typeof http>) =>
       (what: AgentRequest, call: CallOptions = {}) =>

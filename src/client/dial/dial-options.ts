@@ -59,7 +59,10 @@ export interface DialOptions<V extends VersionChoice = VersionChoice> {
    */
   shims?: ShimChoice;
 
-  /** Makes the requests beside the connection, for shims over HTTP; the runtime's own by default. */
+  /**
+   * Makes the requests beside the connection, for shims over HTTP; the runtime's own by default, which knows nothing
+   * of `proxy` and `tls`.
+   */
   fetch?: typeof fetch;
 
   /** As with every Connect transport: the first is the outermost. */

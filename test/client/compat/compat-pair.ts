@@ -3,7 +3,7 @@ import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import {
   Agent,
   type AgentConnection,
-  type ConnectionOptions,
+  type AgentConnectionOptions,
   createAgentConnection,
   Tailnet,
 } from "../../../src/client/index-node.js";
@@ -43,7 +43,11 @@ export const token = "a-token-that-nobody-sees";
  */
 export function compatPair(
   handlers: AgentHandlers,
-  options: { version?: ApiVersionText; answer?: HttpAnswer | false; shims?: ConnectionOptions["shims"] } = {},
+  options: {
+    version?: ApiVersionText;
+    answer?: HttpAnswer | false;
+    shims?: AgentConnectionOptions["shims"];
+  } = {},
   tailnet: Partial<ServiceImpl<typeof Tailnet>> = {},
 ): CompatPair {
   const calls: string[] = [];
