@@ -4,13 +4,14 @@ import type { RegisteredMethod, RpcTable } from "../rpc/index.js";
 import {
   type ApiMethod,
   apiMethods,
+  type Dropper,
   dropNewer,
   methodVersion,
   newestVersion,
   parseVersion,
 } from "../version/index.js";
 
-type Drop = ReturnType<typeof dropNewer>;
+type Drop = Dropper | undefined;
 
 const versionedServices = new Set(["coder.agent.v2.Agent", "coder.tailnet.v2.Tailnet"]);
 

@@ -1,5 +1,5 @@
 import { clearField, type DescField, type DescMessage, isFieldSet, type Message } from "@bufbuild/protobuf";
-import { enumValueSince, fieldSince } from "../gen/versions.js";
+import { enumValueSince, fieldSince, newestMinor } from "../gen/versions.js";
 
 /** What is newer than the message or the enum that it is in: the minor, by full name and by local name. */
 export interface NewerParts {
@@ -12,13 +12,13 @@ export type Dropper = <M extends Message>(message: M) => M;
 
 /**
  * Makes what takes the fields and enum values out of messages that a minor of API 2.x does not have yet, at any
- * depth. A field is as if it was never set, and a value is 0, which means unspecified.
- * The message itself is not changed; what the schemas do not know at all stays.
+ * depth. A field is as if it was never set, and a value is 0, which means unspecified. The message itself is not
+ * changed; what the schemas do not know at all stays.
  * @returns undefined when nothing in such a message is newer, so that it need not be looked at. Made once for each
  * message type and minor.
  */
 export function dropNewer(schema: DescMessage, minor: number): Dropper | undefined {
-  return ofThisApi.dropper(schema, minor);
+  return ofThisApi.dropper(schema, Math.min(Math.max(Math.trunc(minor), 0), newestMinor));
 }
 
 /** Makes droppers of tables, and keeps them. */

@@ -11,6 +11,7 @@ export {
   VersionError,
   versionNamedIn,
 } from "./api-version.js";
+export type { Dropper } from "./drop-newer.js";
 export { dropNewer } from "./drop-newer.js";
 export type {
   AgentMethodsOf,
