@@ -9,8 +9,9 @@ import { gzipSync } from "node:zlib";
 import { build } from "tsdown";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const maxPackedBytes = 800_000;
-const maxBrowserClientBytes = 60_000;
+const maxPackedBytes = 1_000_000;
+/** What of the client for browsers is bundled: `dialAgent` alone, and everything. */
+const maxBrowserClientBytes = { dialAgent: 56_000, "*": 72_000 };
 
 /** What the README begins with, on one machine. */
 const call = `
@@ -54,10 +55,26 @@ function checkContents() {
   return join(folder, filename);
 }
 
-/** Bundles the client as for a browser: nothing of Node may be in it. */
+/** Bundles the client as for a browser: nothing of Node may be in it, and what nobody imports is left out. */
 async function checkBrowserClient() {
-  const entry = join(root, "dist/client/index.js");
-  const outDir = join(folder, "bundle");
+  for (const [name, maxBytes] of Object.entries(maxBrowserClientBytes)) {
+    const entry = join(folder, `client-${name === "*" ? "all" : name}.js`);
+    const imported = name === "*" ? "*" : `{ ${name} }`;
+    writeFileSync(entry, `export ${imported} from ${JSON.stringify(join(root, "dist/client/index.js"))};\n`);
+    const code = await bundled(entry);
+    const fromNode = /\bfrom\s*["']node:|\brequire\(["']node:/.exec(code.toString());
+    if (fromNode !== null) throw new Error("the client for browsers imports a module of Node");
+    const size = gzipSync(code).length;
+    console.log(
+      `client for browsers, ${name}, with all it needs: ${size} bytes with gzip (at most ${maxBytes})`,
+    );
+    if (size > maxBytes) throw new Error("the client for browsers has grown too large");
+  }
+}
+
+/** @param {string} entry */
+async function bundled(entry) {
+  const outDir = `${entry}.bundle`;
   await build({
     config: false,
     entry: { client: entry },
@@ -69,14 +86,7 @@ async function checkBrowserClient() {
     noExternal: /.*/,
     logLevel: "silent",
   });
-  const code = readFileSync(join(outDir, "client.js"));
-  const fromNode = /\bfrom\s*["']node:|\brequire\(["']node:/.exec(code.toString());
-  if (fromNode !== null) throw new Error("the client for browsers imports a module of Node");
-  const size = gzipSync(code).length;
-  console.log(
-    `client for browsers, all included: ${size} bytes with gzip (at most ${maxBrowserClientBytes})`,
-  );
-  if (size > maxBrowserClientBytes) throw new Error("the client for browsers has grown too large");
+  return readFileSync(join(outDir, "client.js"));
 }
 
 /** @param {string} tarball */

@@ -1,4 +1,13 @@
-import { type AgentConnection, dialAgent, type NodeDialOptions } from "../client/index-node.js";
+import {
+  type AgentConnection,
+  authKinds,
+  dialAgent,
+  type NodeDialOptions,
+  type TokenProvider,
+  type TokenSetting,
+  TokenSettingError,
+  tokenSourceFromEnvironment,
+} from "../client/index-node.js";
 import { type ApiVersionText, parseVersion } from "../version/index.js";
 import { type Option, type OptionValues, pairs, type Terminal, text, UsageError } from "./command.js";
 
@@ -6,6 +15,21 @@ import { type Option, type OptionValues, pairs, type Terminal, text, UsageError 
 export const targetOptions = {
   url: { type: "string", value: "URL", help: "the control plane; CODER_AGENT_URL by default" },
   token: { type: "string", value: "TOKEN", help: "the agent's token; CODER_AGENT_TOKEN by default" },
+  "token-file": {
+    type: "string",
+    value: "FILE",
+    help: "a file with the token, read anew for each connection;\nCODER_AGENT_TOKEN_FILE by default",
+  },
+  auth: {
+    type: "string",
+    value: "KIND",
+    help: "token, or how this machine shows who it is: aws, azure or gcp;\nCODER_AGENT_AUTH or token by default",
+  },
+  "agent-name": {
+    type: "string",
+    value: "NAME",
+    help: "which agent of this machine, with aws, azure and gcp;\nCODER_AGENT_NAME by default",
+  },
   header: {
     type: "string",
     multiple: true,
@@ -21,16 +45,44 @@ export const connectionOptions = {
   "api-version": { type: "string", value: "VERSION", help: "such as 2.8; negotiated by default" },
 } satisfies Record<string, Option>;
 
-/** The control plane and the token. @throws UsageError when one is missing. */
-export function targetOf(values: OptionValues, { env }: Terminal): { url: string; token: string } {
-  const url = text(values, "url") ?? env["CODER_AGENT_URL"];
-  const token = text(values, "token") ?? env["CODER_AGENT_TOKEN"];
-  if (!url) throw new UsageError("no control plane: give --url or set CODER_AGENT_URL");
-  if (!token) throw new UsageError("no token: give --token or set CODER_AGENT_TOKEN");
-  if (!URL.canParse(url))
-    throw new UsageError(`--url ${url}: must be a URL such as https://coder.example.com`);
-  return { url, token };
+/** The control plane, and as whom it is reached. */
+export interface Target {
+  url: string;
+  token: TokenProvider;
+  headers: Record<string, string>;
 }
+
+/** @throws UsageError when something that is needed is missing, or cannot be used. C1.40. */
+export async function targetOf(values: OptionValues, { env, signal }: Terminal): Promise<Target> {
+  const url = text(values, "url") || env["CODER_AGENT_URL"];
+  if (url && !URL.canParse(url))
+    throw new UsageError(`--url ${url}: must be a URL such as https://coder.example.com`);
+  const headers = pairs(values, "header");
+  try {
+    const token = await tokenSourceFromEnvironment({
+      env,
+      signal,
+      headers,
+      url,
+      auth: text(values, "auth"),
+      token: text(values, "token"),
+      tokenFile: text(values, "token-file"),
+      agentName: text(values, "agent-name"),
+    });
+    return { url: url ?? "", token, headers };
+  } catch (error) {
+    if (error instanceof TokenSettingError) throw new UsageError(error.message + hints[error.setting]);
+    throw error;
+  }
+}
+
+/** What the error's text, which has the names of the environment only, does not say. */
+const hints: Readonly<Record<TokenSetting, string>> = {
+  url: "; or give --url",
+  token: "; or give --token or --token-file",
+  tokenFile: "; --token-file or CODER_AGENT_TOKEN_FILE names it",
+  auth: `; --auth or CODER_AGENT_AUTH must be one of ${authKinds.join(", ")}`,
+};
 
 /**
  * Connects as a command, in a role of its own: the agent's connection state is not touched.
@@ -42,8 +94,7 @@ export async function connect(
   terminal: Terminal,
 ): Promise<AgentConnection> {
   const options: NodeDialOptions = {
-    ...targetOf(values, terminal),
-    headers: pairs(values, "header"),
+    ...(await targetOf(values, terminal)),
     version: versionOf(values),
     role: text(values, "role") ?? `agentwire-${command}`,
     signal: terminal.signal,

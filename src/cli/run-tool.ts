@@ -1,14 +1,17 @@
 import { type Command, helpOf, parseArguments, type Terminal, UsageError } from "./command.js";
 import { agent } from "./commands/agent.js";
 import { call } from "./commands/call.js";
+import { context } from "./commands/context.js";
 import { demo } from "./commands/demo.js";
 import { logs } from "./commands/logs.js";
 import { serve } from "./commands/serve.js";
+import { status } from "./commands/status.js";
+import { sync } from "./commands/sync.js";
 import { versions } from "./commands/versions.js";
 import { failureJson } from "./failure.js";
 import { toolVersion } from "./tool.js";
 
-const commands: readonly Command[] = [serve, agent, call, logs, versions, demo];
+const commands: readonly Command[] = [serve, agent, call, logs, status, sync, context, versions, demo];
 
 const interruptedCode = 130;
 
@@ -57,7 +60,8 @@ function overview(): string {
     "commands:",
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
     "",
-    "agentwire COMMAND --help says more. CODER_AGENT_URL and CODER_AGENT_TOKEN stand for --url and --token.",
+    "agentwire COMMAND --help says more. CODER_AGENT_URL and CODER_AGENT_TOKEN stand for --url and --token,",
+    "CODER_AGENT_TOKEN_FILE, CODER_AGENT_AUTH and CODER_AGENT_NAME for --token-file, --auth and --agent-name.",
     "",
   ].join("\n");
 }

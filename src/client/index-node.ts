@@ -9,6 +9,11 @@ import type { ReconnectingSession, SessionOptions } from "./session/session-opti
 
 export type { NodeDialOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
+export type { LineLogger } from "./logs/line-writer-node.js";
+export { lineStream } from "./logs/line-writer-node.js";
+export type { TokenEnvironmentOptions } from "./tokens/token-environment-node.js";
+export { authKinds, tokenSourceFromEnvironment } from "./tokens/token-environment-node.js";
+export { tokenFile } from "./tokens/token-file-node.js";
 
 /**
  * Connects to a control plane.

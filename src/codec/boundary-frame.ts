@@ -55,6 +55,11 @@ export class BoundaryFrameReader {
     return this.#headerBytes === 0;
   }
 
+  /** True when the bytes so far end within a payload: its header is whole. */
+  get isWithinPayload(): boolean {
+    return this.#headerBytes === boundaryHeaderBytes;
+  }
+
   /**
    * @param onFrame called for each whole frame, in order.
    * @throws WireError for a tag that is not known (looked at first) or a payload that is too large; the reader

@@ -11,24 +11,49 @@ import { methodWire } from "./method.js";
 
 type Message = MessageInitShape<DescMethod["input"]>;
 
+/** A call that has failed. */
+export interface FailedCall {
+  method: DescMethod;
+  /** The request of a unary call; undefined for streams. */
+  input: Message | undefined;
+  options: CallOptions | undefined;
+}
+
+/** What whoever makes a client knows of its calls. A call that succeeds takes no more turns with it than without. */
+export interface CallHooks {
+  /** Asked before each call. @returns the error that it fails with, without being made; undefined to make it. */
+  before(method: DescMethod): Error | undefined;
+  /**
+   * Asked when a call has failed, also by `before`.
+   * @returns what a unary call is answered with in spite of that; not used for streams.
+   * @throws what the caller gets.
+   */
+  failed(error: unknown, call: FailedCall): unknown;
+}
+
 /**
  * A client with the methods of a service, as Connect's `createClient` makes it, with one difference: leaving a
  * `for await` over answers cancels the call. (Connect's own client needs a signal for that; the call goes on
  * otherwise.)
  */
-export function createServiceClient<T extends DescService>(service: T, transport: Transport): Client<T> {
+export function createServiceClient<T extends DescService>(
+  service: T,
+  transport: Transport,
+  hooks?: CallHooks,
+): Client<T> {
   return makeAnyClient(service, (method) => {
     switch (method.methodKind) {
       case "unary":
-        return (input: Message, options?: CallOptions) => callUnary(transport, method, input, options);
+        return (input: Message, options?: CallOptions) => callUnary(transport, method, input, options, hooks);
       case "server_streaming":
-        return (input: Message, options?: CallOptions) => answers(transport, method, only(input), options);
+        return (input: Message, options?: CallOptions) =>
+          answers(transport, method, only(input), options, hooks);
       case "client_streaming":
         return (input: AsyncIterable<Message>, options?: CallOptions) =>
-          callOnce(transport, method, input, options);
+          callOnce(transport, method, input, options, hooks);
       case "bidi_streaming":
         return (input: AsyncIterable<Message>, options?: CallOptions) =>
-          answers(transport, method, input, options);
+          answers(transport, method, input, options, hooks);
     }
   }) as Client<T>;
 }
@@ -38,7 +63,11 @@ function callUnary(
   method: DescMethodUnary,
   input: Message,
   options: CallOptions | undefined,
-) {
+  hooks: CallHooks | undefined,
+): Promise<unknown> {
+  const onFailure = hooks && ((error: unknown) => hooks.failed(error, { method, input, options }));
+  const held = hooks?.before(method);
+  if (held !== undefined) return Promise.reject(held).catch(onFailure);
   const call = transport.unary(
     method,
     options?.signal,
@@ -51,7 +80,7 @@ function callUnary(
     options?.onHeader?.(response.header);
     options?.onTrailer?.(response.trailer);
     return response.message;
-  });
+  }, onFailure);
 }
 
 function start(
@@ -76,15 +105,22 @@ function answers(
   method: DescMethodStreaming,
   input: AsyncIterable<Message>,
   options: CallOptions | undefined,
+  hooks: CallHooks | undefined,
 ): AsyncIterable<unknown> {
-  const started = start(transport, method, input, options);
+  const held = hooks?.before(method);
+  const started = held === undefined ? start(transport, method, input, options) : Promise.reject(held);
   started.catch(() => {}); // it is told to whoever iterates
   return {
     async *[Symbol.asyncIterator]() {
-      const response = await started;
-      options?.onHeader?.(response.header);
-      yield* response.message;
-      options?.onTrailer?.(response.trailer);
+      try {
+        const response = await started;
+        options?.onHeader?.(response.header);
+        yield* response.message;
+        options?.onTrailer?.(response.trailer);
+      } catch (error) {
+        hooks?.failed(error, { method, input: undefined, options });
+        throw error;
+      }
     },
   };
 }
@@ -94,9 +130,10 @@ async function callOnce(
   method: DescMethodStreaming,
   input: AsyncIterable<Message>,
   options: CallOptions | undefined,
+  hooks: CallHooks | undefined,
 ) {
   let only: { message: unknown } | undefined;
-  for await (const message of answers(transport, method, input, options)) {
+  for await (const message of answers(transport, method, input, options, hooks)) {
     only ??= { message };
   }
   if (only === undefined) {

@@ -2,7 +2,11 @@
  * dRPC: calls as a Connect `Transport`, and handlers of a Connect router, each on a stream.
  */
 
+export type { CallStream, CallTurn } from "./call-stream.js";
+export type { CallHooks, FailedCall } from "./client.js";
 export { createServiceClient } from "./client.js";
+export type { ConversationSource, ConversationSourceOptions } from "./conversation-source.js";
+export { createConversationSource } from "./conversation-source.js";
 export type { RpcErrorFacts, RpcErrorLayer } from "./errors.js";
 export { isUnimplemented, RpcError } from "./errors.js";
 export { goQuote } from "./go-quote.js";

@@ -34,6 +34,13 @@ export class RpcTable {
     return [...this.#methods.keys()];
   }
 
+  /** A table with each method as a function makes it of this one's. */
+  map(change: (registered: RegisteredMethod) => RegisteredMethod): RpcTable {
+    const table = new RpcTable();
+    for (const registered of this.#methods.values()) table.add(change(registered));
+    return table;
+  }
+
   /** @internal */
   add(registered: RegisteredMethod): void {
     this.#methods.set(methodWire(registered.method).path, registered);

@@ -10,8 +10,9 @@ import {
   packetKindName,
   type Uint64,
 } from "../codec/index.js";
-import type { DuplexStream, StreamReceiver, TransportError } from "../transport/index.js";
+import type { StreamReceiver, TransportError } from "../transport/index.js";
 import type { CallGuard } from "./call-guard.js";
+import type { CallStream, CallTurn } from "./call-stream.js";
 import { canceledByServer, failureOf, givenUp, RpcError, remoteError, transportFailure } from "./errors.js";
 import { MessageQueue } from "./message-queue.js";
 import { decodeMessage, encodeMessage, methodWire } from "./method.js";
@@ -26,9 +27,9 @@ export interface StreamingCallInit<I extends DescMessage, O extends DescMessage>
   guard: CallGuard | undefined;
 }
 
-/** Makes a call with several messages in a direction, on a stream of its own. */
+/** Makes a call with several messages in a direction, on a stream of its own, or in its turn on one that is shared. */
 export async function callStreaming<I extends DescMessage, O extends DescMessage>(
-  stream: DuplexStream,
+  stream: CallStream,
   init: StreamingCallInit<I, O>,
 ): Promise<StreamResponse<I, O>> {
   const call = new StreamingCall(stream, init);
@@ -46,10 +47,11 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
 class StreamingCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {
   readonly answers: MessageQueue<MessageShape<O>>;
 
-  readonly #stream: DuplexStream;
+  readonly #stream: CallStream;
   readonly #init: StreamingCallInit<I, O>;
   readonly #writer: PacketWriter;
-  readonly #reader: PacketReader;
+  readonly #rpcStream: Uint64;
+  readonly #reader: CallTurn["reader"];
   readonly #rpc: string;
   readonly #requests: AsyncIterator<MessageInitShape<I>>;
   #onWritable: (() => void) | undefined;
@@ -57,12 +59,14 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   #isPaused = false;
   #isOver = false;
 
-  constructor(stream: DuplexStream, init: StreamingCallInit<I, O>) {
+  constructor(stream: CallStream, init: StreamingCallInit<I, O>) {
     this.#stream = stream;
     this.#init = init;
     this.#rpc = methodWire(init.method).path;
-    this.#writer = new PacketWriter(stream, 1);
-    this.#reader = new PacketReader(init.maxMessageBytes);
+    const { turn } = stream;
+    this.#rpcStream = turn?.rpcStream ?? 1;
+    this.#writer = new PacketWriter(stream, this.#rpcStream);
+    this.#reader = turn?.reader ?? new PacketReader(init.maxMessageBytes);
     this.#requests = init.input[Symbol.asyncIterator]();
     this.answers = new MessageQueue(
       (bytes) => this.#decode(bytes),
@@ -108,7 +112,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   onPacket(kind: number, control: boolean, stream: Uint64, _message: Uint64, body: Uint8Array): boolean {
-    if (this.#isOver || stream !== 1) return true;
+    if (this.#isOver || stream !== this.#rpcStream) return true;
     switch (kind as Kind) {
       case PacketKind.Message:
         this.#isPaused = !this.answers.push(body);

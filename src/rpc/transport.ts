@@ -11,8 +11,8 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { defaultMaxPacketBytes } from "../codec/index.js";
-import type { DuplexStream } from "../transport/index.js";
 import { CallGuard } from "./call-guard.js";
+import type { CallStream } from "./call-stream.js";
 import { failureOf } from "./errors.js";
 import { intercept } from "./interceptors.js";
 import { callMetadata } from "./metadata.js";
@@ -20,12 +20,12 @@ import { encodeMessage, methodWire } from "./method.js";
 import { callStreaming } from "./streaming-call.js";
 import { callUnary } from "./unary-call.js";
 
-/** Where the streams of calls come from. A yamux session is one. */
+/** Where the streams of calls come from. A yamux session is one, and so are plain connections that are shared. */
 export interface StreamSource {
   /** @returns undefined when the caller has to wait: see `open`. */
-  tryOpen(): DuplexStream | undefined;
+  tryOpen(): CallStream | undefined;
   /** Waits for a stream. @throws TransportError when there will be none; the signal's reason when it ends first. */
-  open(signal?: AbortSignal): Promise<DuplexStream>;
+  open(signal?: AbortSignal): Promise<CallStream>;
 }
 
 /** How calls are made. */
@@ -114,7 +114,7 @@ class Calls implements Transport {
   }
 
   /** Waits for room for a stream, as long as signal and deadline allow. */
-  async #waitForStream(rpc: string, guard: CallGuard | undefined): Promise<DuplexStream> {
+  async #waitForStream(rpc: string, guard: CallGuard | undefined): Promise<CallStream> {
     const abort = new AbortController();
     guard?.watch((error) => abort.abort(error));
     try {

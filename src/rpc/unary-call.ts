@@ -9,8 +9,9 @@ import {
   packetKindName,
   type Uint64,
 } from "../codec/index.js";
-import type { DuplexStream, StreamReceiver, TransportError } from "../transport/index.js";
+import type { StreamReceiver, TransportError } from "../transport/index.js";
 import type { CallGuard } from "./call-guard.js";
+import type { CallStream, CallTurn } from "./call-stream.js";
 import { canceledByServer, failureOf, RpcError, remoteError, transportFailure } from "./errors.js";
 import { decodeMessage, methodWire } from "./method.js";
 import { PacketWriter } from "./packet-writer.js";
@@ -52,9 +53,9 @@ export interface UnaryCallInit<I extends DescMessage, O extends DescMessage> {
   guard: CallGuard | undefined;
 }
 
-/** Makes a unary call on a stream of its own. */
+/** Makes a unary call on a stream of its own, or in its turn on one that is shared. */
 export function callUnary<I extends DescMessage, O extends DescMessage>(
-  stream: DuplexStream,
+  stream: CallStream,
   init: UnaryCallInit<I, O>,
 ): Promise<UnaryResponse<I, O>> {
   return new Promise((resolve, reject) => {
@@ -64,16 +65,17 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
 }
 
 class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {
-  readonly #stream: DuplexStream;
+  readonly #stream: CallStream;
   readonly #method: DescMethodUnary<I, O>;
   readonly #guard: CallGuard | undefined;
   readonly #resolve: (answer: UnaryResponse<I, O>) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #reader: PacketReader;
+  readonly #rpcStream: Uint64;
+  readonly #reader: CallTurn["reader"];
   #isOver = false;
 
   constructor(
-    stream: DuplexStream,
+    stream: CallStream,
     init: UnaryCallInit<I, O>,
     resolve: (answer: UnaryResponse<I, O>) => void,
     reject: (error: unknown) => void,
@@ -83,7 +85,9 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     this.#guard = init.guard;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#reader = new PacketReader(init.maxMessageBytes);
+    const { turn } = stream;
+    this.#rpcStream = turn?.rpcStream ?? 1;
+    this.#reader = turn?.reader ?? new PacketReader(init.maxMessageBytes);
   }
 
   begin({ metadata, body }: UnaryCallInit<I, O>): void {
@@ -93,7 +97,11 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     });
     try {
       this.#stream.setReceiver(this);
-      new PacketWriter(this.#stream, 1).call(metadata, methodWire(this.#method).nameBytes, body);
+      new PacketWriter(this.#stream, this.#rpcStream).call(
+        metadata,
+        methodWire(this.#method).nameBytes,
+        body,
+      );
     } catch (error) {
       this.#fail(failureOf(error, this.#rpc, this.#stream.id));
     }
@@ -116,7 +124,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
   }
 
   onPacket(kind: number, control: boolean, stream: Uint64, _message: Uint64, body: Uint8Array): boolean {
-    if (this.#isOver || stream !== 1) return true;
+    if (this.#isOver || stream !== this.#rpcStream) return true;
     switch (kind as Kind) {
       case PacketKind.Message:
         this.#answer(body);

@@ -78,6 +78,12 @@ export interface AgentApiOptions extends HttpOptions {
   interceptors?: Interceptor[];
   /** The newest version to serve; 2.10 by default. */
   serverVersion?: ApiVersion;
+  /**
+   * Whether a session has no more than its version promises: later RPCs are refused with code 12, later fields are
+   * dropped both ways, later enum values are 0. False by default: a session of any version has everything. Calls over
+   * Connect, gRPC and gRPC-Web have no version, and always everything. S1.19, S3.10.
+   */
+  strictVersions?: boolean;
   /** What agents get as DERP map; one without regions by default. */
   derpMap?: () => DERPMap;
   /** The banners that agents show. None by default. */
@@ -173,12 +179,20 @@ class Api implements AgentApi {
       handlers(router);
       options.routes?.(router);
     };
-    const { serverVersion, yamux, maxMessageBytes, buildVersion, interceptors } = options;
+    const {
+      serverVersion,
+      strictVersions = false,
+      yamux,
+      maxMessageBytes,
+      buildVersion,
+      interceptors,
+    } = options;
     this.#endpoint = createRpcEndpoint<AgentIdentity>({
       authenticate: (request) => this.#authenticate(request),
       routes: this.routes,
       contextValues: (session) => createContextValues().set(agentSessionKey, sessionFacts(session)),
       onSession: (session) => this.#onSession(session),
+      strictVersions,
       ...(interceptors === undefined ? {} : { interceptors }),
       ...(serverVersion === undefined ? {} : { serverVersion }),
       ...(yamux === undefined ? {} : { yamux }),

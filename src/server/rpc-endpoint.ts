@@ -28,6 +28,7 @@ import { ApiError, asApiError } from "./api-error.js";
 import { type DialRequest, dialRequestOf } from "./dial-request.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
 import { attachHandlers, type NodeServer } from "./http/attach.js";
+import { strictTables } from "./strict-versions.js";
 import { upgradeRefusal } from "./upgrade-check.js";
 
 /** Where agents dial. */
@@ -55,6 +56,12 @@ export interface RpcEndpointOptions<Identity> {
   path?: string;
   /** The newest version to serve; older ones are served too. 2.10 by default. */
   serverVersion?: ApiVersion;
+  /**
+   * Whether a session has no more than its version promises, as on a server of that version: later RPCs are refused
+   * with code 12, later fields are dropped both ways, later enum values are 0. False by default, as on the reference
+   * server, where a session of any version has everything. S1.19, S3.10.
+   */
+  strictVersions?: boolean;
   /** What the handlers of a session get as `context.values`. */
   contextValues?(session: RpcSession<Identity>): ContextValues;
   /** Called for each session; what it returns is called at its end. */
@@ -105,7 +112,8 @@ interface Accepted<Identity> {
 class Endpoint<Identity> implements RpcEndpoint {
   readonly path: string;
   readonly #options: RpcEndpointOptions<Identity>;
-  readonly #table: RpcTable;
+  /** The handlers for a session's version. */
+  readonly #tableFor: (apiVersion: string) => RpcTable;
   readonly #buildVersion: string;
   readonly #upgrader: WebSocketServer;
   readonly #sessions = new Set<YamuxSession>();
@@ -115,8 +123,9 @@ class Endpoint<Identity> implements RpcEndpoint {
     this.#options = options;
     this.path = options.path ?? defaultRpcPath;
     this.#buildVersion = options.buildVersion ?? defaultBuildVersion;
-    const { routes, interceptors = [] } = options;
-    this.#table = typeof routes === "function" ? createRpcTable(routes, { interceptors }) : routes;
+    const { routes, interceptors = [], strictVersions = false } = options;
+    const table = typeof routes === "function" ? createRpcTable(routes, { interceptors }) : routes;
+    this.#tableFor = strictVersions ? strictTables(table) : () => table;
     this.#upgrader = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -181,10 +190,11 @@ class Endpoint<Identity> implements RpcEndpoint {
   #begin(webSocket: WebSocket, accepted: Accepted<Identity>): void {
     const { maxMessageBytes, contextValues, onProtocolError, onSession, yamux } = this.#options;
     const connection = wsConnection(webSocket, accepted.remoteAddress ?? "WebSocket");
+    const table = this.#tableFor(accepted.apiVersion);
     const session = createYamuxSession(connection, {
       role: "server",
       ...yamux,
-      onStream: (stream) => serveStream(stream, this.#table, serveOptions),
+      onStream: (stream) => serveStream(stream, table, serveOptions),
     });
     const rpcSession: RpcSession<Identity> = { ...accepted, session };
     const serveOptions: ServeOptions = {

@@ -5,6 +5,8 @@
 
 export type { ByteConnection, ConnectionReceiver } from "./connection.js";
 export { CloseCode, closedByPeer, closedLocally, connectionLost, cutReason } from "./connection.js";
+export type { ConnectionStream, ConnectionStreamOptions } from "./connection-stream.js";
+export { connectionStream } from "./connection-stream.js";
 export type { DuplexStream, StreamReceiver } from "./duplex-stream.js";
 export type { TransportErrorCode, TransportLayer } from "./errors.js";
 export { TransportError } from "./errors.js";

@@ -111,7 +111,9 @@ class SocketConnection implements ByteConnection {
 
   abort(): void {
     this.#isClosedHere = true;
-    this.#socket.resetAndDestroy();
+    // only TCP has a reset: Node throws for a Unix socket, which has no address
+    if (this.#socket.remoteAddress === undefined) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   #howItEnded() {

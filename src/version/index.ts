@@ -11,13 +11,16 @@ export {
   VersionError,
   versionNamedIn,
 } from "./api-version.js";
+export type { Dropper } from "./drop-newer.js";
+export { dropNewer } from "./drop-newer.js";
 export type {
   AgentMethodsOf,
   ApiMethod,
   ApiMinor,
   ApiVersionText,
   LadderEntry,
+  MethodVersion,
   MinorOf,
   TailnetMethodsOf,
 } from "./ladder.js";
-export { ladder, methodVersion, versionHas } from "./ladder.js";
+export { apiMethods, enumValueVersion, fieldVersion, ladder, methodVersion, versionHas } from "./ladder.js";

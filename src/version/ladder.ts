@@ -1,4 +1,12 @@
-import { enumValueSince, fieldSince, methodSince, newestMinor } from "../gen/versions.js";
+import type { DescEnum, DescMessage } from "@bufbuild/protobuf";
+import {
+  enumSince,
+  enumValueSince,
+  fieldSince,
+  messageSince,
+  methodSince,
+  newestMinor,
+} from "../gen/versions.js";
 import { type ApiVersion, apiMajor } from "./api-version.js";
 
 type AgentMethods = (typeof methodSince)["coder.agent.v2.Agent"];
@@ -37,15 +45,58 @@ const sinceByMethod: Readonly<Record<string, number>> = {
   ...methodSince["coder.tailnet.v2.Tailnet"],
 };
 
+/** The first version that promises a method, as a type. */
+export interface MethodVersion<M extends ApiMethod> extends ApiVersion {
+  readonly major: typeof apiMajor;
+  readonly minor: (AgentMethods & TailnetMethods)[M];
+}
+
 /** The first version that promises a method. */
-export function methodVersion(method: ApiMethod): ApiVersion {
-  return { major: apiMajor, minor: sinceByMethod[method] ?? newestMinor };
+export function methodVersion<M extends ApiMethod>(method: M): MethodVersion<M> {
+  return { major: apiMajor, minor: (sinceByMethod[method] ?? newestMinor) as MethodVersion<M>["minor"] };
+}
+
+type Minors = Readonly<Record<string, number | undefined>>;
+
+/**
+ * The first version that promises a field: that of its message, unless the field came later.
+ * @param field by its local name, such as `parentId`.
+ * @throws TypeError when the message is not of the versioned packages, or has no such field.
+ */
+export function fieldVersion(schema: DescMessage, field: string): ApiVersion {
+  if (!Object.hasOwn(schema.field, field)) throw new TypeError(`${schema.typeName} has no field "${field}"`);
+  return versionOf(schema.typeName, field, fieldSince, messageSince);
+}
+
+/**
+ * The first version that promises a value of an enum: that of the enum, unless the value came later.
+ * @param value by its local name, such as `ORGANIZATION`, or its number.
+ * @throws TypeError when the enum is not of the versioned packages, or has no such value.
+ */
+export function enumValueVersion(schema: DescEnum, value: string | number): ApiVersion {
+  const found = schema.values.find(({ localName, number }) => localName === value || number === value);
+  if (found === undefined) throw new TypeError(`${schema.typeName} has no value ${value}`);
+  return versionOf(schema.typeName, found.localName, enumValueSince, enumSince);
+}
+
+function versionOf(
+  typeName: string,
+  part: string,
+  partSince: Readonly<Record<string, Minors>>,
+  typeSince: Minors,
+): ApiVersion {
+  const minor = partSince[typeName]?.[part] ?? typeSince[typeName];
+  if (minor === undefined) throw new TypeError(`${typeName} is not of the versioned packages`);
+  return { major: apiMajor, minor };
 }
 
 /** True when a version promises a method. A server may have it earlier. */
 export function versionHas(version: ApiVersion, method: ApiMethod): boolean {
   return version.minor >= methodVersion(method).minor;
 }
+
+/** All methods of the two versioned services, by their local names, in the order of the schemas. */
+export const apiMethods: readonly ApiMethod[] = Object.keys(sinceByMethod) as ApiMethod[];
 
 /** One line of the table of what exists since when. */
 export interface LadderEntry {

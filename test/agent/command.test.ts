@@ -1,7 +1,7 @@
 import { homedir, tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
-import { type Command, runCommand } from "../../src/agent/command.js";
-import { expandDirectory } from "../../src/agent/manifest.js";
+import { type Command, runCommand } from "../../src/agent/scripts/command.js";
+import { expandDirectory } from "../../src/agent/workspace/workplace.js";
 
 async function run(script: string, more: Partial<Command> = {}) {
   const out = { stdout: "", stderr: "" };

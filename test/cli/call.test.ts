@@ -171,8 +171,12 @@ describe("agentwire call", () => {
   });
 
   it("asks for the control plane and the token where they are missing", async () => {
-    expect((await toolResult(["call", "Agent/GetManifest"])).stderr).toContain("set CODER_AGENT_URL");
+    expect((await toolResult(["call", "Agent/GetManifest"])).stderr).toContain(
+      "CODER_AGENT_URL must be set; or give --url",
+    );
     const env = { CODER_AGENT_URL: "http://127.0.0.1:9" };
-    expect((await toolResult(["call", "Agent/GetManifest"], env)).stderr).toContain("set CODER_AGENT_TOKEN");
+    expect((await toolResult(["call", "Agent/GetManifest"], env)).stderr).toContain(
+      "Either CODER_AGENT_TOKEN or CODER_AGENT_TOKEN_FILE must be set; or give --token or --token-file",
+    );
   });
 });

@@ -60,7 +60,7 @@ describe("the first run", () => {
       child.kill(signal);
       expect(await exit).toEqual({ code: 0, signal: null });
       expect(output.stderr).toContain("lifecycle   off");
-      expect(output.stderr.trimEnd()).toMatch(/left {8}role agent$/);
+      expect(output.stderr).toMatch(/left {8}role agent$/m);
     },
     60_000,
   );

@@ -12,8 +12,8 @@ export interface ToolRun {
   readonly exitCode: Promise<number>;
 }
 
-/** Runs the tool; it is interrupted at the end of the test where it has not ended by then. */
-export function tool(args: readonly string[], env: Record<string, string> = {}): ToolRun {
+/** A terminal that keeps what is written to it. */
+export function terminal(env: Record<string, string> = {}) {
   const stdin = new PassThrough();
   const outputs = { stdout: "", stderr: "" };
   const collect = (name: keyof typeof outputs) =>
@@ -21,24 +21,30 @@ export function tool(args: readonly string[], env: Record<string, string> = {}):
       outputs[name] += chunk.toString();
     });
   const abort = new AbortController();
-  const exitCode = runTool(args, {
-    stdin,
-    stdout: collect("stdout"),
-    stderr: collect("stderr"),
-    env,
-    signal: abort.signal,
-  });
-  onTestFinished(async () => {
-    abort.abort();
-    await exitCode;
-  });
   return {
+    terminal: {
+      stdin,
+      stdout: collect("stdout"),
+      stderr: collect("stderr"),
+      env,
+      signal: abort.signal,
+    },
     stdin,
     stdout: () => outputs.stdout,
     stderr: () => outputs.stderr,
     interrupt: () => abort.abort(),
-    exitCode,
   };
+}
+
+/** Runs the tool; it is interrupted at the end of the test where it has not ended by then. */
+export function tool(args: readonly string[], env: Record<string, string> = {}): ToolRun {
+  const run = terminal(env);
+  const exitCode = runTool(args, run.terminal);
+  onTestFinished(async () => {
+    run.interrupt();
+    await exitCode;
+  });
+  return { ...run, exitCode };
 }
 
 /** Runs the tool to its end. */

@@ -1,6 +1,16 @@
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import {
+  ManifestSchema,
+  UpdateAppStatusRequest_AppStatusStateSchema,
+  WorkspaceAgentDevcontainerSchema,
+  WorkspaceApp_SharingLevelSchema,
+} from "../../src/gen/coder/agent/v2/agent_pb.js";
+import {
+  apiMethods,
   checkVersion,
+  enumValueVersion,
+  fieldVersion,
   formatVersion,
   ladder,
   methodVersion,
@@ -70,6 +80,34 @@ describe("what exists since when", () => {
     expect(versionHas({ major: 2, minor: 7 }, "updateAppStatus")).toBe(false);
     expect(versionHas({ major: 2, minor: 8 }, "updateAppStatus")).toBe(true);
     expect(versionHas({ major: 2, minor: 2 }, "workspaceUpdates")).toBe(false);
+  });
+
+  it("is known for each method as a type too", () => {
+    const { minor }: { minor: 8 } = methodVersion("updateAppStatus");
+    expect(minor).toBe(8);
+    expect(apiMethods).toHaveLength(24);
+    expect(apiMethods.every((method) => methodVersion(method).minor <= newestVersion.minor)).toBe(true);
+  });
+
+  it("is known for each field: its own, or that of its message", () => {
+    expect(fieldVersion(ManifestSchema, "agentName").minor).toBe(0);
+    expect(fieldVersion(ManifestSchema, "secrets").minor).toBe(9);
+    expect(fieldVersion(WorkspaceAgentDevcontainerSchema, "name").minor).toBe(4);
+    expect(fieldVersion(WorkspaceAgentDevcontainerSchema, "subagentId").minor).toBe(8);
+    expect(() => fieldVersion(ManifestSchema, "toString")).toThrow(
+      new TypeError('coder.agent.v2.Manifest has no field "toString"'),
+    );
+    expect(() => fieldVersion(TimestampSchema, "nanos")).toThrow(
+      new TypeError("google.protobuf.Timestamp is not of the versioned packages"),
+    );
+  });
+
+  it("is known for each value of an enum, by name and by number", () => {
+    expect(enumValueVersion(WorkspaceApp_SharingLevelSchema, "OWNER").minor).toBe(0);
+    expect(enumValueVersion(WorkspaceApp_SharingLevelSchema, "ORGANIZATION").minor).toBe(6);
+    expect(enumValueVersion(WorkspaceApp_SharingLevelSchema, 4).minor).toBe(6);
+    expect(enumValueVersion(UpdateAppStatusRequest_AppStatusStateSchema, "IDLE").minor).toBe(8);
+    expect(() => enumValueVersion(WorkspaceApp_SharingLevelSchema, 99)).toThrow(TypeError);
   });
 
   it("is a table of all 24 methods and 12 later additions, oldest first", () => {

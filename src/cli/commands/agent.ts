@@ -1,31 +1,108 @@
-import { type AgentEvent, runAgent } from "../../agent/index.js";
+import { type AgentEvent, createAgent } from "../../agent/index.js";
+import { Subsystem } from "../../client/index-node.js";
 import { paintFor, printable } from "../colors.js";
-import { type Command, pairs, type Terminal, UsageError } from "../command.js";
+import { type Command, type Terminal, text, UsageError } from "../command.js";
 import { targetOf, targetOptions } from "../connection-options.js";
 import { untilAborted } from "../interrupt.js";
 import { toolCommand, toolVersion } from "../tool.js";
 
+const subsystems: Readonly<Record<string, Subsystem>> = {
+  envbox: Subsystem.ENVBOX,
+  envbuilder: Subsystem.ENVBUILDER,
+  exectrace: Subsystem.EXECTRACE,
+};
+
 export const agent: Command = {
   name: "agent",
-  summary: "Runs a small agent: scripts, logs, lifecycle, metadata, app health, stats",
+  summary: "Runs an agent: scripts, logs, lifecycle, metadata, health, stats, socket, context",
   usage: "[options]",
-  options: targetOptions,
-  examples: ["agentwire agent --url http://127.0.0.1:3400 --token TOKEN"],
+  options: {
+    ...targetOptions,
+    "log-dir": {
+      type: "string",
+      value: "DIR",
+      help: "for the output of scripts; CODER_AGENT_LOG_DIR, or that for temporary files, by default",
+    },
+    "script-data-dir": {
+      type: "string",
+      value: "DIR",
+      help: "for what scripts keep; CODER_AGENT_SCRIPT_DATA_DIR, or one that ends with the agent, by default",
+    },
+    "socket-path": {
+      type: "string",
+      value: "PATH",
+      help: "the agent's socket; CODER_AGENT_SOCKET_PATH by default",
+    },
+    "no-socket": { type: "boolean", help: "serve no agent socket" },
+    "boundary-socket-path": {
+      type: "string",
+      value: "PATH",
+      help: "for logs of programs that confine others;\nCODER_AGENT_FIREWALL_LOG_PROXY_SOCKET_PATH by default",
+    },
+    "no-boundary": { type: "boolean", help: "take no such logs" },
+    "no-reinit": { type: "boolean", help: "do not wait for a prebuilt workspace to be given to somebody" },
+  },
+  examples: [
+    "agentwire agent --url http://127.0.0.1:3400 --token TOKEN",
+    "agentwire agent --url https://coder.example.com --auth aws",
+  ],
   async run(values, positionals, terminal) {
     if (positionals.length > 0)
       throw new UsageError(`"${positionals[0]}" is too much; see agentwire agent --help`);
-    const running = runAgent({
-      dial: { ...targetOf(values, terminal), headers: pairs(values, "header") },
+    const { env } = terminal;
+    const socketPath = text(values, "socket-path") || env["CODER_AGENT_SOCKET_PATH"];
+    const boundaryPath = text(values, "boundary-socket-path") || boundaryPathOf(env);
+    const running = createAgent({
+      dial: await targetOf(values, terminal),
       buildVersion: `v${toolVersion()}`,
+      subsystems: subsystemsOf(env["CODER_AGENT_SUBSYSTEM"] ?? ""),
       // scripts of the agent can use the tool
       commands: { agentwire: toolCommand() },
+      reinit: values["no-reinit"] !== true,
+      parts: {
+        scripts: {
+          logDirectory: text(values, "log-dir") || env["CODER_AGENT_LOG_DIR"] || undefined,
+          dataDirectory: text(values, "script-data-dir") || env["CODER_AGENT_SCRIPT_DATA_DIR"] || undefined,
+        },
+        ...choice("socket", values["no-socket"] === true, socketPath),
+        ...choice("boundaryLogs", values["no-boundary"] === true, boundaryPath),
+      },
       onEvent: (event) => showEvent(event, terminal),
     });
     await Promise.race([running.ended, untilAborted(terminal.signal)]);
-    await running.stop();
+    const { error } = await running.stop();
+    if (error !== undefined) throw error;
     return 0;
   },
 };
+
+function choice(name: "socket" | "boundaryLogs", isOff: boolean, path: string | undefined) {
+  return { [name]: isOff ? (false as const) : { path } };
+}
+
+/** The older of the two names is the one that programs know. C6.19. */
+function boundaryPathOf(env: OptionEnvironment): string | undefined {
+  return (
+    env["CODER_AGENT_FIREWALL_LOG_PROXY_SOCKET_PATH"] ||
+    env["CODER_AGENT_BOUNDARY_LOG_PROXY_SOCKET_PATH"] ||
+    undefined
+  );
+}
+
+type OptionEnvironment = Terminal["env"];
+
+/** C4.91. */
+export function subsystemsOf(list: string): Subsystem[] {
+  return list
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
+    .map((name) => {
+      const subsystem = Object.hasOwn(subsystems, name) ? subsystems[name] : undefined;
+      if (subsystem === undefined) throw new UsageError(`CODER_AGENT_SUBSYSTEM: invalid subsystem "${name}"`);
+      return subsystem;
+    });
+}
 
 /** Prints what an agent says of itself, one line each. */
 export function showEvent(event: AgentEvent, terminal: Terminal): void {
@@ -43,6 +120,14 @@ function textOf(event: AgentEvent): string {
       return event.state;
     case "script-ended":
       return `${event.stage} script ${event.script}: ${event.status}, exit code ${event.exitCode}, ${event.durationMs} ms`;
+    case "banners":
+      return event.banners.length === 0
+        ? "no banners any more"
+        : event.banners.map(({ message }) => `banner: ${message}`).join("; ");
+    case "reinitialising":
+      return "the workspace was given to somebody; the agent begins anew";
+    case "unsent":
+      return `not sent before the end: ${event.unsent.map(({ sender, count }) => `${count} of ${sender}`).join(", ")}`;
     case "warning":
       return `warning: ${event.text}`;
   }

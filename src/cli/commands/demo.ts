@@ -1,4 +1,6 @@
-import { runAgent } from "../../agent/index.js";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createAgent } from "../../agent/index.js";
 import type { ControlPlane } from "../../server/index.js";
 import { paintFor } from "../colors.js";
 import { type Command, type Terminal, text, UsageError } from "../command.js";
@@ -42,10 +44,12 @@ async function runOne(
   isOnce: boolean,
   terminal: Terminal,
 ): Promise<number> {
-  const running = runAgent({
+  const running = createAgent({
     dial: { url: plane.url, token },
     buildVersion: `v${toolVersion()}`,
     commands: { agentwire: toolCommand() },
+    // another agent on this machine may have the usual places
+    parts: { socket: { path: join(tmpdir(), `agentwire-demo-${process.pid}.sock`) }, boundaryLogs: false },
     // what it does is seen on the control plane; here only what goes wrong
     onEvent: (event) => {
       if (event.kind === "warning" || event.kind === "disconnected") showEvent(event, terminal);

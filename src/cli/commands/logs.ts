@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
 import {
   externalLogSourceId,
-  LineSplitter,
+  type LineWriter,
   LogLevel,
   LogSender,
   registerLogSource,
@@ -44,21 +44,19 @@ export const logs: Command = {
     const connection = await connect("logs", values, terminal);
     try {
       const sender = new LogSender();
+      const source = sender.source(sourceId);
       const sending = new AbortController();
       void connection.closed.then((end) => sending.abort(end));
       const signal = AbortSignal.any([sending.signal, terminal.signal]);
       const run = sender.run(connection.agent, signal);
-      const read = readAll(positionals, terminal, signal, (lines) =>
-        sender.send(
-          sourceId,
-          lines.map((output) => ({ output, level })),
-          signal,
-        ),
-      ).then(() => sender.whenEmpty(signal));
+      const read = readAll(positionals, terminal, signal, source.writer({ level, signal })).then(() => {
+        source.flush();
+        return sender.whenEmpty(signal);
+      });
       // the sender ends first when the server takes no more, or the connection is lost
       await Promise.race([run, read]).finally(() => sending.abort());
       await Promise.allSettled([run, read]);
-      return tellDropped(sender, terminal);
+      return tellUnsent(sender, terminal);
     } finally {
       await connection.close();
     }
@@ -78,7 +76,8 @@ async function sourceOf(values: OptionValues, terminal: Terminal): Promise<strin
   const displayName = text(values, "source");
   const id = displayName === undefined ? externalLogSourceId : idOfName(displayName);
   if (displayName !== undefined) {
-    await registerLogSource({ ...targetOf(values, terminal), id, displayName, signal: terminal.signal });
+    const target = await targetOf(values, terminal);
+    await registerLogSource({ ...target, id, displayName, signal: terminal.signal });
   }
   return id;
 }
@@ -103,16 +102,15 @@ async function readAll(
   files: readonly string[],
   { stdin }: Terminal,
   signal: AbortSignal,
-  take: (lines: readonly string[]) => Promise<void>,
+  writer: LineWriter,
 ): Promise<void> {
   for (const file of files.length === 0 ? ["-"] : files) {
     const stream: Readable = file === "-" ? stdin : createReadStream(file);
     const onAbort = () => stream.destroy();
     signal.addEventListener("abort", onAbort);
-    const splitter = new LineSplitter();
     try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) await take(splitter.push(chunk));
-      await take(splitter.end());
+      for await (const chunk of stream as AsyncIterable<Buffer>) await writer.write(chunk);
+      await writer.end();
     } catch (error) {
       signal.throwIfAborted();
       throw error;
@@ -122,14 +120,15 @@ async function readAll(
   }
 }
 
-function tellDropped(sender: LogSender, { stderr }: Terminal): number {
-  if (sender.isLimitReached) {
-    stderr.write(`the server takes no more logs of this agent; ${sender.droppedLines} lines were not sent\n`);
-    return 1;
+function tellUnsent({ isLimitReached, dropped, pending }: LogSender, { stderr }: Terminal): number {
+  const lines = Object.values(dropped).reduce((sum, count) => sum + count, pending);
+  if (lines === 0) return 0;
+  if (isLimitReached) {
+    stderr.write(`the server takes no more logs of this agent; ${lines} lines were not sent\n`);
+  } else if (pending > 0) {
+    stderr.write(`the server takes no logs over a connection; ${lines} lines were not sent\n`);
+  } else {
+    stderr.write(`${lines} lines were too long and were not sent\n`);
   }
-  if (sender.droppedLines > 0) {
-    stderr.write(`${sender.droppedLines} lines were too long and were not sent\n`);
-    return 1;
-  }
-  return 0;
+  return 1;
 }

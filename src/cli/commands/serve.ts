@@ -9,6 +9,7 @@ import {
   watchWorkspaces,
 } from "../../server/index.js";
 import { type DefinedAgent, StoreConflict, type WorkspaceDefinition } from "../../store/index.js";
+import { type ApiVersion, apiMajor, formatVersion, newestVersion } from "../../version/index.js";
 import {
   type Command,
   type OptionValues,
@@ -49,6 +50,15 @@ export const serve: Command = {
       value: "TOKEN",
       help: "for the admin API; AGENTWIRE_ADMIN_TOKEN by default, and a new one without that",
     },
+    "max-version": {
+      type: "string",
+      value: "2.N",
+      help: "be a server of this version of the API: later ones are refused when dialled",
+    },
+    "strict-versions": {
+      type: "boolean",
+      help: "a connection has only what the version has that it was dialled with",
+    },
     drain: {
       type: "string",
       value: "SECONDS",
@@ -60,6 +70,7 @@ export const serve: Command = {
     "agentwire serve",
     "agentwire serve --listen 127.0.0.1:0 --workspaces workspaces.yaml",
     "agentwire serve --database ./data",
+    "agentwire serve --max-version 2.3 --strict-versions",
     "agentwire serve --database postgres://agentwire@db.example.com/agentwire --events nats://nats.example.com",
   ],
   async run(values, positionals, terminal) {
@@ -69,10 +80,21 @@ export const serve: Command = {
     const workspaces = file === undefined ? defaultWorkspaces : await workspacesIn(file);
     const { host, port } = addressOf(text(values, "listen") ?? defaultListen);
     const adminToken = adminTokenOf(values, terminal);
+    const serverVersion = maxVersionOf(values);
+    const strictVersions = values["strict-versions"] === true;
     const drainMs = 1000 * (positiveInteger(values, "drain") ?? 0);
     const { store, events, where } = await openKept(values, terminal);
     const { plane, view } = await startShown(
-      { host, port, workspaces, adminToken, ...(store && { store }), ...(events && { events }) },
+      {
+        host,
+        port,
+        workspaces,
+        adminToken,
+        serverVersion,
+        strictVersions,
+        ...(store && { store }),
+        ...(events && { events }),
+      },
       values["quiet"] === true ? undefined : terminal,
     );
     const unwatch = file === undefined ? undefined : watchFile(file, workspaces, plane, terminal);
@@ -102,6 +124,17 @@ function adminTokenOf(values: OptionValues, { env }: Terminal): string {
     throw new UsageError(`--admin-token must have at least ${leastAdminTokenCharacters} characters`);
   }
   return token;
+}
+
+function maxVersionOf(values: OptionValues): ApiVersion {
+  const given = text(values, "max-version");
+  if (given === undefined) return newestVersion;
+  const [, minor] = new RegExp(`^${apiMajor}\\.(\\d{1,3})$`).exec(given) ?? [];
+  if (minor === undefined || Number(minor) > newestVersion.minor) {
+    const range = `${apiMajor}.0 to ${formatVersion(newestVersion)}`;
+    throw new UsageError(`--max-version ${given}: must be a version of the API, ${range}`);
+  }
+  return { major: apiMajor, minor: Number(minor) };
 }
 
 function shownAgent({ workspace, agent, id, token }: DefinedAgent) {

@@ -1,16 +1,18 @@
-import type { Client, Transport } from "@connectrpc/connect";
+import type { CallOptions, Client, Transport } from "@connectrpc/connect";
 import { Agent } from "../../gen/coder/agent/v2/agent_pb.js";
 import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { createDrpcTransport, createServiceClient, type DrpcTransportOptions } from "../../rpc/index.js";
 import type { TransportError, YamuxSession } from "../../transport/index.js";
-import {
-  type AgentMethodsOf,
-  type ApiMethod,
-  type ApiVersion,
-  type ApiVersionText,
-  type TailnetMethodsOf,
-  versionHas,
+import type {
+  AgentMethodsOf,
+  ApiMethod,
+  ApiVersion,
+  ApiVersionText,
+  TailnetMethodsOf,
 } from "../../version/index.js";
+import { Capabilities } from "../compat/capabilities.js";
+import type { ShimChoice } from "../compat/shims/index.js";
+import { type AgentHttpOptions, type AgentRequest, agentRequest } from "../http/agent-request.js";
 
 /** The newest version, which a negotiated connection is typed to. */
 export type NewestVersionText = "2.10";
@@ -37,8 +39,9 @@ export interface AgentConnection<V extends ApiVersionText = NewestVersionText> e
   readonly closed: Promise<TransportError>;
 
   /**
-   * True when the version promises a method. The version is checked once, when dialling, and switches nothing off:
-   * a server may have a later method early.
+   * True when the version promises a method, and the server has not answered so far that it does not have it. A
+   * later method is tried all the same: a server may have it early. And a call may work without: see
+   * {@link DialOptions.shims}. C1.25, C7.19.
    */
   supports(method: ApiMethod): boolean;
 
@@ -52,11 +55,19 @@ export interface AgentConnection<V extends ApiVersionText = NewestVersionText> e
   close(options?: { timeoutMs?: number }): Promise<void>;
 }
 
+/** How calls are made on a connection. */
+export interface AgentConnectionOptions extends DrpcTransportOptions {
+  /** Which older ways are taken where the server does not have an RPC; all by default. */
+  shims?: ShimChoice;
+  /** Where requests beside the connection go; without it, older ways over HTTP are not taken. */
+  http?: Pick<AgentHttpOptions, "url" | "token" | "headers" | "fetch">;
+}
+
 /** Puts a connection on a session. */
 export function createAgentConnection<V extends ApiVersionText>(
   session: YamuxSession,
   facts: { version: ApiVersion; role: string },
-  options: DrpcTransportOptions,
+  options: AgentConnectionOptions,
 ): AgentConnection<V> {
   return new Connection(session, facts, options) as AgentConnection<ApiVersionText> as AgentConnection<V>;
 }
@@ -66,27 +77,29 @@ class Connection implements AgentConnection {
   readonly role: string;
   readonly transport: Transport;
   readonly session: YamuxSession;
+  readonly #capabilities: Capabilities;
   #agent: Client<typeof Agent> | undefined;
   #tailnet: Client<typeof Tailnet> | undefined;
 
   constructor(
     session: YamuxSession,
     facts: { version: ApiVersion; role: string },
-    options: DrpcTransportOptions,
+    options: AgentConnectionOptions,
   ) {
     this.session = session;
     this.version = facts.version;
     this.role = facts.role;
     this.transport = createDrpcTransport(session, options);
+    this.#capabilities = this.#capabilitiesWith(options);
   }
 
   get agent(): Client<typeof Agent> {
-    this.#agent ??= createServiceClient(Agent, this.transport);
+    this.#agent ??= createServiceClient(Agent, this.transport, this.#capabilities);
     return this.#agent;
   }
 
   get tailnet(): Client<typeof Tailnet> {
-    this.#tailnet ??= createServiceClient(Tailnet, this.transport);
+    this.#tailnet ??= createServiceClient(Tailnet, this.transport, this.#capabilities);
     return this.#tailnet;
   }
 
@@ -95,7 +108,7 @@ class Connection implements AgentConnection {
   }
 
   supports(method: ApiMethod): boolean {
-    return versionHas(this.version, method);
+    return this.#capabilities.supports(method);
   }
 
   ping(): Promise<number> {
@@ -108,5 +121,22 @@ class Connection implements AgentConnection {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** The token stays in here, where nobody who prints a connection sees it. */
+  #capabilitiesWith({ shims, http, defaultTimeoutMs }: AgentConnectionOptions): Capabilities {
+    const request =
+      (options: NonNullable<typeof http>) =>
+      (what: AgentRequest, call: CallOptions = {}) =>
+        agentRequest(
+          { ...options, signal: call.signal, timeoutMs: call.timeoutMs ?? defaultTimeoutMs },
+          what,
+        );
+    return new Capabilities({
+      version: this.version,
+      choice: shims,
+      agent: () => this.agent,
+      http: http && request(http),
+    });
   }
 }

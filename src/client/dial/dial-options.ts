@@ -1,6 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import type { YamuxOptions } from "../../transport/index.js";
 import type { ApiVersionText } from "../../version/index.js";
+import type { ShimChoice } from "../compat/shims/index.js";
 
 /** Something that knows a token and can fetch a fresh one, such as the identity of a cloud instance. C1.30, C1.31. */
 export interface TokenProvider {
@@ -51,6 +52,18 @@ export interface DialOptions<V extends VersionChoice = VersionChoice> {
 
   /** More headers for the upgrade. Where the runtime's WebSocket cannot send headers this is an error. */
   headers?: Readonly<Record<string, string>>;
+
+  /**
+   * Whether calls of RPCs that the server does not have go an older way, where there is one: `false` for never, or
+   * `{ logsOverHttp: false }` for all but some. A call without an older way fails with `UnsupportedByServerError`.
+   */
+  shims?: ShimChoice;
+
+  /**
+   * Makes the requests beside the connection, for shims over HTTP; the runtime's own by default, which knows nothing
+   * of `proxy` and `tls`.
+   */
+  fetch?: typeof fetch;
 
   /** As with every Connect transport: the first is the outermost. */
   interceptors?: Interceptor[];

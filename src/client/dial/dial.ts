@@ -15,8 +15,9 @@ import {
 } from "../../version/index.js";
 import { rpcUrl, shownUrl } from "../http/api-url.js";
 import { DialError } from "../http/request-errors.js";
+import { freshToken } from "../tokens/token-source.js";
 import { type AgentConnection, createAgentConnection, type NewestVersionText } from "./connection.js";
-import type { DialOptions, TokenSource, VersionChoice } from "./dial-options.js";
+import type { DialOptions, VersionChoice } from "./dial-options.js";
 
 const defaultOpenTimeoutMs = 30_000;
 const defaultMaxWebSocketMessageBytes = 16 * 1024 * 1024;
@@ -101,7 +102,7 @@ async function open<V extends VersionChoice>(
   const role = options.role ?? "agent";
   const attempt: Attempt = {
     url: rpcUrl(options.url, formatVersion(version), role),
-    token: await tokenFrom(options.token, deadline.signal),
+    token: await freshToken(options.token, deadline.signal),
     headers: options.headers ?? {},
     maxMessageBytes: options.maxWebSocketMessageBytes ?? defaultMaxWebSocketMessageBytes,
     signal: deadline.signal,
@@ -109,7 +110,8 @@ async function open<V extends VersionChoice>(
   if (isTentative) await opener.check?.(attempt);
   const session = createYamuxSession(await opener.open(attempt), { role: "client", ...options.yamux });
   await firstPing(session, deadline);
-  return createAgentConnection(session, { version, role }, options);
+  const http = { url: options.url, token: attempt.token, headers: attempt.headers, fetch: options.fetch };
+  return createAgentConnection(session, { version, role }, { ...options, http });
 }
 
 /** An upgraded socket may still lead nowhere: the connection counts when the multiplexer has answered. */
@@ -125,11 +127,6 @@ async function firstPing(session: YamuxSession, deadline: Deadline): Promise<voi
     deadline.signal.removeEventListener("abort", giveUp);
   }
   deadline.signal.throwIfAborted();
-}
-
-async function tokenFrom(source: TokenSource, signal: AbortSignal): Promise<string> {
-  if (typeof source === "string") return source;
-  return typeof source === "function" ? await source(signal) : await source.refresh(signal);
 }
 
 /** One time-out and one signal over all of a dial. */

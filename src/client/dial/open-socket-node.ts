@@ -3,6 +3,7 @@ import { WebSocket } from "ws";
 import type { ByteConnection } from "../../transport/index.js";
 import { wsConnection } from "../../transport/ws-node.js";
 import { shownUrl } from "../http/api-url.js";
+import { hideSecrets } from "../http/hide-secrets.js";
 import { type DialError, refusedDial } from "../http/request-errors.js";
 import type { Attempt, SocketOpener } from "./dial.js";
 import type { NodeDialOptions } from "./dial-options.js";
@@ -30,7 +31,8 @@ export function nodeOpener(options: Pick<NodeDialOptions, "proxy" | "tls">): Soc
   };
 }
 
-function opened(socket: WebSocket, { url, signal }: Attempt): Promise<ByteConnection> {
+function opened(socket: WebSocket, attempt: Attempt): Promise<ByteConnection> {
+  const { url, signal } = attempt;
   return new Promise((resolve, reject) => {
     const giveUp = () => {
       socket.terminate();
@@ -44,7 +46,7 @@ function opened(socket: WebSocket, { url, signal }: Attempt): Promise<ByteConnec
     if (signal.aborted) giveUp();
     socket.on("error", (error) => settle(() => reject(error)));
     socket.on("unexpected-response", (_request, response) => {
-      refusal(url, response).then((error) => {
+      refusal(attempt, response).then((error) => {
         socket.terminate();
         settle(() => reject(error));
       });
@@ -60,7 +62,7 @@ function opened(socket: WebSocket, { url, signal }: Attempt): Promise<ByteConnec
   });
 }
 
-async function refusal(url: URL, response: IncomingMessage): Promise<DialError> {
+async function refusal({ url, token }: Attempt, response: IncomingMessage): Promise<DialError> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
@@ -75,7 +77,7 @@ async function refusal(url: URL, response: IncomingMessage): Promise<DialError> 
   return refusedDial(shownUrl(url), {
     status: response.statusCode ?? 0,
     contentType: response.headers["content-type"],
-    body: Buffer.concat(chunks).toString(),
+    body: hideSecrets(Buffer.concat(chunks).toString(), [token]),
   });
 }
 

@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { type ByteConnection, type StandardWebSocket, webSocketConnection } from "../../transport/index.js";
 import { shownUrl } from "../http/api-url.js";
+import { hideSecrets } from "../http/hide-secrets.js";
 import { DialError, refusedDial } from "../http/request-errors.js";
 import type { Attempt, SocketOpener } from "./dial.js";
 import type { WebDialOptions } from "./dial-options.js";
@@ -47,7 +48,7 @@ export function webOpener(options: Pick<WebDialOptions, "tokenIn">): SocketOpene
       throw refusedDial(shownUrl(attempt.url), {
         status: response.status,
         contentType: response.headers.get("content-type") ?? undefined,
-        body: await response.text(),
+        body: hideSecrets(await response.text(), [attempt.token]),
       });
     },
   };

@@ -1,13 +1,19 @@
 import { Code } from "@connectrpc/connect";
+import type { TokenSource } from "../dial/dial-options.js";
+import { knownToken } from "../tokens/token-source.js";
 import { apiUrl, shownUrl } from "./api-url.js";
+import { boundedText, startOfText } from "./bounded-body.js";
+import { hideSecrets } from "./hide-secrets.js";
 import { HttpError, refusedRequest } from "./request-errors.js";
+import { requestFailure } from "./request-failure.js";
+import { TimeLimit } from "./time-limit.js";
 
 /** Where requests beside the connection go, and as whom. */
 export interface AgentHttpOptions {
   /** The control plane, as in `dialAgent`. */
   url: string | URL;
-  /** The agent's token; empty for requests that need none. */
-  token: string;
+  /** The agent's token, as in `dialAgent`; a provider gives the one that it has. Empty for requests that need none. */
+  token: TokenSource;
   /** More headers. */
   headers?: Readonly<Record<string, string>> | undefined;
   /** Ends the request. */
@@ -23,52 +29,89 @@ export interface AgentRequest {
   method: "GET" | "POST" | "PATCH";
   /** After `/api/v2/workspaceagents/`, such as `me/log-source`. */
   route: string;
+  /** Sent with its keys in order. */
   query?: Readonly<Record<string, string>>;
-  /** Sent as JSON. */
+  /** Sent as JSON, with a newline at its end. */
   body?: unknown;
+  /** Texts of the body that no error may hold. */
+  secrets?: readonly string[];
   /** The status of success; 200 by default. */
   status?: number;
 }
 
 const defaultTimeoutMs = 30_000;
+const maxRefusalBytes = 64 * 1024;
+const maxAnswerBytes = 4 * 1024 * 1024;
+
+/** A request as errors show it: without its query. */
+export function requestName({ url }: Pick<AgentHttpOptions, "url">, request: AgentRequest): string {
+  return `${request.method} ${shownUrl(apiUrl(url, request.route))}`;
+}
 
 /**
  * Makes a request, and reads its JSON answer.
+ * @param options.timeoutMs `Infinity` for none.
  * @returns the answer's JSON; undefined for an empty answer.
  * @throws HttpError when the server refuses or cannot be reached.
  */
 export async function agentRequest(options: AgentHttpOptions, request: AgentRequest): Promise<unknown> {
   const { timeoutMs = defaultTimeoutMs } = options;
-  const url = apiUrl(options.url, request.route);
-  for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value);
-  const name = `${request.method} ${shownUrl(url)}`;
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
+  const name = requestName(options, request);
+  const limit = new TimeLimit(timeoutMs === Infinity ? undefined : timeoutMs, options.signal);
   try {
-    const response = await (options.fetch ?? fetch)(url, {
-      method: request.method,
-      headers: headersOf(options, request),
-      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-      // a token is for the host that it was given for
-      redirect: "manual",
-      signal,
-    });
-    const body = await response.text();
-    const contentType = response.headers.get("content-type") ?? undefined;
-    if (response.status !== (request.status ?? 200)) {
-      throw refusedRequest(name, { status: response.status, contentType, body });
-    }
-    return jsonOf(name, body);
+    const response = await openAgentRequest(options, request, limit);
+    return jsonOf(name, await boundedText(response, maxAnswerBytes));
   } catch (error) {
-    if (error instanceof HttpError) throw error;
-    if (deadline.aborted)
-      throw new HttpError(name, `no answer within ${timeoutMs} ms`, Code.DeadlineExceeded);
-    if (signal.aborted) throw new HttpError(name, "canceled by its caller", Code.Canceled, { cause: error });
-    throw new HttpError(name, reasonOf(error), Code.Unavailable, { cause: error });
+    throw requestFailure(name, error, limit);
+  } finally {
+    limit.release();
   }
 }
 
-function headersOf({ headers, token }: AgentHttpOptions, { body }: AgentRequest): Record<string, string> {
+/**
+ * Makes a request, and leaves its answer to be read.
+ * @throws HttpError when the server refuses or cannot be reached.
+ */
+export async function openAgentRequest(
+  options: AgentHttpOptions,
+  request: AgentRequest,
+  limit: TimeLimit,
+): Promise<Response> {
+  const url = apiUrl(options.url, request.route);
+  for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value);
+  url.searchParams.sort();
+  const name = requestName(options, request);
+  try {
+    const token = await knownToken(options.token, limit.signal);
+    const response = await (options.fetch ?? fetch)(url, {
+      method: request.method,
+      headers: headersOf(name, token, options, request),
+      ...(request.body === undefined ? {} : { body: `${JSON.stringify(request.body)}\n` }),
+      // a token is for the host that it was given for
+      redirect: "manual",
+      signal: limit.signal,
+    });
+    if (response.status === (request.status ?? 200)) return response;
+    throw refusedRequest(name, {
+      status: response.status,
+      contentType: response.headers.get("content-type") ?? undefined,
+      body: hideSecrets(await startOfText(response, maxRefusalBytes), [token, ...(request.secrets ?? [])]),
+    });
+  } catch (error) {
+    throw requestFailure(name, error, limit);
+  }
+}
+
+function headersOf(
+  name: string,
+  token: string,
+  { headers }: AgentHttpOptions,
+  { body }: AgentRequest,
+): Record<string, string> {
+  // `fetch` would say so with the token in its text
+  if (!isHeaderValue(token)) {
+    throw new HttpError(name, "the token has characters that no header can have", Code.InvalidArgument);
+  }
   return {
     ...headers,
     ...(token === "" ? {} : { "Coder-Session-Token": token }),
@@ -76,18 +119,17 @@ function headersOf({ headers, token }: AgentHttpOptions, { body }: AgentRequest)
   };
 }
 
+/** True for visible Latin-1, blanks and tabs. */
+export function isHeaderValue(text: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(text);
+}
+
+/** What the parser says of a text may repeat a part of it, and answers have tokens and keys. */
 function jsonOf(name: string, body: string): unknown {
   if (body.trim() === "") return undefined;
   try {
     return JSON.parse(body) as unknown;
-  } catch (error) {
-    throw new HttpError(name, "the answer is not JSON", Code.Internal, { cause: error });
+  } catch {
+    throw new HttpError(name, "the answer is not JSON", Code.Internal);
   }
-}
-
-/** `fetch` says only that it failed; why is in the cause. */
-function reasonOf(error: unknown): string {
-  const { cause } = error as { cause?: unknown };
-  const inner = cause instanceof Error ? cause : error;
-  return inner instanceof Error && inner.message !== "" ? inner.message : String(error);
 }

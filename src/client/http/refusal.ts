@@ -37,7 +37,9 @@ const codes: Readonly<Record<number, Code>> = {
   504: Code.Unavailable,
 };
 
+/** Of a body that is not JSON, and of JSON without a message. C1.16. */
 const maxDetailCharacters = 2048;
+const maxJsonDetailCharacters = 1024;
 
 /** What an answer says, in the JSON of the API where it is that. C1.16. */
 export function readRefusal({
@@ -46,15 +48,16 @@ export function readRefusal({
   body,
 }: Refusal): RefusalFacts & { reason: string; code: Code } {
   const code = codes[status] ?? (status >= 500 ? Code.Unavailable : Code.Unknown);
-  const isJson = contentType !== undefined && /^application\/json\b/i.test(contentType);
+  const isJson = contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType);
   if (!isJson) {
-    const detail = body === "" ? "no response body" : cut(body);
+    const detail = body === "" ? "no response body" : cut(body, maxDetailCharacters);
     return { code, status, detail, reason: `unexpected non-JSON response "${contentType ?? ""}"` };
   }
+  if (body === "") return { code, status, reason: "empty response body" };
   const parsed = parseJson(body);
   if (typeof parsed?.["message"] !== "string" || parsed["message"] === "") {
     const reason = `unexpected status code ${status}, response has no message`;
-    return { code, status, detail: cut(body), reason };
+    return { code, status, detail: cut(body, maxJsonDetailCharacters), reason };
   }
   return {
     code,
@@ -74,8 +77,8 @@ export function refusalText(what: string, reason: string, facts: RefusalFacts): 
   return parts.join("; ");
 }
 
-function cut(text: string): string {
-  return text.length > maxDetailCharacters ? `${text.slice(0, maxDetailCharacters)}...` : text;
+function cut(text: string, maxCharacters: number): string {
+  return text.length > maxCharacters ? `${text.slice(0, maxCharacters)}...` : text;
 }
 
 function parseJson(body: string): Record<string, unknown> | undefined {

@@ -13,6 +13,19 @@ export function sanitizedText(from: string | Uint8Array): string {
   return text.replaceAll("\0", replacement);
 }
 
+/** How many bytes a text without lone surrogates has in UTF-8; counted without making them. */
+export function utf8ByteLength(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) continue;
+    // a surrogate is half of a character of four bytes
+    const isOfThree = unit >= 0x800 && (unit & 0xf800) !== 0xd800;
+    bytes += isOfThree ? 2 : 1;
+  }
+  return bytes;
+}
+
 function decoded(bytes: Uint8Array): string {
   try {
     return strict.decode(bytes);

@@ -52,6 +52,13 @@ describe("a dial with the runtime's own WebSocket", () => {
     expect(error).toMatchObject({ status: 401, code: Code.Unauthenticated });
   });
 
+  it("shows a refusal that repeats the token without it", async () => {
+    const { url } = await httpServer((request, response) => response.writeHead(400).end(`<p>${request.url}`));
+    const error = await refusal({ url, token });
+    expect(error.detail).toContain("coder_session_token=[hidden]");
+    expect(JSON.stringify(error)).not.toContain(token);
+  });
+
   it("says of a fixed version only that it was refused, for more it cannot see", async () => {
     const { url } = await refusingServer(401, "{}");
     const error = await refusal({ url, token, version: "2.3" });

@@ -116,6 +116,13 @@ describe("a dial", () => {
 });
 
 describe("C1.16 a dial that is refused", () => {
+  it("by a server, or a proxy before it, that repeats the token is shown without it", async () => {
+    const { url } = await refusingServer(400, JSON.stringify({ message: "no", detail: `got ${token}` }));
+    const error = await failure(dialAgent({ url, token }));
+    expect(error).toMatchObject({ status: 400, detail: "got [hidden]" });
+    expect(`${error.stack} ${JSON.stringify(error)}`).not.toContain(token);
+  });
+
   it("has status, message, detail and validations of the answer", async () => {
     const body = {
       message: "No.",

@@ -1,47 +1,13 @@
 import { getEventListeners } from "node:events";
-import fc from "fast-check";
-import { describe, expect, it } from "vitest";
-import { LineSplitter, type LogLine, LogSender } from "../../../src/client/index-node.js";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { LogLevel, LogSender } from "../../../src/client/index-node.js";
 import { failure } from "../../support/echo.js";
+import { fakeServer, lines, running, sourceA, sourceB, taken } from "./log-server.js";
 
-const sourceA = Buffer.alloc(16, 1);
-const sourceB = Buffer.alloc(16, 2);
-
-interface Batch {
-  source: number;
-  lines: string[];
-}
-
-/** A server that keeps what it is sent, and answers when the test says so. */
-function fakeServer(answer: (batch: Batch) => Promise<{ logLimitExceeded: boolean }> = () => taken) {
-  const batches: Batch[] = [];
-  const agent = {
-    batchCreateLogs: async (request: { logSourceId?: Uint8Array; logs?: { output?: string }[] }) => {
-      const batch = {
-        source: request.logSourceId?.[0] ?? 0,
-        lines: (request.logs ?? []).map(({ output = "" }) => output),
-      };
-      batches.push(batch);
-      return answer(batch);
-    },
-  };
-  return { batches, agent: agent as never };
-}
-
-const taken = Promise.resolve({ logLimitExceeded: false });
-
-/** Runs a sender until the end of the test's work. */
-async function running(sender: LogSender, agent: never, work: () => Promise<void>): Promise<void> {
-  const abort = new AbortController();
-  const run = sender.run(agent, abort.signal).catch((error: unknown) => {
-    if (!abort.signal.aborted) throw error;
-  });
-  await work();
-  abort.abort();
-  await run;
-}
-
-const lines = (...outputs: string[]): LogLine[] => outputs.map((output) => ({ output }));
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe("a log sender", () => {
   it("sends what there is in one batch, each source by itself and in order (C3.12–C3.14)", async () => {
@@ -71,7 +37,7 @@ describe("a log sender", () => {
 
   it("takes sources in turn, however much one of them has (C3.11)", async () => {
     const { agent, batches } = fakeServer();
-    const sender = new LogSender({ maxQueuedBytes: 10_000_000 });
+    const sender = new LogSender({ maxQueuedBytes: 10_000_000, flushIntervalMs: 0 });
     for (let i = 0; i < 6; i++) await sender.send(sourceA, lines("a".repeat(500_000)));
     await sender.send(sourceB, lines("b"));
     await running(sender, agent, () => sender.whenEmpty());
@@ -92,7 +58,7 @@ describe("a log sender", () => {
       underWay--;
       return taken;
     });
-    const sender = new LogSender();
+    const sender = new LogSender({ flushIntervalMs: 1 });
     await running(sender, agent, async () => {
       for (let i = 0; i < 20; i++) {
         await sender.send(i % 2 === 0 ? sourceA : sourceB, lines(`${i}`));
@@ -141,12 +107,14 @@ describe("a log sender", () => {
     const { agent, batches } = fakeServer();
     await running(sender, agent, () => sender.whenEmpty());
     expect(batches).toEqual([{ source: 1, lines: ["1", "2", "3"] }]);
-    expect(sender.droppedLines).toBe(0);
+    expect([sender.pending, sender.dropped]).toEqual([0, {}]);
   });
 
   it("stops for good when the server takes no more, and counts what is lost (C3.17)", async () => {
     const { agent, batches } = fakeServer(async () => ({ logLimitExceeded: true }));
-    const sender = new LogSender({ maxQueuedBytes: 2 });
+    const told: string[] = [];
+    const onLimitReached = () => void told.push(`${sender.isLimitReached} ${sender.pending}`);
+    const sender: LogSender = new LogSender({ maxQueuedBytes: 2, onLimitReached });
     await sender.send(sourceA, lines("one"));
     const held = sender.send(sourceB, lines("two", "three"));
     await sender.run(agent, new AbortController().signal);
@@ -155,16 +123,18 @@ describe("a log sender", () => {
     await sender.send(sourceA, lines("four"));
     await sender.run(agent, new AbortController().signal);
     expect(batches).toHaveLength(1);
-    expect([sender.isLimitReached, sender.droppedLines]).toEqual([true, 4]);
+    expect(sender.enqueue(sourceA, lines("five"))).toBe(0);
+    expect([sender.isLimitReached, sender.dropped]).toEqual([true, { limit_reached: 5 }]);
+    expect(told).toEqual(["true 0"]);
   });
 
   it("drops a line that fits in no batch, alone (C3.6)", async () => {
     const { agent, batches } = fakeServer();
-    const sender = new LogSender({ maxQueuedBytes: 10_000_000 });
+    const sender = new LogSender({ maxQueuedBytes: 10_000_000, flushIntervalMs: 0 });
     await sender.send(sourceA, lines("x".repeat(1_048_556), "y".repeat(1_048_555), "z"));
     await running(sender, agent, () => sender.whenEmpty());
     expect(batches.map((batch) => batch.lines.map(({ length }) => length))).toEqual([[1_048_555], [1]]);
-    expect(sender.droppedLines).toBe(1);
+    expect(sender.dropped).toEqual({ too_long: 1 });
   });
 
   it("sends text that every server takes (C3.7)", async () => {
@@ -174,57 +144,274 @@ describe("a log sender", () => {
     await running(sender, agent, () => sender.whenEmpty());
     expect(batches[0]?.lines).toEqual(["a❌b", "lone ❌! pair 🙂", "\uFFFD stays"]);
   });
-});
 
-describe("a line splitter", () => {
-  const split = (splitter: LineSplitter, ...chunks: (string | number[])[]) => {
-    const found: string[] = [];
-    for (const chunk of chunks) found.push(...splitter.push(Buffer.from(chunk as string)));
-    return [...found, ...splitter.end()];
-  };
-
-  it.each([
-    [["a\nb\n"], ["a", "b"]],
-    [["a\r\nb\r\r\n\n"], ["a", "b\r", ""]],
-    [
-      ["a\r", "\nb"],
-      ["a", "b"],
-    ],
-    [["no end"], ["no end"]],
-    [["grö", "ße\n"], ["größe"]],
-    [[""], []],
-  ])("C3.23 makes of %j: %j", (chunks, expected) => {
-    expect(split(new LineSplitter(), ...chunks)).toEqual(expected);
-  });
-
-  it("C3.7 makes one mark of each run of bytes that are no text", () => {
-    const splitter = new LineSplitter();
-    expect(
-      split(splitter, [0x61, 0xff, 0xfe, 0x62, 0xc3, 0x0a, 0xef, 0xbf, 0xbd, 0xff, 0xef, 0xbf, 0x0a]),
-    ).toEqual(["a❌b❌", "\uFFFD❌"]);
-  });
-
-  it("cuts a line that is too long, not within a character", () => {
-    expect(split(new LineSplitter(4), "abcdefghi\nx")).toEqual(["abcd", "efgh", "i", "x"]);
-    expect(split(new LineSplitter(4), "abcé漢z\n")).toEqual(["abc", "é", "漢z"]);
-    expect(split(new LineSplitter(4), "abcd\nabcde\n")).toEqual(["abcd", "abcd", "e"]);
-  });
-
-  it("makes the same lines however its input is cut", () => {
-    const text = fc.array(fc.constantFrom("a", "é", "漢", "🙂", "\n", "\r\n", "\0x"), { maxLength: 60 });
-    fc.assert(
-      fc.property(text, fc.array(fc.nat(80)), (pieces, cuts) => {
-        const bytes = Buffer.from(pieces.join(""));
-        const splitter = new LineSplitter();
-        const found: string[] = [];
-        let start = 0;
-        for (const cut of [...cuts.filter((at) => at < bytes.length), bytes.length].sort((a, b) => a - b)) {
-          found.push(...splitter.push(bytes.subarray(start, cut)));
-          start = cut;
-        }
-        found.push(...splitter.end());
-        expect(found).toEqual(split(new LineSplitter(), bytes.toString()));
-      }),
+  it("takes lines until there is too much, when it must not wait, and counts the rest (C3.2, C3.4–C3.6)", async () => {
+    const { agent, batches } = fakeServer();
+    const sender = new LogSender({ maxQueuedBytes: 10, maxBatchBytes: 30 });
+    expect(sender.enqueue(sourceA, [])).toBe(0);
+    expect(sender.pending).toBe(0);
+    expect(sender.enqueue(sourceA, lines("12345", "0123456789", "12345", "123456", "more", "and more"))).toBe(
+      3,
     );
+    expect(sender.enqueue(sourceB, lines("x"))).toBe(0);
+    expect([sender.pending, sender.dropped]).toEqual([3, { too_long: 1, queue_full: 3 }]);
+    await running(sender, agent, async () => {
+      sender.flush(sourceA);
+      while (sender.pending > 0) {
+        await new Promise((resolve) => setImmediate(resolve));
+        sender.flush(sourceA);
+      }
+    });
+    expect(batches.map((batch) => batch.lines)).toEqual([["12345"], ["12345"], ["123456"]]);
+    expect(sender.enqueue(sourceB, lines("x"))).toBe(1);
+  });
+
+  it("has no queue, and sends nothing, for a source whose lines were all dropped (C3.18)", async () => {
+    const { agent, batches } = fakeServer();
+    const sender = new LogSender({ maxBatchBytes: 30 });
+    expect(sender.enqueue(sourceA, lines("0123456789"))).toBe(0);
+    await sender.whenEmpty();
+    await running(sender, agent, () => new Promise((resolve) => setImmediate(resolve)));
+    expect(batches).toEqual([]);
+  });
+
+  it("bounds lines that have no bytes too", async () => {
+    const sender = new LogSender();
+    expect(sender.enqueue(sourceA, Array(100_000).fill({ output: "" }))).toBe(65_536);
+    expect(sender.dropped).toEqual({ queue_full: 34_464 });
+    let isQueued = false;
+    const writing = sender.send(sourceB, lines("")).then(() => {
+      isQueued = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isQueued).toBe(false);
+    const { agent } = fakeServer();
+    await running(sender, agent, () => writing);
+  });
+
+  it("sends a burst at once, and what comes meanwhile after its interval or when it is flushed (C3.9, C3.10, C3.21)", async () => {
+    vi.useFakeTimers();
+    const answers: (() => void)[] = [];
+    const { agent, batches } = fakeServer(async () => {
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return taken;
+    });
+    const sender = new LogSender();
+    const logger = sender.source(sourceA);
+    const answered = async () => {
+      answers.shift()?.();
+      await vi.advanceTimersByTimeAsync(0);
+    };
+    const sent = () => batches.flatMap((batch) => batch.lines).join("");
+    await running(sender, agent, async () => {
+      logger.enqueue(lines("a"));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(sent()).toBe("a");
+      logger.enqueue(lines("b"));
+      await answered();
+      logger.enqueue(lines("c"));
+      await vi.advanceTimersByTimeAsync(990);
+      expect(sent()).toBe("a");
+      await vi.advanceTimersByTimeAsync(20);
+      expect(sent()).toBe("abc");
+      logger.enqueue(lines("d"));
+      await answered();
+      sender.flush(sourceB);
+      await vi.advanceTimersByTimeAsync(500);
+      expect(sent()).toBe("abc");
+      logger.flush();
+      await vi.advanceTimersByTimeAsync(0);
+      expect(sent()).toBe("abcd");
+      await answered();
+      await sender.whenEmpty();
+      logger.enqueue(lines("e"));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(sent()).toBe("abcde");
+      await answered();
+    });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("waits for no interval while a writer waits for room", async () => {
+    vi.useFakeTimers();
+    const { agent, batches } = fakeServer();
+    const sender = new LogSender({ maxQueuedBytes: 20, maxBatchBytes: 31 });
+    await running(sender, agent, async () => {
+      const abort = new AbortController();
+      const writing = sender.send(
+        sourceA,
+        lines(..."0123456789abcdefghijklmnopqrstuvwxyz".split("")),
+        abort.signal,
+      );
+      await vi.advanceTimersByTimeAsync(0);
+      await writing;
+      expect(getEventListeners(abort.signal, "abort")).toHaveLength(0);
+    });
+    const sent = batches.flatMap((batch) => batch.lines).join("");
+    expect("0123456789abcdefghijklmnopqrstuvwxyz".startsWith(sent)).toBe(true);
+    expect(sent.length).toBeGreaterThan(10);
+    expect(sent.length + sender.pending).toBe(36);
+  });
+
+  it("serves writers that wait in their order, a line of theirs after the other", async () => {
+    const { agent, batches } = fakeServer();
+    const sender = new LogSender({ maxQueuedBytes: 1, flushIntervalMs: 0 });
+    const writing = ["ab", "cd", "ef", "gh"].map((text) =>
+      sender.send(sourceA, lines(...text.split("")).concat()),
+    );
+    await running(sender, agent, async () => {
+      await Promise.all(writing);
+      await sender.whenEmpty();
+    });
+    expect(batches.flatMap((batch) => batch.lines).join("")).toBe("abcdefgh");
+  });
+
+  it("lets nobody in before a writer that waits, however short the moment", async () => {
+    const { agent, batches } = fakeServer();
+    const sender = new LogSender({ maxQueuedBytes: 0 });
+    sender.enqueue(sourceA, lines("a"));
+    const writing = sender.send(sourceA, lines("b", "c"));
+    await running(sender, agent, async () => {
+      // at the first moment at which there is room
+      for (let i = 0; sender.pending > 0 && i < 1000; i++) await undefined;
+      await Promise.all([writing, sender.send(sourceA, lines("d"))]);
+      sender.flush(sourceA);
+      await sender.whenEmpty();
+    });
+    expect(batches.flatMap((batch) => batch.lines).join("")).toBe("abcd");
+  });
+
+  it("queues nothing when the signal has ended before (C3.22)", async () => {
+    const sender = new LogSender();
+    const logger = sender.source(sourceA);
+    const ended = AbortSignal.abort(new Error("over"));
+    expect((await failure(logger.send(lines("x"), ended))).message).toBe("over");
+    expect(() => logger.enqueue(lines("x"), ended)).toThrow("over");
+    expect(() => logger.flush(ended)).toThrow("over");
+    expect(sender.pending).toBe(0);
+    await sender.whenEmpty(ended);
+    await sender.send(sourceA, lines("x"));
+    expect((await failure(sender.whenEmpty(ended))).message).toBe("over");
+    expect((await failure(sender.run(fakeServer().agent, ended))).message).toBe("over");
+    expect(sender.pending).toBe(1);
+  });
+
+  it("has done with a connection whose server lacks the RPC, and keeps its lines for the next", async () => {
+    const sender = new LogSender();
+    await sender.send(sourceA, lines("1"));
+    const lacking = fakeServer(() => Promise.reject(new ConnectError("unknown rpc", Code.Unimplemented)));
+    await sender.run(lacking.agent, new AbortController().signal);
+    expect([sender.pending, sender.isLimitReached]).toEqual([1, false]);
+    const { agent, batches } = fakeServer();
+    await running(sender, agent, () => sender.whenEmpty());
+    expect(batches).toEqual([{ source: 1, lines: ["1"] }]);
+  });
+
+  it("throws the signal's reason, not what the call makes of it (C3.20)", async () => {
+    const sender = new LogSender();
+    const abort = new AbortController();
+    const canceled = fakeServer(async () => {
+      abort.abort(new Error("the connection ends"));
+      throw new ConnectError("canceled", Code.Canceled);
+    });
+    await sender.send(sourceA, lines("1"));
+    expect((await failure(sender.run(canceled.agent, abort.signal))).message).toBe("the connection ends");
+    expect(getEventListeners(abort.signal, "abort")).toHaveLength(0);
+    expect(sender.pending).toBe(1);
+  });
+
+  it("begins on a connection when the run of the one before is over", async () => {
+    const sender = new LogSender();
+    const first = new AbortController();
+    const second = new AbortController();
+    let end = () => {};
+    const slow = fakeServer(async () => {
+      await new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      return taken;
+    });
+    await sender.send(sourceA, lines("1"));
+    const runs = [failure(sender.run(slow.agent, first.signal))];
+    const { agent, batches } = fakeServer();
+    runs.push(failure(sender.run(agent, second.signal)));
+    await sender.send(sourceB, lines("2"));
+    first.abort(new Error("first"));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(batches).toEqual([]);
+    end();
+    await sender.whenEmpty();
+    second.abort(new Error("second"));
+    expect((await Promise.all(runs)).map(({ message }) => message)).toEqual(["first", "second"]);
+    expect(batches).toEqual([{ source: 2, lines: ["2"] }]);
+  });
+
+  it("sends a line that says so for one whose level or time cannot be sent (C3.8)", async () => {
+    const logs: { output: string; level: LogLevel }[] = [];
+    const agent = {
+      batchCreateLogs: async (request: { logs: typeof logs }) => {
+        logs.push(...request.logs);
+        return taken;
+      },
+    };
+    const sender = new LogSender();
+    sender.enqueue(sourceA, [
+      { output: "a", level: 99 as LogLevel },
+      { output: "b", createdAt: new Date(Number.NaN) },
+      { output: "c", level: LogLevel.WARN, createdAt: new Date(1_700_000_000_123) },
+    ]);
+    await running(sender, agent as never, () => sender.whenEmpty());
+    const output = "**Coder Internal Error**: Failed to convert log";
+    expect(logs).toMatchObject([
+      { output, level: LogLevel.ERROR },
+      { output, level: LogLevel.ERROR },
+      { output: "c", level: LogLevel.WARN, createdAt: { seconds: 1_700_000_000n, nanos: 123_000_000 } },
+    ]);
+  });
+
+  it("counts bytes of UTF-8, after what cannot be sent is replaced (C3.1)", () => {
+    for (const text of [
+      "plain",
+      "é",
+      "漢",
+      "🙂",
+      "\0",
+      "\ud800\ud800",
+      "a\udc00b",
+      "\u07ff\u0800\uffff\u{10ffff}",
+    ]) {
+      const bytes = Buffer.byteLength(text.replace(/\p{Surrogate}+|\0/gu, "❌"));
+      const fits = new LogSender({ maxBatchBytes: bytes + 21 });
+      expect([text, fits.enqueue(sourceA, lines(text))]).toEqual([text, 1]);
+      const fitsNot = new LogSender({ maxBatchBytes: bytes + 20 });
+      expect([text, fitsNot.enqueue(sourceA, lines(text))]).toEqual([text, 0]);
+    }
+  });
+
+  it("does not look at every line again for each batch", async () => {
+    const count = 100_000;
+    const { agent, batches } = fakeServer();
+    const sender = new LogSender({
+      maxQueuedBytes: 1e9,
+      maxQueuedLines: 1e9,
+      maxBatchBytes: 100,
+      flushIntervalMs: 0,
+    });
+    sender.enqueue(sourceA, Array(count).fill({ output: "1234" }));
+    await running(sender, agent, () => sender.whenEmpty());
+    expect(batches).toHaveLength(count / 4);
+  });
+
+  it("does not look at every source again for each batch", async () => {
+    const count = 30_000;
+    const { agent, batches } = fakeServer();
+    const sender = new LogSender();
+    const id = Buffer.alloc(16);
+    for (let i = 0; i < count; i++) {
+      id.writeUInt32BE(i, 4);
+      sender.enqueue(id, lines("x"));
+    }
+    await running(sender, agent, () => sender.whenEmpty());
+    expect(batches).toHaveLength(count);
   });
 });

@@ -204,7 +204,8 @@ describe("Google instance identity, S5.39–S5.41", () => {
       fc
         .record({ alg: fc.string(), kid: fc.constant("one"), crit: fc.anything() })
         .map((h) => forged(h, () => "x")),
-      fc.tuple(fc.nat(good.length - 1), fc.constantFrom(".", "A", "-", "")).map(([at, character]) => {
+      // not its last character, of which only two bits count
+      fc.tuple(fc.nat(good.length - 2), fc.constantFrom(".", "A", "-", "")).map(([at, character]) => {
         const changed = good.slice(0, at) + character + good.slice(at + 1);
         return changed === good ? "" : changed;
       }),

@@ -1,0 +1,250 @@
+import {
+  type AgentConnection,
+  connectAgent,
+  isUnimplemented,
+  type LifecycleName,
+  LifecycleSender,
+  LogSender,
+  type Manifest,
+  type ReconnectingSession,
+  type SessionEnd,
+} from "../client/index-node.js";
+import { LinkedAbort } from "../client/session/linked-abort.js";
+import { formatUuid, nilUuid } from "../codec/index.js";
+import { formatVersion } from "../version/index.js";
+import type { AgentOptions } from "./agent-options.js";
+import type { AgentEvent } from "./events.js";
+import { Host } from "./host.js";
+import type { AgentPart, StageEnd } from "./part.js";
+import { partsOf } from "./parts.js";
+import { makeScriptFolder } from "./scripts/script-folder.js";
+import type { SubAgents } from "./sub-agents/sub-agents.js";
+import { writeSecretFiles } from "./workspace/secret-files.js";
+import { expandDirectory } from "./workspace/workplace.js";
+
+/** C4.86, step 8. */
+const lastReportsMs = 5000;
+/** A part that does not close is not waited for any longer. */
+const partCloseMs = 20_000;
+
+const startStates = { ok: "ready", error: "start_error", timeout: "start_timeout" } as const;
+const stopStates = { ok: "off", error: "shutdown_error", timeout: "shutdown_timeout" } as const;
+
+/** One life of an agent, from its first dial to `off`. A workspace that is given to somebody begins another. */
+export class AgentLife {
+  /** Resolves when all is over. Never rejects. */
+  readonly ended: Promise<SessionEnd>;
+  readonly #options: AgentOptions;
+  readonly #subAgents: SubAgents;
+  readonly #lifecycle: LifecycleSender;
+  readonly #logs: LogSender;
+  /** Ends when the agent begins to stop. C4.2. */
+  readonly #inUse = new AbortController();
+  /** What is there before the first dial. */
+  readonly #opened: Promise<Host>;
+  #parts: AgentPart[] = [];
+  #session: ReconnectingSession | undefined;
+  #hasConnected = false;
+  /** From the first manifest on. */
+  #begun: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: AgentOptions, subAgents: SubAgents) {
+    this.#options = options;
+    this.#subAgents = subAgents;
+    const warn = (text: string) => this.#tell({ kind: "warning", text });
+    this.#lifecycle = new LifecycleSender({ onWarning: warn });
+    this.#logs = new LogSender({
+      ...options.logs,
+      onLimitReached: () => {
+        warn("the server takes no more logs of this agent; scripts go on without");
+        options.logs?.onLimitReached?.();
+      },
+    });
+    this.#opened = this.#open();
+    this.#opened.catch(() => {});
+    this.ended = this.#live().catch((error: unknown) => ({ error: asError(error), unsent: [] }));
+  }
+
+  get session(): ReconnectingSession | undefined {
+    return this.#session;
+  }
+
+  get state(): LifecycleName {
+    return this.#lifecycle.state;
+  }
+
+  /** Ends it in order. C4.86. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #live(): Promise<SessionEnd> {
+    const host = await this.#opened;
+    try {
+      const session = connectAgent({
+        ...this.#options.dial,
+        version: "negotiate",
+        role: "agent",
+        ...(this.#options.backoff === undefined ? {} : { backoff: this.#options.backoff }),
+        senders: [this.#logs, this.#lifecycle, ...this.#parts.flatMap(({ senders = [] }) => senders)],
+        onConnected: (connection, signal) => this.#use(host, connection, signal),
+      });
+      this.#session = session;
+      void this.#tellStates(session);
+      const end = await session.ended;
+      // ended by itself, or in order: what is left of the agent ends now
+      await this.stop();
+      if (end.unsent.length > 0) this.#tell({ kind: "unsent", unsent: end.unsent });
+      return end;
+    } finally {
+      await host.scriptFolder.remove();
+    }
+  }
+
+  async #open(): Promise<Host> {
+    const folder = await makeScriptFolder(this.#options.commands ?? {});
+    const host = new Host(this.#options, folder, this.#logs, this.#inUse.signal);
+    const { parts = {}, more = [] } = this.#options;
+    for (const part of partsOf(parts, more, host, this.#subAgents)) {
+      try {
+        await part.open?.();
+        this.#parts.push(part);
+      } catch (error) {
+        this.#tell({ kind: "warning", text: `${part.name} is left out: ${textOf(error)}` });
+      }
+    }
+    host.parts = this.#parts;
+    return host;
+  }
+
+  /** One connection, until it ends or the agent begins to stop. C4.28. */
+  async #use(host: Host, connection: AgentConnection, connected: AbortSignal): Promise<void> {
+    this.#hasConnected = true;
+    const scope = new LinkedAbort(connected, this.#inUse.signal);
+    try {
+      await this.#takeManifest(host, connection, scope.signal);
+      this.#begun ??= this.#begin();
+      await Promise.all(this.#parts.map((part) => whileInUse(part, connection, scope.signal)));
+    } catch (error) {
+      if (!this.#inUse.signal.aborted) throw error;
+    } finally {
+      scope.release();
+    }
+  }
+
+  async #takeManifest(host: Host, { agent }: AgentConnection, signal: AbortSignal): Promise<void> {
+    const manifest = await agent.getManifest({}, { signal });
+    if ((formatUuid(manifest.agentId) ?? nilUuid) === nilUuid) {
+      throw new Error("GetManifest: the manifest has no agent id");
+    }
+    const startup = {
+      version: this.#options.buildVersion ?? "v0.0.0",
+      expandedDirectory: expandDirectory(manifest.directory),
+      subsystems: [...(this.#options.subsystems ?? [])],
+    };
+    await agent.updateStartup({ startup }, { signal });
+    await host.take(manifest, signal);
+    for (const text of await writeSecretFiles(manifest)) this.#tell({ kind: "warning", text });
+    await this.#tellParts(manifest, host);
+  }
+
+  async #tellParts(manifest: Manifest, { workplace }: Host): Promise<void> {
+    if (workplace === undefined) return;
+    for (const part of this.#parts) {
+      await this.#careful(part, () => part.onManifest?.(manifest, workplace));
+    }
+  }
+
+  /** What is done once in a life, whatever becomes of the connection meanwhile. C4.31. */
+  async #begin(): Promise<void> {
+    this.#advance("starting");
+    const { signal } = this.#inUse;
+    const ends = await Promise.all(
+      this.#parts.map((part) => this.#careful(part, () => part.begin?.(signal))),
+    );
+    if (!signal.aborted) this.#advance(startStates[worst(ends)]);
+    for (const part of this.#parts) await this.#careful(part, () => part.onBegun?.());
+  }
+
+  async #stop(): Promise<void> {
+    await this.#opened.catch(() => {});
+    const isKnown = this.#hasConnected;
+    if (isKnown) this.#advance("shutting_down");
+    this.#inUse.abort(new Error("the agent stops"));
+    await this.#begun;
+    const ends: (StageEnd | undefined)[] = [];
+    if (this.#begun !== undefined) {
+      for (const part of this.#parts) ends.push(await this.#careful(part, () => part.end?.()));
+    }
+    if (isKnown) this.#advance(stopStates[worst(ends)]);
+    for (const part of this.#parts) await this.#careful(part, () => closedInTime(part));
+    // a control plane that has never been there is not waited for
+    await this.#session?.close({ timeoutMs: isKnown ? lastReportsMs : 0 });
+  }
+
+  #advance(state: LifecycleName): void {
+    if (this.#lifecycle.advance(state)) this.#tell({ kind: "lifecycle", state });
+  }
+
+  /** Runs a step of a part; its failure is told, and costs nothing else. */
+  async #careful<T>(part: AgentPart, step: () => T | Promise<T>): Promise<T | undefined> {
+    try {
+      return await step();
+    } catch (error) {
+      this.#tell({ kind: "warning", text: `${part.name}: ${textOf(error)}` });
+      return undefined;
+    }
+  }
+
+  async #tellStates(session: ReconnectingSession): Promise<void> {
+    for await (const state of session.states()) {
+      if (state.kind === "connected") {
+        this.#tell({ kind: "connected", version: formatVersion(state.connection.version) });
+      } else if (state.kind === "lost") {
+        const { error, retryInMs } = state;
+        this.#tell({ kind: "disconnected", reason: error.message, retryInMs });
+      }
+    }
+  }
+
+  #tell(event: AgentEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+/** What a server does not have is left alone; every other failure gives the connection up. C4.6. */
+async function whileInUse(part: AgentPart, connection: AgentConnection, signal: AbortSignal): Promise<void> {
+  try {
+    await part.onConnection?.(connection, signal);
+  } catch (error) {
+    if (signal.aborted || isUnimplemented(error)) return;
+    throw new Error(`${part.name}: ${textOf(error)}`, { cause: error });
+  }
+}
+
+async function closedInTime(part: AgentPart): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`not closed within ${partCloseMs} ms`)), partCloseMs);
+  });
+  try {
+    await Promise.race([part.close?.(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function worst(ends: readonly (StageEnd | undefined)[]): StageEnd {
+  if (ends.includes("timeout")) return "timeout";
+  return ends.includes("error") ? "error" : "ok";
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

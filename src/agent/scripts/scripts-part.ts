@@ -1,0 +1,140 @@
+import { tmpdir } from "node:os";
+import { ScriptTimingSender, TimingStage, TimingStatus } from "../../client/index-node.js";
+import { LinkedAbort } from "../../client/session/linked-abort.js";
+import type { ScriptStage, ScriptStatus } from "../events.js";
+import type { AgentHost, AgentPart, StageEnd } from "../part.js";
+import type { CommandEnd } from "./command.js";
+import { atTimesOf } from "./schedule.js";
+import { runScript, type Script, scriptName } from "./script-run.js";
+
+/** How scripts are run. */
+export interface ScriptsOptions {
+  /** Where the output of scripts that name no file goes; the folder for temporary files by default. */
+  logDirectory?: string | undefined;
+  /** Where scripts keep data, each in a folder of its own; a folder that ends with the agent by default. */
+  dataDirectory?: string | undefined;
+  /** So long a script is held back by a control plane that takes no logs; 10,000 by default. */
+  maxHoldMs?: number | undefined;
+}
+
+const wireStages: Readonly<Record<ScriptStage, TimingStage>> = {
+  start: TimingStage.START,
+  stop: TimingStage.STOP,
+  cron: TimingStage.CRON,
+};
+
+const wireStatuses: Readonly<Record<ScriptStatus, TimingStatus>> = {
+  ok: TimingStatus.OK,
+  exit_failure: TimingStatus.EXIT_FAILURE,
+  timed_out: TimingStatus.TIMED_OUT,
+  pipes_left_open: TimingStatus.PIPES_LEFT_OPEN,
+};
+
+/** Runs the scripts of a manifest: at the start, at their times, at the end. C4.31, C4.67, C4.68, C4.86. */
+export function scriptsPart(host: AgentHost, options: ScriptsOptions = {}): AgentPart {
+  return new ScriptsPart(host, options);
+}
+
+class ScriptsPart implements AgentPart {
+  readonly name = "scripts";
+  readonly senders: readonly [ScriptTimingSender];
+  readonly #host: AgentHost;
+  readonly #options: ScriptsOptions;
+  readonly #timings: ScriptTimingSender;
+  /** Ends schedules, and what they run. */
+  readonly #schedules: LinkedAbort;
+  #scheduled: Promise<unknown> = Promise.resolve();
+  readonly #all = new AbortController();
+
+  constructor(host: AgentHost, options: ScriptsOptions) {
+    this.#host = host;
+    this.#options = options;
+    this.#timings = new ScriptTimingSender();
+    this.senders = [this.#timings];
+    this.#schedules = new LinkedAbort(host.inUse);
+  }
+
+  async begin(signal: AbortSignal): Promise<StageEnd> {
+    return this.#runStage("start", signal);
+  }
+
+  onBegun(): void {
+    const scripts = this.#host.manifest?.scripts ?? [];
+    const { signal } = this.#schedules;
+    this.#scheduled = Promise.all(
+      scripts.filter(({ cron }) => cron !== "").map((script) => this.#keepSchedule(script, signal)),
+    );
+  }
+
+  async end(): Promise<StageEnd> {
+    await this.#scheduled;
+    return this.#runStage("stop", this.#all.signal);
+  }
+
+  close(): void {
+    this.#schedules.release();
+    this.#all.abort(new Error("the agent has stopped"));
+  }
+
+  /** All scripts of a stage at the same time. */
+  async #runStage(stage: "start" | "stop", signal: AbortSignal): Promise<StageEnd> {
+    const scripts = this.#host.manifest?.scripts ?? [];
+    const chosen = scripts.filter((script) => (stage === "start" ? script.runOnStart : script.runOnStop));
+    const ends = await Promise.all(chosen.map((script) => this.#run(stage, script, signal)));
+    if (ends.includes("timed_out")) return "timeout";
+    return ends.every((end) => end === "ok") ? "ok" : "error";
+  }
+
+  async #keepSchedule(script: Script, signal: AbortSignal): Promise<void> {
+    try {
+      await atTimesOf(script.cron, signal, () => this.#run("cron", script, signal));
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#warn(`script ${scriptName(script)}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  async #run(stage: ScriptStage, script: Script, signal: AbortSignal): Promise<ScriptStatus> {
+    const { workplace, logs, scriptFolder } = this.#host;
+    // there is a manifest, or there would be no script
+    if (workplace === undefined) return "exit_failure";
+    const end = await runScript({
+      script,
+      workplace,
+      logs,
+      logDirectory: this.#options.logDirectory ?? tmpdir(),
+      dataDirectory: this.#options.dataDirectory ?? scriptFolder.dataDirectory,
+      signal,
+      maxHoldMs: this.#options.maxHoldMs,
+      onWarning: (text) => this.#warn(text),
+    });
+    this.#report(stage, script, end);
+    return end.status;
+  }
+
+  #report(stage: ScriptStage, script: Script, { status, exitCode, startedAt, endedAt }: CommandEnd): void {
+    const durationMs = endedAt.getTime() - startedAt.getTime();
+    this.#host.tell({
+      kind: "script-ended",
+      script: scriptName(script),
+      stage,
+      status,
+      exitCode,
+      durationMs,
+    });
+    // a server before 2.3 has no ids for scripts, and keeps no timings
+    if (script.id.length === 0) return;
+    this.#timings.report({
+      scriptId: script.id,
+      start: startedAt,
+      end: endedAt,
+      exitCode,
+      stage: wireStages[stage],
+      status: wireStatuses[status],
+    });
+  }
+
+  #warn(text: string): void {
+    this.#host.tell({ kind: "warning", text });
+  }
+}

@@ -1,0 +1,125 @@
+import { type AgentConnection, type Manifest, MetadataSender } from "../../client/index-node.js";
+import { pause } from "../../client/pause.js";
+import type { AgentHost, AgentPart } from "../part.js";
+import { runCommand } from "../scripts/command.js";
+import type { Workplace } from "./workplace.js";
+
+type Description = Manifest["metadata"][number];
+
+/** How metadata is collected. */
+export interface MetadataOptions {
+  /** How often is looked what is due, and values are reported, in milliseconds; 1,000 by default. C4.1. */
+  reportIntervalMs?: number;
+}
+
+const defaultReportIntervalMs = 1000;
+/** C4.40; a little more is read, so that the sender sees that it was cut. */
+const maxValueBytes = 10_240;
+
+/** Collects the values of a manifest's metadata, each at its interval, and reports what is new. C4.37–C4.43. */
+export function metadataPart(host: AgentHost, options: MetadataOptions = {}): AgentPart {
+  const { reportIntervalMs = defaultReportIntervalMs } = options;
+  const onWarning = (text: string) => host.tell({ kind: "warning", text });
+  const sender = new MetadataSender({ reportIntervalMs, onWarning });
+  return {
+    name: "metadata",
+    senders: [sender],
+    async onConnection(_connection: AgentConnection, signal: AbortSignal) {
+      const { manifest, workplace } = host;
+      if (manifest === undefined || workplace === undefined) return;
+      const keys = manifest.metadata.map((description) => new Key(description));
+      while (keys.length > 0) {
+        for (const key of keys) {
+          if (key.isDue(reportIntervalMs)) void key.collect(workplace, signal, sender, onWarning);
+        }
+        await pause(reportIntervalMs, signal);
+      }
+    },
+  };
+}
+
+/** One key: when it is due, and its value. At most one run at a time. C4.37, C4.38. */
+class Key {
+  readonly #description: Description;
+  #startedAtMs: number | undefined;
+  #isRunning = false;
+
+  constructor(description: Description) {
+    this.#description = description;
+  }
+
+  isDue(lookIntervalMs: number): boolean {
+    if (this.#isRunning) return false;
+    if (this.#startedAtMs === undefined) return true;
+    const seconds = configuredSeconds(this.#description.interval);
+    // a look that comes a little early is the one that is meant
+    return seconds > 0 && performance.now() - this.#startedAtMs >= seconds * 1000 - lookIntervalMs / 2;
+  }
+
+  async collect(
+    workplace: Workplace,
+    signal: AbortSignal,
+    sender: MetadataSender,
+    onWarning: (text: string) => void,
+  ): Promise<void> {
+    this.#isRunning = true;
+    this.#startedAtMs = performance.now();
+    const { key } = this.#description;
+    try {
+      const result = await resultOf(this.#description, workplace, signal);
+      // what was ended because the connection did is no value
+      if (!signal.aborted) sender.set(key, result);
+    } catch (error) {
+      onWarning(`metadata "${key}": ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+}
+
+async function resultOf(
+  { script, interval, timeout }: Description,
+  { directory, environment }: Workplace,
+  signal: AbortSignal,
+): Promise<{ value: string; error: string }> {
+  const timeoutSeconds = timeoutOf(configuredSeconds(timeout), configuredSeconds(interval));
+  const chunks: Buffer[] = [];
+  let keptBytes = 0;
+  let bytes = 0;
+  const take = (chunk: Buffer) => {
+    const kept = chunk.subarray(0, maxValueBytes - keptBytes);
+    if (kept.length > 0) chunks.push(Buffer.from(kept));
+    keptBytes += kept.length;
+    bytes += chunk.length;
+  };
+  const errors: string[] = [];
+  try {
+    const { status, exitCode } = await runCommand({
+      script,
+      directory,
+      environment,
+      timeoutMs: timeoutSeconds * 1000,
+      signal,
+      onStdout: take,
+      onStderr: take,
+    });
+    if (status === "timed_out") errors.push(`run cmd: no end within ${timeoutSeconds} s`);
+    else if (status === "pipes_left_open") errors.push("run cmd: its output was left open");
+    else if (status !== "ok") errors.push(`run cmd: exit status ${exitCode}`);
+    if (bytes > maxValueBytes) errors.push(`output truncated from ${bytes} to ${maxValueBytes} bytes`);
+  } catch (error) {
+    errors.push(`start cmd: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return { value: Buffer.concat(chunks).toString(), error: errors.join("\n") };
+}
+
+/** On the wire N configured seconds are N nanoseconds. C1.55. */
+function configuredSeconds(duration: { seconds: bigint; nanos: number } | undefined): number {
+  const seconds = duration === undefined ? 0 : Number(duration.seconds) * 1e9 + duration.nanos;
+  return seconds > 0 ? seconds : 0;
+}
+
+/** C4.39. */
+function timeoutOf(timeoutSeconds: number, intervalSeconds: number): number {
+  return timeoutSeconds || intervalSeconds || 3;
+}

@@ -1,0 +1,216 @@
+import { resolve } from "node:path";
+import { refreshChatContext } from "../../client/index-node.js";
+import type { ContextResource, ContextSnapshot } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
+import type { AgentSocketConnection } from "../../local/index.js";
+import { printable } from "../colors.js";
+import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
+import { targetOf, targetOptions } from "../connection-options.js";
+import { connectToSocket, socketOptions } from "../socket-options.js";
+import { reasonOf } from "../sync/step.js";
+
+/** Connects to the agent on this machine. */
+export type AgentSocketOpener = (values: OptionValues, terminal: Terminal) => Promise<ContextCalls>;
+
+type ContextRpc =
+  | "contextSources"
+  | "getContextSource"
+  | "addContextSource"
+  | "removeContextSource"
+  | "getContextSnapshot"
+  | "resyncContext";
+
+/** What the command needs of the agent's socket. */
+export interface ContextCalls {
+  readonly agentSocket: Pick<AgentSocketConnection["agentSocket"], ContextRpc>;
+  close(): Promise<void>;
+}
+
+/** One run of one action. */
+interface Run {
+  agentSocket: ContextCalls["agentSocket"];
+  /** The path that was given; empty for none. */
+  path: string;
+  values: OptionValues;
+  terminal: Terminal;
+}
+
+interface Action {
+  path: "none" | "optional" | "required";
+  run(run: Run): Promise<void>;
+}
+
+const actions: Readonly<Record<string, Action>> = {
+  list: { path: "none", run: list },
+  show: { path: "optional", run: show },
+  add: { path: "required", run: add },
+  remove: { path: "required", run: remove },
+  refresh: { path: "none", run: refresh },
+};
+
+/** The command, with the agent's socket opened by a function. C5.38. */
+export function contextCommand(open: AgentSocketOpener): Command {
+  return {
+    name: "context",
+    summary: "Shows and changes where the agent has its context from",
+    usage: `${Object.keys(actions).join("|")} [PATH] [options]`,
+    options: { ...socketOptions, ...targetOptions },
+    examples: [
+      "agentwire context list",
+      "agentwire context show",
+      "agentwire context add ./docs",
+      "agentwire context remove ./docs",
+      "agentwire context refresh",
+    ],
+    async run(values, positionals, terminal) {
+      const { action, path } = actionOf(positionals);
+      const socket = await opened(open, values, terminal);
+      try {
+        await action.run({ agentSocket: socket.agentSocket, path, values, terminal });
+      } finally {
+        await socket.close();
+      }
+      return 0;
+    },
+  };
+}
+
+export const context = contextCommand((values, terminal) =>
+  connectToSocket(values, terminal, terminal.signal),
+);
+
+function actionOf([name, ...paths]: readonly string[]): { action: Action; path: string } {
+  const names = Object.keys(actions).join(", ");
+  if (name === undefined) throw new UsageError(`say what to do: one of ${names}`);
+  const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+  if (action === undefined) throw new UsageError(`there is no "context ${name}"; there are ${names}`);
+  const [path = ""] = paths;
+  if (action.path === "required" && (paths.length !== 1 || path === "")) {
+    throw new UsageError(`context ${name} takes exactly one path`);
+  }
+  const most = action.path === "none" ? 0 : 1;
+  if (paths.length > most) throw new UsageError(`context ${name}: "${paths[most]}" is too much`);
+  return { action, path: path === "" ? "" : pathForAgent(path) };
+}
+
+/** Absolute, as the agent may run elsewhere; `~` stays, as its home directory is its own. */
+function pathForAgent(path: string): string {
+  return /^~(?=\/|$)/.test(path) ? path : resolve(path);
+}
+
+async function opened(
+  open: AgentSocketOpener,
+  values: OptionValues,
+  terminal: Terminal,
+): Promise<ContextCalls> {
+  try {
+    return await open(values, terminal);
+  } catch (error) {
+    terminal.signal.throwIfAborted();
+    throw new Error(`connect to agent socket (run this from inside the workspace): ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function list({ agentSocket, terminal }: Run): Promise<void> {
+  const options = { signal: terminal.signal };
+  const { sources } = await agentSocket.contextSources({}, options);
+  if (sources.length === 0) {
+    terminal.stdout.write("No context sources registered.\n");
+    return;
+  }
+  const { snapshot } = await agentSocket.getContextSnapshot({}, options);
+  const rows = sources.map(({ path }) => [path, String(resourcesOf(snapshot, path).length)]);
+  terminal.stdout.write(table(["PATH", "RESOURCES"], rows));
+  tellError(snapshot, terminal);
+}
+
+async function show({ agentSocket, path, terminal }: Run): Promise<void> {
+  const options = { signal: terminal.signal };
+  const source = path === "" ? undefined : (await agentSocket.getContextSource({ path }, options)).source;
+  const { snapshot } = await agentSocket.getContextSnapshot({}, options);
+  const resources = path === "" ? (snapshot?.resources ?? []) : resourcesOf(snapshot, source?.path ?? path);
+  terminal.stdout.write(
+    path === ""
+      ? `Agent context (version ${snapshot?.version ?? 0n}, ${resources.length} resources)\n`
+      : `Source: ${printable(source?.path ?? path)} (${resources.length} resources)\n`,
+  );
+  if (resources.length > 0) terminal.stdout.write(resourceTable(resources));
+  tellError(snapshot, terminal);
+}
+
+async function add({ agentSocket, path, terminal }: Run): Promise<void> {
+  const { source } = await agentSocket.addContextSource({ path }, { signal: terminal.signal });
+  terminal.stdout.write(`Registered context source ${printable(source?.path ?? path)}\n`);
+}
+
+async function remove({ agentSocket, path, terminal }: Run): Promise<void> {
+  await agentSocket.removeContextSource({ path }, { signal: terminal.signal });
+  terminal.stdout.write(`Removed context source ${printable(path)}\n`);
+}
+
+async function refresh({ agentSocket, values, terminal }: Run): Promise<void> {
+  const { snapshot } = await agentSocket.resyncContext({}, { signal: terminal.signal });
+  const { version = 0n, resources = [] } = snapshot ?? {};
+  terminal.stdout.write(`Re-resolved agent context (version ${version}, ${resources.length} resources).\n`);
+  tellError(snapshot, terminal);
+  if (!isTargetKnown(values, terminal)) return;
+  const refreshed = await refreshChatContext({
+    ...(await targetOf(values, terminal)),
+    signal: terminal.signal,
+  });
+  terminal.stdout.write(`Refreshed ${refreshed} drifted chat(s).\n`);
+}
+
+/** The agent's own part needs no control plane, so that none may be known. */
+function isTargetKnown(values: OptionValues, { env }: Terminal): boolean {
+  const url = text(values, "url") ?? env["CODER_AGENT_URL"];
+  const token = text(values, "token") ?? env["CODER_AGENT_TOKEN"];
+  return Boolean(url) && Boolean(token);
+}
+
+/** What was found below a source. */
+function resourcesOf(snapshot: ContextSnapshot | undefined, source: string): ContextResource[] {
+  const below = source.endsWith("/") ? source : `${source}/`;
+  return (snapshot?.resources ?? []).filter((resource) =>
+    [resource.source, resource.sourcePath].some((path) => path === source || path.startsWith(below)),
+  );
+}
+
+function tellError(snapshot: ContextSnapshot | undefined, { stdout }: Terminal): void {
+  const error = snapshot?.snapshotError ?? "";
+  if (error !== "") stdout.write(`Snapshot reported an error: ${printable(error)}\n`);
+}
+
+function resourceTable(resources: readonly ContextResource[]): string {
+  const rows = resources.map(({ kind, status, sizeBytes, name, source, error }) => [
+    kind,
+    status,
+    String(sizeBytes),
+    name,
+    source,
+    error,
+  ]);
+  const headings = ["KIND", "STATUS", "BYTES", "NAME", "SOURCE", "ERROR"];
+  const isErrorFree = resources.every(({ error }) => error === "");
+  if (!isErrorFree) return table(headings, rows);
+  return table(
+    headings.slice(0, -1),
+    rows.map((row) => row.slice(0, -1)),
+  );
+}
+
+/** Columns as wide as what is in them; texts from files cannot do anything to the terminal. */
+function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = [headings, ...rows].map((row) => row.map((cell) => printable(cell.replace(/\s+/g, " "))));
+  const widths = headings.map((_heading, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
+  return cells
+    .map(
+      (row) =>
+        `${row
+          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}

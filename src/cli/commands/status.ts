@@ -1,0 +1,121 @@
+import { AppStatusState, isUnimplemented, RpcError } from "../../client/index-node.js";
+import type { AgentSocketConnection } from "../../local/index.js";
+import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
+import { connect, connectionOptions, targetOf } from "../connection-options.js";
+import { connectToSocket, socketOptions, socketPathOf } from "../socket-options.js";
+
+const states = {
+  working: AppStatusState.WORKING,
+  idle: AppStatusState.IDLE,
+  complete: AppStatusState.COMPLETE,
+  failure: AppStatusState.FAILURE,
+};
+
+/** How long an agent on this machine has to take the connection, before the server is asked. */
+const socketTimeoutMs = 5_000;
+
+/** What is reported. */
+interface AppStatus {
+  slug: string;
+  state: AppStatusState;
+  message: string;
+  uri: string;
+}
+
+export const status: Command = {
+  name: "status",
+  summary: "Reports what an app is doing, through the agent's socket or to the control plane",
+  usage: "--slug SLUG --state STATE --message TEXT [--uri URI] [options]",
+  options: {
+    slug: { type: "string", value: "SLUG", help: "the app" },
+    state: { type: "string", value: "STATE", help: Object.keys(states).join(", ") },
+    message: { type: "string", value: "TEXT", help: "what it does, for people" },
+    uri: { type: "string", value: "URI", help: "where there is more, such as a pull request" },
+    ...socketOptions,
+    ...connectionOptions,
+  },
+  examples: [
+    'agentwire status --slug assistant --state working --message "looking around"',
+    'agentwire status --slug assistant --state complete --message "done" --uri https://example.com/pull/7',
+  ],
+  async run(values, positionals, terminal) {
+    if (positionals.length > 0)
+      throw new UsageError(`"${positionals[0]}" is too much; see agentwire status --help`);
+    const report = reportOf(values);
+    const why = await throughAgent(report, values, terminal);
+    if (why === undefined) {
+      terminal.stderr.write(`reported through the agent at ${socketPathOf(values, terminal)}\n`);
+      return 0;
+    }
+    const { url } = await targetFor(why, values, terminal);
+    const connection = await connect("status", values, terminal);
+    try {
+      await connection.agent.updateAppStatus(report, { signal: terminal.signal });
+    } finally {
+      await connection.close();
+    }
+    terminal.stderr.write(`reported to ${url} (${why})\n`);
+    return 0;
+  },
+};
+
+function reportOf(values: OptionValues): AppStatus {
+  const [slug, state, message] = ["slug", "state", "message"].map((name) => {
+    const value = text(values, name);
+    if (value === undefined) throw new UsageError(`give --slug, --state and --message: --${name} is missing`);
+    return value;
+  });
+  if (!Object.hasOwn(states, state ?? ""))
+    throw new UsageError(`--state ${state}: must be one of ${Object.keys(states).join(", ")}`);
+  return {
+    slug: slug ?? "",
+    state: states[state as keyof typeof states],
+    message: message ?? "",
+    uri: text(values, "uri") ?? "",
+  };
+}
+
+/**
+ * Reports through the agent of this machine.
+ * @returns why that is not possible; undefined when it has been done.
+ * @throws RpcError when the agent, or the control plane behind it, refused the report.
+ */
+async function throughAgent(
+  report: AppStatus,
+  values: OptionValues,
+  terminal: Terminal,
+): Promise<string | undefined> {
+  const connection = await agentHere(values, terminal);
+  if (typeof connection === "string") return connection;
+  try {
+    await connection.agentSocket.updateAppStatus(report, { signal: terminal.signal });
+    return undefined;
+  } catch (error) {
+    if (isUnimplemented(error)) return "the agent has no app statuses";
+    throw error;
+  } finally {
+    await connection.close();
+  }
+}
+
+/** @returns a connection to the agent of this machine, or why there is none. */
+async function agentHere(values: OptionValues, terminal: Terminal): Promise<AgentSocketConnection | string> {
+  const tooLate = AbortSignal.timeout(socketTimeoutMs);
+  try {
+    return await connectToSocket(values, terminal, AbortSignal.any([tooLate, terminal.signal]));
+  } catch (error) {
+    if (terminal.signal.aborted) throw error;
+    if (tooLate.aborted) return `no agent answered within ${socketTimeoutMs} ms`;
+    if (error instanceof RpcError) return error.rawMessage;
+    throw error;
+  }
+}
+
+async function targetFor(why: string, values: OptionValues, terminal: Terminal): Promise<{ url: string }> {
+  try {
+    return await targetOf(values, terminal);
+  } catch (error) {
+    const lacks = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`no agent to report through (${why}), and ${lacks}`);
+  }
+}

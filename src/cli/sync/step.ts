@@ -1,0 +1,24 @@
+import { ConnectError } from "@connectrpc/connect";
+
+/** A command that went wrong; its text is for standard error as it is. */
+export class SyncFailure extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "SyncFailure";
+  }
+}
+
+/** Does a part of a command. @throws SyncFailure `what: reason`. */
+export async function step<T>(what: string, done: Promise<T>): Promise<T> {
+  try {
+    return await done;
+  } catch (error) {
+    throw new SyncFailure(`${what}: ${reasonOf(error)}`, error);
+  }
+}
+
+/** The text of the agent, where it is one; otherwise what went wrong here. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof ConnectError) return error.rawMessage;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,31 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import {
+  UpdateAppStatusRequestSchema,
+  UpdateAppStatusResponseSchema,
+} from "../../../gen/coder/agent/v2/agent_pb.js";
+import { RpcError } from "../../../rpc/index.js";
+import { appStatusWord } from "../../http/words.js";
+import { type Shim, whenRefused } from "./shim.js";
+
+/** Servers before API 2.8 take the status of an app over HTTP only. C7.18, C1.43, C1.52. */
+export const appStatusOverHttp: Shim<"appStatusOverHttp"> = {
+  name: "appStatusOverHttp",
+  method: "updateAppStatus",
+  way: "PATCH me/app-status",
+  rule: "the same status as JSON; refusals are an `HttpError`",
+  isOverHttp: true,
+  ...whenRefused,
+  async call(request, ways, options) {
+    const init = request as MessageInitShape<typeof UpdateAppStatusRequestSchema>;
+    const { slug, state, message, uri } = create(UpdateAppStatusRequestSchema, init);
+    const word = appStatusWord(state);
+    if (word === undefined) {
+      throw new RpcError(`Invalid state: ${state}`, Code.InvalidArgument, { layer: "rpc" });
+    }
+    // the last two are of older servers still, and have no fields in the RPC
+    const body = { app_slug: slug, state: word, message, uri, icon: "", needs_user_attention: false };
+    await ways.http({ method: "PATCH", route: "me/app-status", body }, options);
+    return create(UpdateAppStatusResponseSchema);
+  },
+};

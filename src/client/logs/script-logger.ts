@@ -1,0 +1,45 @@
+import { LineWriter, type LineWriterOptions } from "./line-writer.js";
+import type { LogLine } from "./log-line.js";
+import type { LogSender } from "./log-sender.js";
+
+/** The lines of one source. Made by `LogSender.source`. C3.22. */
+export class ScriptLogger {
+  readonly #sender: LogSender;
+  /** The UUID of the source. */
+  readonly sourceId: string;
+
+  /** @param sourceId a UUID in its usual spelling. */
+  constructor(sender: LogSender, sourceId: string) {
+    this.#sender = sender;
+    this.sourceId = sourceId;
+  }
+
+  /**
+   * Queues lines, and waits while too much is queued.
+   * @throws the signal's reason; when it has ended before, nothing is queued.
+   */
+  send(lines: readonly LogLine[], signal?: AbortSignal): Promise<void> {
+    return this.#sender.send(this.sourceId, lines, signal);
+  }
+
+  /**
+   * Queues lines as far as there is room, without waiting.
+   * @returns how many were queued; the rest is dropped.
+   * @throws the signal's reason when it has ended; nothing is queued then.
+   */
+  enqueue(lines: readonly LogLine[], signal?: AbortSignal): number {
+    signal?.throwIfAborted();
+    return this.#sender.enqueue(this.sourceId, lines);
+  }
+
+  /** Has what is queued sent next. @throws the signal's reason when it has ended. */
+  flush(signal?: AbortSignal): void {
+    signal?.throwIfAborted();
+    this.#sender.flush(this.sourceId);
+  }
+
+  /** Makes lines of bytes, and holds who writes them back while too much is queued. C3.23. */
+  writer(options: LineWriterOptions = {}): LineWriter {
+    return new LineWriter((lines, signal) => this.send(lines, signal), options);
+  }
+}

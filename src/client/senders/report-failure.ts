@@ -1,0 +1,48 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { RpcError } from "../../rpc/index.js";
+import { HttpError } from "../http/request-errors.js";
+import { pause } from "../pause.js";
+
+/**
+ * What the failure of a report says about the next attempt:
+ * - `refused`: the server has answered, and would answer the same again
+ * - `unsendable`: it cannot be encoded, or is over the connection's `maxMessageBytes`; it never left
+ * - `unanswered`: no answer came in time, or none that says anything about the report; another call may get one
+ * - `lost`: the connection is of no use any more
+ *
+ * With the last two nobody knows whether the report has arrived.
+ */
+export type FailureKind = "refused" | "unsendable" | "unanswered" | "lost";
+
+/** A stream may end a moment before the session under it does. */
+const endingMs = 100;
+
+const lostCodes: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Canceled, Code.Aborted]);
+/** Of HTTP: those that are about the caller or the moment, not about the report. */
+const passingStatuses: ReadonlySet<number> = new Set([401, 403, 408, 429]);
+
+/** Tells failures of calls apart. Errors that are none of a call count as `lost`. */
+export function failureKind(error: unknown): FailureKind {
+  if (!(error instanceof ConnectError)) return "lost";
+  if (error instanceof HttpError) {
+    const { status = 500 } = error;
+    return status < 500 && !passingStatuses.has(status) ? "refused" : "unanswered";
+  }
+  if (error.code === Code.DeadlineExceeded) return "unanswered";
+  if (!(error instanceof RpcError)) return lostCodes.has(error.code) ? "lost" : "refused";
+  if (error.drpcCode !== undefined) return "refused";
+  const isLocal = error.code === Code.InvalidArgument || error.code === Code.ResourceExhausted;
+  if (error.layer === "rpc" && isLocal) return "unsendable";
+  return error.layer === "session" || error.layer === "connection" ? "lost" : "unanswered";
+}
+
+/** After a report without an answer: waits a moment. @throws the signal's reason when it was the connection that ended. */
+export function unlessConnectionEnds(signal: AbortSignal): Promise<void> {
+  return pause(endingMs, signal);
+}
+
+/** What an error says, without the code that Connect puts before it. */
+export function failureText(error: unknown): string {
+  if (error instanceof ConnectError) return error.rawMessage;
+  return error instanceof Error ? error.message : String(error);
+}

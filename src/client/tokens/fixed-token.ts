@@ -1,0 +1,6 @@
+import type { TokenProvider } from "../dial/dial-options.js";
+
+/** A token that stays what it is; to refresh it does nothing. C1.30. */
+export function fixedToken(token: string): TokenProvider {
+  return { get: async () => token, refresh: async () => token };
+}

@@ -1,0 +1,80 @@
+import { chmod, lstat, mkdir, rm } from "node:fs/promises";
+import type { Server } from "node:net";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import { isNamedPipes, pathComplaint, reasonOf } from "./socket-path.js";
+
+/** How long a server behind an existing file has to take a connection. C5.3. */
+const probeTimeoutMs = 10_000;
+
+/**
+ * Listens on a local socket that only the own user may open: a file that nobody listens behind is replaced, the folder
+ * made where it is missing. C5.3.
+ * @throws Error `create socket: …` when somebody listens there, or it cannot be.
+ */
+export async function listenOn(server: Server, path: string): Promise<void> {
+  const complaint = pathComplaint(path);
+  if (complaint !== undefined) throw new Error(`create socket: ${complaint}`);
+  if (!isNamedPipes) await makeWay(path);
+  await step("listen on unix socket", listening(server, path));
+  if (isNamedPipes) return;
+  try {
+    await step("set socket permissions", chmod(path, 0o600));
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+}
+
+async function makeWay(path: string): Promise<void> {
+  if (await step("remove existing socket", exists(path))) {
+    if (await isTaken(path)) throw new Error(`create socket: socket path ${path} is not available`);
+    await step("remove existing socket", rm(path));
+  }
+  await step("create socket directory", mkdir(dirname(path), { recursive: true, mode: 0o700 }));
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // a folder on the way that is none is told when the folder is made
+    if (code === "ENOENT" || code === "ENOTDIR") return false;
+    throw error;
+  }
+}
+
+/** Whether somebody takes connections there. */
+function isTaken(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const timer = setTimeout(() => answer(false), probeTimeoutMs);
+    const answer = (isThere: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.once("connect", () => answer(true));
+    socket.once("error", () => answer(false));
+  });
+}
+
+function listening(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+async function step<T>(what: string, done: Promise<T>): Promise<T> {
+  try {
+    return await done;
+  } catch (error) {
+    throw new Error(`create socket: ${what}: ${reasonOf(error)}`, { cause: error });
+  }
+}

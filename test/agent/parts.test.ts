@@ -1,0 +1,227 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type AgentEvent, type AgentOptions, type AgentPart, createAgent } from "../../src/agent/index.js";
+import { startControlPlane } from "../../src/server/index.js";
+import type { AgentDefinition } from "../../src/store/index.js";
+import { controlPlane, eventually, token } from "../support/control-plane.js";
+
+async function agentWith(options: Partial<AgentOptions>, definition: Partial<AgentDefinition> = {}) {
+  const plane = await controlPlane(definition);
+  const events: AgentEvent[] = [];
+  const agent = createAgent({
+    dial: { url: plane.url, token, proxy: false },
+    onEvent: (event) => events.push(event),
+    ...options,
+    parts: { socket: false, boundaryLogs: false, context: false, ...options.parts },
+  });
+  onTestFinished(() => agent.stop().then(() => {}));
+  const id = plane.agents[0]?.id ?? "";
+  const becomes = (state: string) =>
+    eventually(async () => (await plane.store.agent(id))?.lifecycleState === state, state, 10_000);
+  return { plane, agent, events, id, becomes };
+}
+
+describe("the parts of an agent", () => {
+  it("can be left out", async () => {
+    const { agent, plane, id, becomes } = await agentWith(
+      { parts: { scripts: false } },
+      { scripts: [{ displayName: "Start", script: "exit 1", runOnStart: true }] },
+    );
+    await becomes("ready");
+    await agent.stop();
+    expect(await plane.store.logs(id, 0, 10)).toEqual([]);
+    expect((await plane.store.agent(id))?.lifecycleState).toBe("off");
+  });
+
+  it("can be replaced, and called in the order of an agent's life", async () => {
+    const calls: string[] = [];
+    const part: AgentPart = {
+      name: "mine",
+      open: () => void calls.push("open"),
+      onManifest: ({ agentName }) => void calls.push(`manifest of ${agentName}`),
+      begin: async () => {
+        calls.push("begin");
+        return "timeout";
+      },
+      onBegun: () => void calls.push("begun"),
+      onConnection: async (_connection, signal) => {
+        await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+        calls.push("connection ends");
+      },
+      end: async () => {
+        calls.push("end");
+        return "error";
+      },
+      close: () => void calls.push("close"),
+    };
+    const { agent, becomes } = await agentWith({ parts: { scripts: () => part } });
+    await becomes("start_timeout");
+    await eventually(() => calls.includes("begun"), "begun");
+    await agent.stop();
+    expect(calls).toEqual(["open", "manifest of main", "begin", "begun", "connection ends", "end", "close"]);
+    await becomes("shutdown_error");
+  });
+
+  it("that fail are told of, and cost nothing else", async () => {
+    const fail = (what: string) => () => {
+      throw new Error(`no ${what}`);
+    };
+    const { agent, events, becomes } = await agentWith({
+      more: [
+        () => ({ name: "closed", open: fail("opening") }),
+        () => ({
+          name: "broken",
+          onManifest: fail("manifest"),
+          begin: fail("begin"),
+          onBegun: fail("begun"),
+          end: fail("end"),
+          close: fail("close"),
+        }),
+      ],
+    });
+    await becomes("ready");
+    await agent.stop();
+    await becomes("off");
+    expect(events.flatMap((event) => (event.kind === "warning" ? [event.text] : []))).toEqual([
+      "closed is left out: no opening",
+      "broken: no manifest",
+      "broken: no begin",
+      "broken: no begun",
+      "broken: no end",
+      "broken: no close",
+    ]);
+  });
+
+  it("that fail on a connection give it up, and the next may be better", async () => {
+    let attempts = 0;
+    const { events, becomes } = await agentWith({
+      backoff: { firstMs: 1, maxMs: 2 },
+      more: [
+        () => ({
+          name: "shy",
+          onConnection: async () => {
+            if (++attempts === 1) throw new Error("not today");
+          },
+        }),
+      ],
+    });
+    await becomes("ready");
+    await eventually(() => attempts === 2, "the second connection");
+    expect(events).toContainEqual(
+      expect.objectContaining({ kind: "disconnected", reason: "shy: not today" }),
+    );
+  });
+});
+
+describe("what an agent lives on with", () => {
+  it("is an agent socket whose place is taken, and a path that is too long", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "agentwire-parts-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const { events, becomes } = await agentWith({
+      parts: {
+        socket: { path: join(folder, "s".repeat(200)) },
+        boundaryLogs: { path: join(folder, "missing", "boundary.sock") },
+      },
+    });
+    await becomes("ready");
+    const texts = events.flatMap((event) => (event.kind === "warning" ? [event.text] : []));
+    expect(texts).toHaveLength(2);
+    expect(texts[0]).toMatch(/^socket is left out: create socket: the path .* has room for 107/);
+    expect(texts[1]).toMatch(/^boundary-logs is left out: /);
+  });
+
+  it("is a script of a megabyte, and one that writes what is not UTF-8 (C3.7)", async () => {
+    const filler = `# ${"x".repeat(1024)}\n`.repeat(1024);
+    const { plane, id, becomes } = await agentWith(
+      {},
+      {
+        scripts: [
+          { displayName: "Huge", script: `${filler}echo huge`, runOnStart: true },
+          { displayName: "Bytes", script: "printf 'a\\377\\376b\\n'", runOnStart: true },
+        ],
+      },
+    );
+    await becomes("ready");
+    await eventually(async () => (await plane.store.logs(id, 0, 10)).length === 2, "both lines");
+    expect((await plane.store.logs(id, 0, 10)).map(({ output }) => output).sort()).toEqual(["a❌b", "huge"]);
+  });
+
+  it("is a server that takes no more logs: scripts go on, which is told once", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "agentwire-parts-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const done = join(folder, "done");
+    const { events, becomes } = await agentWith(
+      {},
+      {
+        scripts: [
+          {
+            displayName: "Loud",
+            script: `head -c 3000000 /dev/zero | tr '\\0' x | fold -w 1000; touch ${done}`,
+            runOnStart: true,
+          },
+        ],
+      },
+    );
+    await becomes("ready");
+    await writeFile(done, "it is there", { flag: "r+" });
+    const told = events.filter((event) => event.kind === "warning" && event.text.includes("no more logs"));
+    expect(told).toHaveLength(1);
+  });
+});
+
+describe("a prebuilt workspace", () => {
+  it("that is given to somebody has its agent end in order, and begin anew with a new manifest (C1.68, C4.90)", async () => {
+    const plane = await startControlPlane({
+      workspaces: [
+        {
+          owner: "",
+          name: "p",
+          isPrebuilt: true,
+          agents: [
+            {
+              name: "main",
+              token,
+              scripts: [
+                { displayName: "Start", script: 'echo "for $CODER_WORKSPACE_OWNER_NAME"', runOnStart: true },
+                { displayName: "Stop", script: "echo bye", runOnStop: true },
+              ],
+            },
+          ],
+        },
+      ],
+    });
+    onTestFinished(() => plane.close());
+    const events: AgentEvent[] = [];
+    const agent = createAgent({
+      dial: { url: plane.url, token, proxy: false },
+      reinit: true,
+      onEvent: (event) => events.push(event),
+      parts: { socket: false, boundaryLogs: false, context: false },
+    });
+    onTestFinished(() => agent.stop().then(() => {}));
+    const id = plane.agents[0]?.id ?? "";
+    const states = () => events.flatMap((event) => (event.kind === "lifecycle" ? [event.state] : []));
+    await eventually(() => states().includes("ready"), "ready", 10_000);
+    const workspaceId = (await plane.store.agent(id))?.workspaceId ?? "";
+    const build = await plane.store.claim(workspaceId, "bob", "mine");
+    expect(build).toBeDefined();
+    const ownerId = (await plane.store.workspace(workspaceId))?.ownerId;
+    plane.events.publish({ topic: "claim", workspaceId, ownerId, reason: "prebuild_claimed" });
+    const whole = ["starting", "ready", "shutting_down", "off"];
+    await eventually(() => states().length === 6, "the second life", 15_000);
+    expect(states()).toEqual([...whole, "starting", "ready"]);
+    // the build that gave it away has an agent of its own, with the same token
+    const second = (await plane.store.agentByToken(token))?.id ?? "";
+    const lines = async (agentId: string) =>
+      (await plane.store.logs(agentId, 0, 10)).map(({ output }) => output);
+    await eventually(async () => (await lines(second)).includes("for bob"), "the second life's log", 10_000);
+    expect(second).not.toBe(id);
+    // the first life's end is told where the token now belongs to
+    expect(await lines(second)).toEqual(["bye", "for bob"]);
+    expect(events.filter(({ kind }) => kind === "reinitialising")).toHaveLength(1);
+    await agent.stop();
+    expect(states()).toEqual([...whole, ...whole]);
+  });
+});

@@ -1,0 +1,49 @@
+import { expect, it } from "vitest";
+import { externalLogSourceId, LogLevel, LogSender } from "../../../src/client/index-node.js";
+import { controlPlane, dialled, eventually } from "../../support/control-plane.js";
+
+const source = "11111111-2222-4333-8444-555555555555";
+
+it("C3.16 all lines are in a control plane, in order, though sessions end while they are sent", async () => {
+  const plane = await controlPlane();
+  const sender = new LogSender({ maxQueuedBytes: 3000, maxBatchBytes: 1500, flushIntervalMs: 1 });
+  const outputs = Array.from({ length: 3000 }, (_, i) => `line ${i}`);
+  const stored = async () => plane.store.logs(plane.agents[0]?.id ?? "", 0, 100_000);
+  const writing = sender.source(source).send(outputs.map((output) => ({ output, level: LogLevel.DEBUG })));
+  for (let round = 1; round <= 4; round++) {
+    const connection = await dialled(plane, { role: "logs" });
+    const lost = new AbortController();
+    void connection.closed.then((reason) => lost.abort(reason));
+    const run = sender.run(connection.agent, lost.signal).catch((error: unknown) => error);
+    if (round < 4) {
+      await eventually(async () => (await stored()).length > round * 500, "some lines of this session");
+      await connection.close();
+      expect(await run).toBe(lost.signal.reason);
+    } else {
+      await writing;
+      await sender.whenEmpty();
+      lost.abort();
+      await run;
+    }
+  }
+  const lines = await stored();
+  expect([...new Set(lines.map(({ output }) => output))]).toEqual(outputs);
+  expect(new Set(lines.map(({ logSourceId, level }) => `${logSourceId} ${level}`))).toEqual(
+    new Set([`${source} debug`]),
+  );
+  expect([sender.pending, sender.dropped]).toEqual([0, {}]);
+});
+
+it("C3.17 what a control plane has no room for is counted", async () => {
+  const plane = await controlPlane();
+  const sender = new LogSender({ maxBatchBytes: 100_000, flushIntervalMs: 0 });
+  const { agent } = await dialled(plane, { role: "logs" });
+  const run = sender.run(agent, new AbortController().signal);
+  await sender.send(externalLogSourceId, Array(3000).fill({ output: "x".repeat(1000) }));
+  await run;
+  await sender.whenEmpty();
+  const stored = (await plane.store.logs(plane.agents[0]?.id ?? "", 0, 100_000)).length;
+  expect(sender.isLimitReached).toBe(true);
+  expect(stored).toBeGreaterThan(900);
+  expect(sender.dropped).toEqual({ limit_reached: 3000 - stored });
+});
