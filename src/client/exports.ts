@@ -73,6 +73,7 @@ export type { StatsInit, StatsSenderOptions } from "./senders/stats-sender.js";
 export { StatsSender } from "./senders/stats-sender.js";
 export type { BackoffOptions } from "./session/backoff.js";
 export type { FinalAnswerOptions } from "./session/final-answers.js";
+export type { ReinitFollowing } from "./session/follow-reinits.js";
 export type { ReconnectingSession, SessionEnd, SessionOptions } from "./session/session-options.js";
 export type { SessionState, Unsent } from "./session/states.js";
 export { awsIdentity } from "./tokens/aws-identity.js";

@@ -3,8 +3,7 @@ import type { AgentConnection } from "./dial/connection.js";
 import { dialWith, type TypedVersion } from "./dial/dial.js";
 import type { NodeDialOptions, VersionChoice } from "./dial/dial-options.js";
 import { nodeOpener } from "./dial/open-socket-node.js";
-import { apiUrl } from "./http/api-url.js";
-import { sessionWith } from "./session/session.js";
+import { connectWith } from "./session/connect-with.js";
 import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
 
 export type { NodeDialOptions } from "./dial/dial-options.js";
@@ -33,6 +32,5 @@ export function dialAgent<const V extends VersionChoice = "negotiate">(
 export function connectAgent<const V extends VersionChoice = "negotiate">(
   options: NodeDialOptions<V> & SessionOptions<V>,
 ): ReconnectingSession<V> {
-  apiUrl(options.url, "me/rpc");
-  return sessionWith<V>((signal) => dialWith(nodeOpener(options), { ...options, signal }), options);
+  return connectWith(nodeOpener(options), options);
 }

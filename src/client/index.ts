@@ -6,8 +6,7 @@ import type { AgentConnection } from "./dial/connection.js";
 import { dialWith, type TypedVersion } from "./dial/dial.js";
 import type { VersionChoice, WebDialOptions } from "./dial/dial-options.js";
 import { webOpener } from "./dial/open-socket.js";
-import { apiUrl } from "./http/api-url.js";
-import { sessionWith } from "./session/session.js";
+import { connectWith } from "./session/connect-with.js";
 import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
 
 export type { WebDialOptions } from "./dial/dial-options.js";
@@ -32,6 +31,5 @@ export function dialAgent<const V extends VersionChoice = "negotiate">(
 export function connectAgent<const V extends VersionChoice = "negotiate">(
   options: WebDialOptions<V> & SessionOptions<V>,
 ): ReconnectingSession<V> {
-  apiUrl(options.url, "me/rpc");
-  return sessionWith<V>((signal) => dialWith(webOpener(options), { ...options, signal }), options);
+  return connectWith(webOpener(options), options);
 }

@@ -4,10 +4,13 @@ import type { VersionChoice } from "../dial/dial-options.js";
 import type { Sender } from "../senders/sender.js";
 import type { BackoffOptions } from "./backoff.js";
 import type { FinalAnswerOptions } from "./final-answers.js";
+import type { ReinitFollowing } from "./follow-reinits.js";
 import type { SessionState, Unsent } from "./states.js";
 
 /** How a session behaves, whatever it dials with. */
-export interface SessionOptions<V extends VersionChoice = "negotiate"> extends FinalAnswerOptions {
+export interface SessionOptions<V extends VersionChoice = "negotiate">
+  extends FinalAnswerOptions,
+    ReinitFollowing {
   /**
    * Kept going over all connections; what they have accepted and not sent survives a reconnect. None by default.
    */
