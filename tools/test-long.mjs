@@ -14,7 +14,15 @@ const parts = [
   {
     name: `random tests and leak checks, ${scale} times as long`,
     node: process.execPath,
-    filters: ["test/codec", "test/transport", "test/rpc", "test/leaks", "test/client"],
+    filters: [
+      "test/codec",
+      "test/transport",
+      "test/rpc",
+      "test/version",
+      "test/leaks",
+      "test/client",
+      "test/local",
+    ],
     env: { AGENTWIRE_TEST_SCALE: scale },
   },
 ];
