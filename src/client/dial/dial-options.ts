@@ -60,8 +60,8 @@ export interface DialOptions<V extends VersionChoice = VersionChoice> {
   shims?: ShimChoice;
 
   /**
-   * Makes the requests beside the connection, for shims over HTTP; the runtime's own by default, which knows nothing
-   * of `proxy` and `tls`.
+   * Makes the requests beside the connection, for shims over HTTP; the runtime's own by default, and on Node
+   * `nodeFetch`, which goes by `proxy` and `tls`.
    */
   fetch?: typeof fetch;
 
