@@ -66,7 +66,7 @@ try {
 \`\`\`
 
 - One round trip is lost for each such RPC on each connection: the one that is refused.
-- Those over HTTP go to the \`url\` of the dial with its token and \`headers\`, with the runtime's \`fetch\`, which knows nothing of \`proxy\` and \`tls\`, or the \`fetch\` of the dial's options; in browsers the server must allow the request (CORS). A call's \`timeoutMs\` counts anew for it.
+- Those over HTTP go to the \`url\` of the dial with its token and \`headers\`, with the \`fetch\` of the dial's options where there is one. Without it, on Node they go through the same proxy and with the same certificates as the connection, elsewhere with the runtime's \`fetch\`; in browsers the server must allow the request (CORS). A call's \`timeoutMs\` counts anew for it.
 - Where the older way is not there either, the call fails with \`UnsupportedByServerError\` too.
 - \`connection.transport\`, and clients that are made of it, take no older ways: there errors are as the server sends them.
 

@@ -1,5 +1,6 @@
 import {
   type LifecycleName,
+  nodeFetch,
   type ReinitEvent,
   reinitEvents,
   reinitsFor,
@@ -68,8 +69,8 @@ class Agent implements RunningAgent {
 
   #reinits(): AsyncIterator<ReinitEvent> | undefined {
     if (this.#options.reinit !== true) return undefined;
-    const { url, token, headers } = this.#options.dial;
-    const events = reinitEvents({ url, token, headers, signal: this.#stop.signal });
+    const { url, token, headers, proxy, tls, fetch = nodeFetch({ proxy, tls }) } = this.#options.dial;
+    const events = reinitEvents({ url, token, headers, fetch, signal: this.#stop.signal });
     // a server tells of the same claim again and again
     return reinitsFor(events);
   }

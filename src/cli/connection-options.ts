@@ -3,6 +3,7 @@ import {
   authKinds,
   dialAgent,
   type NodeDialOptions,
+  nodeFetch,
   type TokenProvider,
   type TokenSetting,
   TokenSettingError,
@@ -50,6 +51,8 @@ export interface Target {
   url: string;
   token: TokenProvider;
   headers: Record<string, string>;
+  /** For requests beside a connection: the proxies of the environment are theirs too. */
+  fetch: typeof fetch;
 }
 
 /** @throws UsageError when something that is needed is missing, or cannot be used. C1.40. */
@@ -58,18 +61,20 @@ export async function targetOf(values: OptionValues, { env, signal }: Terminal):
   if (url && !URL.canParse(url))
     throw new UsageError(`--url ${url}: must be a URL such as https://coder.example.com`);
   const headers = pairs(values, "header");
+  const fetch = nodeFetch();
   try {
     const token = await tokenSourceFromEnvironment({
       env,
       signal,
       headers,
+      fetch,
       url,
       auth: text(values, "auth"),
       token: text(values, "token"),
       tokenFile: text(values, "token-file"),
       agentName: text(values, "agent-name"),
     });
-    return { url: url ?? "", token, headers };
+    return { url: url ?? "", token, headers, fetch };
   } catch (error) {
     if (error instanceof TokenSettingError) throw new UsageError(error.message + hints[error.setting]);
     throw error;

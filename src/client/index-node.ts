@@ -4,10 +4,15 @@ import { dialWith, type TypedVersion } from "./dial/dial.js";
 import type { NodeDialOptions, VersionChoice } from "./dial/dial-options.js";
 import { nodeOpener } from "./dial/open-socket-node.js";
 import { connectWith } from "./session/connect-with.js";
+import { apiUrl } from "./http/api-url.js";
+import { nodeFetch } from "./http/fetch-node.js";
+import { sessionWith } from "./session/session.js";
 import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
 
 export type { NodeDialOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
+export type { NodeFetchOptions } from "./http/fetch-node.js";
+export { nodeFetch } from "./http/fetch-node.js";
 export type { LineLogger } from "./logs/line-writer-node.js";
 export { lineStream } from "./logs/line-writer-node.js";
 export type { TokenEnvironmentOptions } from "./tokens/token-environment-node.js";
@@ -21,7 +26,7 @@ export { tokenFile } from "./tokens/token-file-node.js";
 export function dialAgent<const V extends VersionChoice = "negotiate">(
   options: NodeDialOptions<V>,
 ): Promise<AgentConnection<TypedVersion<V>>> {
-  return dialWith(nodeOpener(options), options);
+  return dialWith(nodeOpener(options), { ...options, fetch: fetchOf(options) });
 }
 
 /**
@@ -33,4 +38,12 @@ export function connectAgent<const V extends VersionChoice = "negotiate">(
   options: NodeDialOptions<V> & SessionOptions<V>,
 ): ReconnectingSession<V> {
   return connectWith(nodeOpener(options), options);
+  apiUrl(options.url, "me/rpc");
+  const fetch = fetchOf(options);
+  return sessionWith<V>((signal) => dialWith(nodeOpener(options), { ...options, fetch, signal }), options);
+}
+
+/** What belongs to a connection goes its way. */
+function fetchOf({ fetch, proxy, tls }: Pick<NodeDialOptions, "fetch" | "proxy" | "tls">): typeof fetch & {} {
+  return fetch ?? nodeFetch({ proxy, tls });
 }

@@ -66,6 +66,8 @@ export async function connectProxy(): Promise<{ url: string; targets: string[]; 
     far.on("error", () => near.destroy());
     near.on("error", () => far.destroy());
     near.on("close", () => far.destroy());
+    // with nobody to read it, its end would not be seen
+    far.on("close", () => near.resume());
     onTestFinished(() => void far.destroy());
   });
   return { url, targets, authorizations };

@@ -60,8 +60,8 @@ export interface DialOptions<V extends VersionChoice = VersionChoice> {
   shims?: ShimChoice;
 
   /**
-   * Makes the requests beside the connection, for shims over HTTP; the runtime's own by default, which knows nothing
-   * of `proxy` and `tls`.
+   * Makes the requests beside the connection, for shims over HTTP; the runtime's own by default, and on Node
+   * `nodeFetch`, which goes by `proxy` and `tls`.
    */
   fetch?: typeof fetch;
 
@@ -85,10 +85,11 @@ export interface DialOptions<V extends VersionChoice = VersionChoice> {
 export interface NodeDialOptions<V extends VersionChoice = VersionChoice> extends DialOptions<V> {
   /**
    * A proxy's URL; `false` for none. By default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment decide.
+   * For the connection, and for the requests beside it.
    */
   proxy?: string | false;
 
-  /** Certificates: of the authority, and of this client. As in `node:tls`. */
+  /** Certificates: of the authority, and of this client. As in `node:tls`; for the requests beside the connection too. */
   tls?: {
     ca?: string | Buffer | (string | Buffer)[];
     cert?: string | Buffer;

@@ -4,6 +4,7 @@ import type { ByteConnection } from "../../transport/index.js";
 import { wsConnection } from "../../transport/ws-node.js";
 import { shownUrl } from "../http/api-url.js";
 import { hideSecrets } from "../http/hide-secrets.js";
+import { type HttpProxy, proxyFor, tunnelAgent } from "../http/proxy-node.js";
 import { type DialError, refusedDial } from "../http/request-errors.js";
 import type { Attempt, SocketOpener } from "./dial.js";
 import type { NodeDialOptions } from "./dial-options.js";
@@ -16,7 +17,8 @@ const maxRedirects = 10;
 export function nodeOpener(options: Pick<NodeDialOptions, "proxy" | "tls">): SocketOpener {
   return {
     async open(attempt) {
-      const agent = await proxyAgent(attempt.url, options.proxy);
+      const proxy = await proxyFor(attempt.url, options.proxy);
+      const agent = proxy && (await tunnelAgent(proxy, attempt.signal));
       const socket = new WebSocket(attempt.url, {
         headers: { ...attempt.headers, [tokenHeader]: attempt.token },
         perMessageDeflate: false,
@@ -26,12 +28,12 @@ export function nodeOpener(options: Pick<NodeDialOptions, "proxy" | "tls">): Soc
         ...options.tls,
         ...(agent === undefined ? {} : { agent }),
       });
-      return opened(socket, attempt);
+      return opened(socket, attempt, proxy);
     },
   };
 }
 
-function opened(socket: WebSocket, attempt: Attempt): Promise<ByteConnection> {
+function opened(socket: WebSocket, attempt: Attempt, proxy: HttpProxy | undefined): Promise<ByteConnection> {
   const { url, signal } = attempt;
   return new Promise((resolve, reject) => {
     const giveUp = () => {
@@ -46,7 +48,7 @@ function opened(socket: WebSocket, attempt: Attempt): Promise<ByteConnection> {
     if (signal.aborted) giveUp();
     socket.on("error", (error) => settle(() => reject(error)));
     socket.on("unexpected-response", (_request, response) => {
-      refusal(attempt, response).then((error) => {
+      refusal(attempt, response, proxy).then((error) => {
         socket.terminate();
         settle(() => reject(error));
       });
@@ -62,7 +64,11 @@ function opened(socket: WebSocket, attempt: Attempt): Promise<ByteConnection> {
   });
 }
 
-async function refusal({ url, token }: Attempt, response: IncomingMessage): Promise<DialError> {
+async function refusal(
+  { url, token }: Attempt,
+  response: IncomingMessage,
+  proxy: HttpProxy | undefined,
+): Promise<DialError> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
@@ -74,19 +80,10 @@ async function refusal({ url, token }: Attempt, response: IncomingMessage): Prom
   } catch {
     // What has come of the body is enough to say why.
   }
+  const body = hideSecrets(Buffer.concat(chunks).toString(), [token]);
   return refusedDial(shownUrl(url), {
     status: response.statusCode ?? 0,
     contentType: response.headers["content-type"],
-    body: hideSecrets(Buffer.concat(chunks).toString(), [token]),
+    body: proxy?.hide(body) ?? body,
   });
-}
-
-/** The agent for a proxy; loaded only where there is one. */
-async function proxyAgent(url: URL, proxy: string | false | undefined) {
-  if (proxy === false) return undefined;
-  const { getProxyForUrl } = await import("proxy-from-env");
-  const found = proxy ?? getProxyForUrl(url.href.replace(/^ws/, "http"));
-  if (found === "") return undefined;
-  const { HttpsProxyAgent } = await import("https-proxy-agent");
-  return new HttpsProxyAgent(found);
 }

@@ -1,4 +1,5 @@
 import type { TokenProvider } from "../dial/dial-options.js";
+import { nodeFetch } from "../http/fetch-node.js";
 import { awsIdentity } from "./aws-identity.js";
 import { azureIdentity } from "./azure-identity.js";
 import type { CloudIdentityOptions } from "./cloud-identity.js";
@@ -54,7 +55,8 @@ export async function tokenSourceFromEnvironment(
   const identity = Object.hasOwn(clouds, auth) ? clouds[auth as keyof typeof clouds] : undefined;
   if (identity === undefined) throw new TokenSettingError("auth", `unknown agent auth type: ${auth}`);
   const agentName = options.agentName ?? env["CODER_AGENT_NAME"];
-  return identity({ ...options, url, agentName });
+  // the metadata service is of this machine: what goes through a proxy is for the control plane
+  return identity({ ...options, url, agentName, fetch: options.fetch ?? nodeFetch() });
 }
 
 type TokenSettings = Pick<TokenEnvironmentOptions, "token" | "tokenFile">;

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { agentRequest } from "../../../src/client/http/agent-request.js";
@@ -126,5 +127,31 @@ describe("a request beside the connection", () => {
     };
     await agentRequest({ url, token, signal }, { method: "GET", route: "me/x" });
     expect(counts).toEqual({ add: 1, remove: 1 });
+  });
+
+  it("made 10,000 times leaves nothing on the signal, whichever way each ends", async () => {
+    const caller = new AbortController();
+    let listening = 0;
+    const answers: (() => Response)[] = [
+      () => new Response("{}"),
+      () => new Response("no", { status: 500 }),
+      () => {
+        throw new TypeError("fetch failed");
+      },
+    ];
+    let made = 0;
+    const fakeFetch: typeof fetch = async (_url, init) => {
+      listening = Math.max(listening, getEventListeners(caller.signal, "abort").length);
+      init?.signal?.throwIfAborted();
+      return answers[made++ % answers.length]?.() ?? Response.error();
+    };
+    const { signal } = caller;
+    const options: AgentHttpOptions = { url: "http://plane.example", token, signal, fetch: fakeFetch };
+    for (let i = 0; i < 10_000; i++) {
+      const timeoutMs = i % 2 === 0 ? 1000 : Infinity;
+      await agentRequest({ ...options, timeoutMs }, { method: "GET", route: "me/x" }).catch(() => {});
+    }
+    expect([made, listening]).toEqual([10_000, 1]);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 });
