@@ -3,10 +3,8 @@ import type { AgentConnection } from "./dial/connection.js";
 import { dialWith, type TypedVersion } from "./dial/dial.js";
 import type { NodeDialOptions, VersionChoice } from "./dial/dial-options.js";
 import { nodeOpener } from "./dial/open-socket-node.js";
-import { connectWith } from "./session/connect-with.js";
-import { apiUrl } from "./http/api-url.js";
 import { nodeFetch } from "./http/fetch-node.js";
-import { sessionWith } from "./session/session.js";
+import { connectWith } from "./session/connect-with.js";
 import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
 
 export type { NodeDialOptions } from "./dial/dial-options.js";
@@ -37,10 +35,7 @@ export function dialAgent<const V extends VersionChoice = "negotiate">(
 export function connectAgent<const V extends VersionChoice = "negotiate">(
   options: NodeDialOptions<V> & SessionOptions<V>,
 ): ReconnectingSession<V> {
-  return connectWith(nodeOpener(options), options);
-  apiUrl(options.url, "me/rpc");
-  const fetch = fetchOf(options);
-  return sessionWith<V>((signal) => dialWith(nodeOpener(options), { ...options, fetch, signal }), options);
+  return connectWith(nodeOpener(options), options, fetchOf(options));
 }
 
 /** What belongs to a connection goes its way. */
