@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import {
   type AgentConnection,
   connectAgent,
@@ -52,6 +53,8 @@ export class AgentLife {
   constructor(options: AgentOptions, subAgents: SubAgents) {
     this.#options = options;
     this.#subAgents = subAgents;
+    // each script and each part listens: many are no leak
+    setMaxListeners(0, this.#inUse.signal);
     const warn = (text: string) => this.#tell({ kind: "warning", text });
     this.#lifecycle = new LifecycleSender({ onWarning: warn });
     this.#logs = new LogSender({
@@ -123,6 +126,7 @@ export class AgentLife {
   async #use(host: Host, connection: AgentConnection, connected: AbortSignal): Promise<void> {
     this.#hasConnected = true;
     const scope = new LinkedAbort(connected, this.#inUse.signal);
+    setMaxListeners(0, scope.signal);
     try {
       await this.#takeManifest(host, connection, scope.signal);
       this.#begun ??= this.#begin();

@@ -5,7 +5,7 @@ import { pause } from "../pause.js";
 import type { AgentClient } from "../senders/sender.js";
 import { Backoff } from "./backoff.js";
 import { FinalAnswers } from "./final-answers.js";
-import { LinkedAbort } from "./linked-abort.js";
+import { AbortFan, LinkedAbort } from "./linked-abort.js";
 import { SenderRun } from "./sender-run.js";
 import type { ReconnectingSession, SessionEnd, SessionOptions } from "./session-options.js";
 import { type SessionState, StateFeed, type Unsent } from "./states.js";
@@ -142,9 +142,10 @@ class Session implements ReconnectingSession {
     this.#giveUp = (reason) => scope.abort(reason);
     void connection.closed.then((reason) => scope.abort(reason));
     this.#underWay = this.#runConnected(connection, inUse.signal);
+    const ends = new AbortFan(scope.signal);
     const routines = [
       this.#underWay,
-      ...this.#senders.map((sender) => sender.over(connection.agent as AgentClient, scope.signal)),
+      ...this.#senders.map((sender) => sender.over(connection.agent as AgentClient, ends.signal())),
     ];
     for (const routine of routines) routine.catch((error: unknown) => scope.abort(error));
     this.#states.set({ kind: "connected", connection });

@@ -65,6 +65,20 @@ const refusal = (status: number, validations: { field: string; detail: string }[
 
 const kinds = (states: readonly SessionState[]) => states.map(({ kind }) => kind);
 
+it("many senders on one session are no leak to Node", async () => {
+  const warned = vi.fn();
+  process.on("warning", warned);
+  onTestFinished(() => void process.off("warning", warned));
+  const senders = Array.from({ length: 20 }, (_value, i) => fakeSender(`sender ${i}`));
+  const { session, connections } = fakeSession(() => fakeConnection(), { senders });
+  await session.connected();
+  connections[0]?.lose();
+  await eventually(() => senders.every(({ runs }) => runs === 2), "all senders on the next connection");
+  // warnings come a tick later
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warned).not.toHaveBeenCalled();
+});
+
 describe("a session with a control plane", () => {
   it("hands over each connection, and dials again when the server ends one", async () => {
     const plane = await controlPlane();
