@@ -55,8 +55,10 @@ export interface Target {
 /** @throws UsageError when something that is needed is missing, or cannot be used. C1.40. */
 export async function targetOf(values: OptionValues, { env, signal }: Terminal): Promise<Target> {
   const url = text(values, "url") || env["CODER_AGENT_URL"];
-  if (url && !URL.canParse(url))
-    throw new UsageError(`--url ${url}: must be a URL such as https://coder.example.com`);
+  if (url && !isHttpUrl(url)) {
+    const name = text(values, "url") ? "--url" : "CODER_AGENT_URL";
+    throw new UsageError(`${name} ${url}: must be a URL such as https://coder.example.com`);
+  }
   const headers = pairs(values, "header");
   try {
     const token = await tokenSourceFromEnvironment({
@@ -74,6 +76,11 @@ export async function targetOf(values: OptionValues, { env, signal }: Terminal):
     if (error instanceof TokenSettingError) throw new UsageError(error.message + hints[error.setting]);
     throw error;
   }
+}
+
+/** Whether it can be dialled: `ws` and `wss` are taken for `http` and `https`. */
+function isHttpUrl(url: string): boolean {
+  return URL.canParse(url) && /^(https?|wss?):$/.test(new URL(url).protocol);
 }
 
 /** What the error's text, which has the names of the environment only, does not say. */
