@@ -120,17 +120,19 @@ class Session implements ReconnectingSession {
         waitMs = this.#backoff.next();
       }
       if (signal.aborted) break;
+      // not for long when there is something to send before the end. C4.89.
+      if (this.#closing.signal.aborted) waitMs = Math.min(waitMs, closingWaitMs);
       this.#states.set({ kind: "lost", error: lost, retryInMs: Math.round(waitMs) });
       await this.#wait(waitMs);
     }
     return this.#closing.signal.aborted ? undefined : asError(signal.reason);
   }
 
-  /** Waits before the next attempt: not for long when there is something to send before the end. C4.89. */
+  /** Waits before the next attempt; a session that begins to close meanwhile makes it at once. */
   async #wait(waitMs: number): Promise<void> {
     const isClosing = this.#closing.signal.aborted;
     const either = new LinkedAbort(this.#hard.signal, ...(isClosing ? [] : [this.#closing.signal]));
-    await pause(isClosing ? Math.min(waitMs, closingWaitMs) : waitMs, either.signal).catch(() => {});
+    await pause(waitMs, either.signal).catch(() => {});
     either.release();
   }
 
