@@ -50,9 +50,8 @@ export function createSync(pollIntervalMs = 1_000): Command {
       },
     },
     examples: [
-      "agentwire sync want app database",
-      "agentwire sync start app && ./run-app",
-      "agentwire sync complete database",
+      "agentwire sync want app database && agentwire sync start app && ./run-app",
+      "agentwire sync start database && ./run-database && agentwire sync complete database",
       "agentwire sync list -o json",
     ],
     run: (values, positionals, terminal) => run(values, positionals, terminal, pollIntervalMs),
