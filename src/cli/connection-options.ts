@@ -91,6 +91,22 @@ const hints: Readonly<Record<TokenSetting, string>> = {
   auth: `; --auth or CODER_AGENT_AUTH must be one of ${authKinds.join(", ")}`,
 };
 
+/** How a command connects, in a role of its own: the agent's connection state is not touched. */
+export async function dialOptionsOf(
+  command: string,
+  values: OptionValues,
+  terminal: Terminal,
+): Promise<NodeDialOptions<"negotiate">> {
+  const options: NodeDialOptions = {
+    ...(await targetOf(values, terminal)),
+    version: versionOf(values),
+    role: text(values, "role") ?? `agentwire-${command}`,
+    signal: terminal.signal,
+  };
+  // a version that is only known at run time has the type of the newest: what it lacks answers so
+  return options as NodeDialOptions<"negotiate">;
+}
+
 /**
  * Connects as a command, in a role of its own: the agent's connection state is not touched.
  * @throws DialError when that fails.
@@ -100,14 +116,7 @@ export async function connect(
   values: OptionValues,
   terminal: Terminal,
 ): Promise<AgentConnection> {
-  const options: NodeDialOptions = {
-    ...(await targetOf(values, terminal)),
-    version: versionOf(values),
-    role: text(values, "role") ?? `agentwire-${command}`,
-    signal: terminal.signal,
-  };
-  // a version that is only known at run time has the type of the newest: what it lacks answers so
-  return dialAgent(options) as Promise<AgentConnection>;
+  return dialAgent(await dialOptionsOf(command, values, terminal));
 }
 
 function versionOf(values: OptionValues): ApiVersionText | "negotiate" {
