@@ -166,10 +166,11 @@ async function refresh({ agentSocket, values, terminal }: Run): Promise<void> {
 function isTargetKnown(values: OptionValues, { env }: Terminal): boolean {
   const url = text(values, "url") ?? env["CODER_AGENT_URL"];
   const tokens = [
-    ...["token", "token-file", "auth"].map((name) => text(values, name)),
-    ...["CODER_AGENT_TOKEN", "CODER_AGENT_TOKEN_FILE", "CODER_AGENT_AUTH"].map((name) => env[name]),
+    ...["token", "token-file"].map((name) => text(values, name)),
+    ...["CODER_AGENT_TOKEN", "CODER_AGENT_TOKEN_FILE"].map((name) => env[name]),
   ];
-  return Boolean(url) && tokens.some(Boolean);
+  const auth = text(values, "auth") || env["CODER_AGENT_AUTH"] || "token";
+  return Boolean(url) && (auth !== "token" || tokens.some(Boolean));
 }
 
 /** What was found below a source. */
