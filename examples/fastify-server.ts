@@ -1,5 +1,7 @@
 // The agent API on a Fastify server, with who there is taken from elsewhere: run it, and point an agent at it.
 //
+// With Node 22.18 or newer, which runs TypeScript as it is:
+//
 //   npm install agentwire @connectrpc/connect-node fastify
 //   PORT=3400 node fastify-server.ts
 import { pathToFileURL } from "node:url";

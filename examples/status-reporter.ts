@@ -1,4 +1,7 @@
-// Tells people what an app in a workspace is doing: beside the agent, which does not notice.
+// Tells people what an app in a workspace is doing: beside the agent, whose connection state is the same before,
+// during and after.
+//
+// With Node 22.18 or newer, which runs TypeScript as it is:
 //
 //   npm install agentwire @bufbuild/protobuf @connectrpc/connect
 //   CODER_AGENT_URL=… CODER_AGENT_TOKEN=… node status-reporter.ts assistant working "reading the tests"
@@ -39,6 +42,14 @@ export async function reportStatus(target: { url: string; token: string }, statu
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const { CODER_AGENT_URL: url = "http://127.0.0.1:3400", CODER_AGENT_TOKEN: token = "" } = process.env;
   const [slug = "", state = "", message = ""] = process.argv.slice(2);
-  if (!Object.hasOwn(states, state)) throw new Error(`the state is one of ${Object.keys(states).join(", ")}`);
-  await reportStatus({ url, token }, { slug, state: state as Status["state"], message });
+  if (slug === "" || !Object.hasOwn(states, state)) {
+    console.error(`usage: status-reporter.ts SLUG ${Object.keys(states).join("|")} MESSAGE`);
+    process.exit(2);
+  }
+  await reportStatus({ url, token }, { slug, state: state as Status["state"], message }).catch(
+    (error: Error) => {
+      console.error(error.message);
+      process.exitCode = 1;
+    },
+  );
 }

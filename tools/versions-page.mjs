@@ -72,7 +72,7 @@ try {
 
 ## Fields and values
 
-What came later than its message or enum. An older side skips fields that it does not know, so it does no harm to send them: \`CreateSubAgentRequest.id\` to a server before 2.8 is as if it were not there, and the server makes a sub agent of its own choice of id. A client of an older version gets them all the same, unless the server is strict; a value of an enum that it does not know is a number without a name.
+What came later than its message or enum. An older side skips fields that it does not know, so it does no harm to send them: \`CreateSubAgentRequest.id\` to a server before 2.8 is as if it were not there, and the server makes a sub-agent with an id of its own choice. A client of an older version gets them all the same, unless the server is strict; a value of an enum that it does not know is a number without a name.
 
 ${table(
   ["since", "what", "of a kind"],

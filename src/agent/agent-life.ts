@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import {
   type AgentConnection,
   connectAgent,
@@ -52,6 +53,8 @@ export class AgentLife {
   constructor(options: AgentOptions, subAgents: SubAgents) {
     this.#options = options;
     this.#subAgents = subAgents;
+    // each script and each part listens: many are no leak
+    setMaxListeners(0, this.#inUse.signal);
     const warn = (text: string) => this.#tell({ kind: "warning", text });
     this.#lifecycle = new LifecycleSender({ onWarning: warn });
     this.#logs = new LogSender({
@@ -123,8 +126,11 @@ export class AgentLife {
   async #use(host: Host, connection: AgentConnection, connected: AbortSignal): Promise<void> {
     this.#hasConnected = true;
     const scope = new LinkedAbort(connected, this.#inUse.signal);
+    setMaxListeners(0, scope.signal);
     try {
       await this.#takeManifest(host, connection, scope.signal);
+      // an agent that has been told to stop meanwhile begins nothing any more
+      scope.signal.throwIfAborted();
       this.#begun ??= this.#begin();
       await Promise.all(this.#parts.map((part) => whileInUse(part, connection, scope.signal)));
     } catch (error) {
@@ -147,12 +153,14 @@ export class AgentLife {
     await agent.updateStartup({ startup }, { signal });
     await host.take(manifest, signal);
     for (const text of await writeSecretFiles(manifest)) this.#tell({ kind: "warning", text });
-    await this.#tellParts(manifest, host);
+    await this.#tellParts(manifest, host, signal);
   }
 
-  async #tellParts(manifest: Manifest, { workplace }: Host): Promise<void> {
+  /** @throws the signal's reason when it ends first: parts that are closed have no use for a manifest. */
+  async #tellParts(manifest: Manifest, { workplace }: Host, signal: AbortSignal): Promise<void> {
     if (workplace === undefined) return;
     for (const part of this.#parts) {
+      signal.throwIfAborted();
       await this.#careful(part, () => part.onManifest?.(manifest, workplace));
     }
   }

@@ -58,8 +58,10 @@ export interface Target {
 /** @throws UsageError when something that is needed is missing, or cannot be used. C1.40. */
 export async function targetOf(values: OptionValues, { env, signal }: Terminal): Promise<Target> {
   const url = text(values, "url") || env["CODER_AGENT_URL"];
-  if (url && !URL.canParse(url))
-    throw new UsageError(`--url ${url}: must be a URL such as https://coder.example.com`);
+  if (url && !isHttpUrl(url)) {
+    const name = text(values, "url") ? "--url" : "CODER_AGENT_URL";
+    throw new UsageError(`${name} ${url}: must be a URL such as https://coder.example.com`);
+  }
   const headers = pairs(values, "header");
   const fetch = nodeFetch();
   try {
@@ -81,6 +83,11 @@ export async function targetOf(values: OptionValues, { env, signal }: Terminal):
   }
 }
 
+/** Whether it can be dialled: `ws` and `wss` are taken for `http` and `https`. */
+function isHttpUrl(url: string): boolean {
+  return URL.canParse(url) && /^(https?|wss?):$/.test(new URL(url).protocol);
+}
+
 /** What the error's text, which has the names of the environment only, does not say. */
 const hints: Readonly<Record<TokenSetting, string>> = {
   url: "; or give --url",
@@ -88,6 +95,22 @@ const hints: Readonly<Record<TokenSetting, string>> = {
   tokenFile: "; --token-file or CODER_AGENT_TOKEN_FILE names it",
   auth: `; --auth or CODER_AGENT_AUTH must be one of ${authKinds.join(", ")}`,
 };
+
+/** How a command connects, in a role of its own: the agent's connection state is not touched. */
+export async function dialOptionsOf(
+  command: string,
+  values: OptionValues,
+  terminal: Terminal,
+): Promise<NodeDialOptions<"negotiate">> {
+  const options: NodeDialOptions = {
+    ...(await targetOf(values, terminal)),
+    version: versionOf(values),
+    role: text(values, "role") ?? `agentwire-${command}`,
+    signal: terminal.signal,
+  };
+  // a version that is only known at run time has the type of the newest: what it lacks answers so
+  return options as NodeDialOptions<"negotiate">;
+}
 
 /**
  * Connects as a command, in a role of its own: the agent's connection state is not touched.
@@ -98,14 +121,7 @@ export async function connect(
   values: OptionValues,
   terminal: Terminal,
 ): Promise<AgentConnection> {
-  const options: NodeDialOptions = {
-    ...(await targetOf(values, terminal)),
-    version: versionOf(values),
-    role: text(values, "role") ?? `agentwire-${command}`,
-    signal: terminal.signal,
-  };
-  // a version that is only known at run time has the type of the newest: what it lacks answers so
-  return dialAgent(options) as Promise<AgentConnection>;
+  return dialAgent(await dialOptionsOf(command, values, terminal));
 }
 
 function versionOf(values: OptionValues): ApiVersionText | "negotiate" {

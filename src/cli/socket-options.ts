@@ -15,6 +15,13 @@ export function socketPathOf(values: OptionValues, { env }: Pick<Terminal, "env"
   return text(values, "socket-path") || env["CODER_AGENT_SOCKET_PATH"] || defaultAgentSocketPath();
 }
 
+/** What to do where no agent listens; empty for any other error. */
+export function socketHint(error: unknown): string {
+  const reason = error instanceof Error ? error.message : "";
+  if (!/ENOENT|ECONNREFUSED/.test(reason)) return "";
+  return "is an agent with a socket running here? if it has another path: --socket-path, or CODER_AGENT_SOCKET_PATH";
+}
+
 /** Connects to the agent of this machine. @throws RpcError `connect to socket: …`; the signal's reason. */
 export function connectToSocket(
   values: OptionValues,

@@ -60,6 +60,29 @@ const script = (text: string, more: object = {}) => ({
 });
 
 describe("the start of an agent", () => {
+  it("that is told to stop while it takes its manifest begins nothing any more", async () => {
+    const begun: string[] = [];
+    const part = (name: string, onManifest: () => void) => () => ({
+      name,
+      onManifest,
+      begin: async () => {
+        begun.push(name);
+        return undefined;
+      },
+    });
+    const { agent, events, states, record } = await running({
+      agent: { scripts: [script("true")] },
+      options: {
+        more: [part("stopper", () => void agent.stop()), part("late", () => begun.push("late manifest"))],
+      },
+    });
+    await agent.ended;
+    expect(begun).toEqual([]);
+    expect(states()).toEqual(["shutting_down", "off"]);
+    expect(events.filter(({ kind }) => kind === "warning" || kind === "script-ended")).toEqual([]);
+    expect((await record())?.lifecycleState).toBe("off");
+  });
+
   it("reports its version and directory, and each state in order (C4.28, C4.31, C4.34)", async () => {
     const history: string[] = [];
     const { plane, becomes, record, states, events, id } = await running({

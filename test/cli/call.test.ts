@@ -161,6 +161,7 @@ describe("agentwire call", () => {
     [["call", "Agent/GetManifest", "--header", "oops"], "--header oops: must be name=value"],
     [["call", "Agent/GetManifest", "--api-version", "two"], "--api-version: "],
     [["call", "Agent/GetManifest", "--url", "nowhere"], "--url nowhere: must be a URL"],
+    [["call", "Agent/GetManifest", "--url", "ftp://x"], "--url ftp://x: must be a URL"],
     [["call", "Agent/GetManifest", "--what"], "Unknown option '--what'"],
   ])("refuses %j with 2 and one line", async (args, said) => {
     const env = { CODER_AGENT_URL: "http://127.0.0.1:9", CODER_AGENT_TOKEN: token };

@@ -1,7 +1,9 @@
-import { join } from "node:path";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { PassThrough } from "node:stream";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { type Terminal, UsageError } from "../../src/cli/command.js";
 import { type ContextCalls, contextCommand } from "../../src/cli/commands/context.js";
 import { AgentSocket } from "../../src/gen/coder/agentsocket/v1/agentsocket_pb.js";
@@ -153,13 +155,20 @@ describe("agentwire context (C5.38)", () => {
     const first = "Re-resolved agent context (version 1, 0 resources).\n";
     const open = async () => socket;
     expect((await run(open, ["refresh"], env)).stdout).toBe(`${first}Refreshed 0 drifted chat(s).\n`);
-    expect((await run(open, ["refresh"], { CODER_AGENT_URL: plane.url })).stdout).toBe(first);
+    const inFile = join(await mkdtemp(join(tmpdir(), "agentwire-context-")), "token");
+    onTestFinished(() => rm(dirname(inFile), { recursive: true }));
+    await writeFile(inFile, token);
+    expect(
+      (await run(open, ["refresh"], { CODER_AGENT_URL: plane.url, CODER_AGENT_TOKEN_FILE: inFile })).stdout,
+    ).toBe(`${first}Refreshed 0 drifted chat(s).\n`);
+    const noToken = { CODER_AGENT_URL: plane.url, CODER_AGENT_AUTH: "token" };
+    expect((await run(open, ["refresh"], noToken)).stdout).toBe(first);
     await expect(
       run(open, ["refresh"], { ...env, CODER_AGENT_TOKEN: token.replace("6", "7") }),
     ).rejects.toMatchObject({
       status: 401,
     });
-    expect(socket.closed).toBe(3);
+    expect(socket.closed).toBe(4);
   });
 
   it("says what the agent says when it refuses", async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { idOfName } from "../../src/cli/commands/logs.js";
 import { externalLogSourceId } from "../../src/client/index-node.js";
-import type { ControlPlane } from "../../src/server/index.js";
+import { type ControlPlane, startControlPlane } from "../../src/server/index.js";
 import { controlPlane, eventually, token } from "../support/control-plane.js";
 import { tool, toolResult } from "../support/terminal.js";
 
@@ -83,13 +83,38 @@ describe("agentwire logs", () => {
     expect((await plane.store.agent(plane.agents[0]?.id ?? ""))?.logsOverflowed).toBe(true);
   });
 
-  it("fails with 1 when the connection is lost, also while it waits for input", async () => {
+  it("goes on over the next connection when one is lost, and says so", async () => {
+    const { plane, env } = await server();
+    const run = tool(["logs"], env);
+    run.stdin.write("one\n");
+    await eventually(async () => (await storedLogs(plane)).length === 1, "the first line");
+    await plane.close();
+    await eventually(() => run.stderr().includes("lines wait"), "the loss is told");
+    run.stdin.write("two\n");
+    const next = await startControlPlane({ store: plane.store, port: Number(new URL(plane.url).port) });
+    onTestFinished(() => next.close());
+    run.stdin.end("three");
+    expect(await run.exitCode).toBe(0);
+    expect((await storedLogs(plane)).map(({ output }) => output)).toEqual(["one", "two", "three"]);
+    expect(run.stderr()).toMatch(/^[^\n]*: lines wait until there is a connection again\nconnected again\n$/);
+  });
+
+  it("fails with 1 at once when there is no server", async () => {
+    const { plane, env } = await server();
+    await plane.close();
+    const { exitCode, stderr } = await toolResult(["logs"], env, "one");
+    expect(exitCode).toBe(1);
+    expect(JSON.parse(stderr)).toMatchObject({ code: "unavailable", layer: "dial" });
+  });
+
+  it("ends with 130 while it waits for a server that has gone away", async () => {
     const { plane, env } = await server();
     const run = tool(["logs"], env);
     await eventually(() => plane.api.sessionCount === 1, "the session");
     await plane.close();
-    expect(await run.exitCode).toBe(1);
-    expect(JSON.parse(run.stderr())).toHaveProperty("code");
+    await eventually(() => run.stderr().includes("lines wait"), "the loss is told");
+    run.interrupt();
+    expect(await run.exitCode).toBe(130);
   });
 
   it("fails with 1 for a file that is not there, and for a token that is wrong", async () => {

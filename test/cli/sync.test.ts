@@ -54,7 +54,10 @@ describe("agentwire sync", () => {
     async (...args) => {
       const path = await socketPath();
       expect(await toolResult(["sync", ...args, "--socket-path", path])).toEqual(
-        failed(`connect to agent socket: connect to socket: connect ENOENT ${path}`),
+        failed(
+          `connect to agent socket: connect to socket: connect ENOENT ${path}\n` +
+            "is an agent with a socket running here? if it has another path: --socket-path, or CODER_AGENT_SOCKET_PATH",
+        ),
       );
     },
   );

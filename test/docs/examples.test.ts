@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import ts from "typescript";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { AppStatusState, dialAgent } from "../../src/client/index-node.js";
@@ -27,6 +30,25 @@ describe("examples in the documents", () => {
     expect(statuses).toMatchObject([{ state: "idle", message: "waiting for you" }]);
   }, 60_000);
 
+  it("the five-minute agent starts and ends in order, on a control plane", async () => {
+    const plane = await controlPlane({
+      scripts: [{ displayName: "Start", script: "true", runOnStart: true }],
+    });
+    const home = await mkdtemp(join(tmpdir(), "agentwire-"));
+    onTestFinished(() => rm(home, { recursive: true, force: true }));
+    const { child, exit, output } = run(exampleFor("run-agent"), {
+      CODER_AGENT_URL: plane.url,
+      CODER_AGENT_TOKEN: token,
+      HOME: home,
+    });
+    const state = async () => (await plane.store.agent(plane.agents[0]?.id ?? ""))?.lifecycleState;
+    await eventually(async () => (await state()) === "ready", "ready", 30_000);
+    child.kill("SIGTERM");
+    expect(await exit).toEqual({ code: 0 });
+    expect(await state()).toBe("off");
+    expect(output.stderr).toBe("");
+  }, 60_000);
+
   it("the five-minute server answers a client, and refuses one without its token", async () => {
     const { child, output } = run(exampleFor("run-server"), { AGENT_TOKEN: "secret", PORT: "0" });
     const url = `http://127.0.0.1:${await portOf(child)}`;
@@ -52,6 +74,7 @@ function mistakesIn(all: readonly Example[]): string[] {
       root,
     ).options,
     paths: {
+      "agentwire/agent": [`${root}src/agent/index.ts`],
       "agentwire/client": [`${root}src/client/index-node.ts`],
       "agentwire/local": [`${root}src/local/index.ts`],
       "agentwire/server": [`${root}src/server/index.ts`],

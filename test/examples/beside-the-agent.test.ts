@@ -1,9 +1,11 @@
 import { createReadStream } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { PassThrough } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { streamLines } from "../../examples/log-streamer.js";
 import { reportStatus } from "../../examples/status-reporter.js";
-import type { ControlPlane, ServerEvent } from "../../src/server/index.js";
+import { type ControlPlane, type ServerEvent, startControlPlane } from "../../src/server/index.js";
 import { controlPlane, dialled, eventually, token } from "../support/control-plane.js";
 
 /** Nothing of the monitor changes by itself while a test runs. */
@@ -80,6 +82,35 @@ it("the same with the role of the agent is noticed", async () => {
   await (await dialled(plane, { role: "agent" })).close();
   await eventually(async () => (await state()).updates === 2, "both changes");
   expect(await state()).not.toEqual(before);
+});
+
+it("examples/log-streamer.ts goes on over the next connection, and loses no line", async () => {
+  const { plane, logs, target } = await planeWith("never connected");
+  const input = new PassThrough();
+  const streaming = streamLines(target, () => input);
+  input.write("one\n");
+  await eventually(async () => (await logs()).length === 1, "the first line");
+  await plane.close();
+  input.write("two\n");
+  const next = await startControlPlane({
+    store: plane.store,
+    port: Number(new URL(plane.url).port),
+    monitor,
+  });
+  onTestFinished(() => next.close());
+  input.end("three");
+  await streaming;
+  expect(await logs()).toEqual(["one", "two", "three"]);
+});
+
+it("examples/log-streamer.ts ends with the server's refusal, though its input has not ended", async () => {
+  const server = createServer(({ method }, answer) =>
+    answer.writeHead(method === "POST" ? 201 : 401).end("{}"),
+  );
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await expect(streamLines({ url, token }, () => new PassThrough())).rejects.toThrow("status 401");
 });
 
 it("examples/log-streamer.ts ends with the error of its input", async () => {

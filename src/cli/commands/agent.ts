@@ -67,7 +67,11 @@ export const agent: Command = {
         ...choice("socket", values["no-socket"] === true, socketPath),
         ...choice("boundaryLogs", values["no-boundary"] === true, boundaryPath),
       },
-      onEvent: (event) => showEvent(event, terminal),
+      onEvent: (event) => {
+        const isRetry = event.kind === "disconnected" && terminal.signal.aborted;
+        // what could not be sent before the end is told at the end; not each attempt
+        if (!isRetry) showEvent(event, terminal);
+      },
     });
     await Promise.race([running.ended, untilAborted(terminal.signal)]);
     const { error } = await running.stop();

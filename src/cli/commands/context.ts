@@ -165,8 +165,12 @@ async function refresh({ agentSocket, values, terminal }: Run): Promise<void> {
 /** The agent's own part needs no control plane, so that none may be known. */
 function isTargetKnown(values: OptionValues, { env }: Terminal): boolean {
   const url = text(values, "url") ?? env["CODER_AGENT_URL"];
-  const token = text(values, "token") ?? env["CODER_AGENT_TOKEN"];
-  return Boolean(url) && Boolean(token);
+  const tokens = [
+    ...["token", "token-file"].map((name) => text(values, name)),
+    ...["CODER_AGENT_TOKEN", "CODER_AGENT_TOKEN_FILE"].map((name) => env[name]),
+  ];
+  const auth = text(values, "auth") || env["CODER_AGENT_AUTH"] || "token";
+  return Boolean(url) && (auth !== "token" || tokens.some(Boolean));
 }
 
 /** What was found below a source. */

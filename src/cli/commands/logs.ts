@@ -2,15 +2,18 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
 import {
+  connectAgent,
   externalLogSourceId,
   type LineWriter,
   LogLevel,
   LogSender,
+  type ReconnectingSession,
   registerLogSource,
 } from "../../client/index-node.js";
 import { formatUuid, parseUuid } from "../../codec/index.js";
+import { printable } from "../colors.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
-import { connect, connectionOptions, targetOf } from "../connection-options.js";
+import { connectionOptions, dialOptionsOf, targetOf } from "../connection-options.js";
 
 const levels = {
   trace: LogLevel.TRACE,
@@ -19,6 +22,9 @@ const levels = {
   warn: LogLevel.WARN,
   error: LogLevel.ERROR,
 };
+
+/** How long the last lines have when all is read. */
+const lastLinesMs = 60_000;
 
 export const logs: Command = {
   name: "logs",
@@ -41,27 +47,68 @@ export const logs: Command = {
   async run(values, positionals, terminal) {
     const level = levelOf(values);
     const sourceId = await sourceOf(values, terminal);
-    const connection = await connect("logs", values, terminal);
+    const sender = new LogSender();
+    const noMore = new AbortController();
+    const session = connectAgent({
+      ...(await dialOptionsOf("logs", values, terminal)),
+      // it only returns when the server takes no more
+      onConnected: ({ agent }, signal) => sender.run(agent, signal).then(() => noMore.abort()),
+    });
     try {
-      const sender = new LogSender();
+      await firstConnection(session);
+      void tellLosses(session, terminal);
+      const ended = new AbortController();
+      void session.ended.then(({ error }) => ended.abort(error));
+      const signal = AbortSignal.any([ended.signal, noMore.signal, terminal.signal]);
       const source = sender.source(sourceId);
-      const sending = new AbortController();
-      void connection.closed.then((end) => sending.abort(end));
-      const signal = AbortSignal.any([sending.signal, terminal.signal]);
-      const run = sender.run(connection.agent, signal);
-      const read = readAll(positionals, terminal, signal, source.writer({ level, signal })).then(() => {
+      try {
+        await readAll(positionals, terminal, signal, source.writer({ level, signal }));
         source.flush();
-        return sender.whenEmpty(signal);
-      });
-      // the sender ends first when the server takes no more, or the connection is lost
-      await Promise.race([run, read]).finally(() => sending.abort());
-      await Promise.allSettled([run, read]);
+        await allSent(sender, signal);
+      } catch (error) {
+        if (!noMore.signal.aborted) throw error;
+      }
       return tellUnsent(sender, terminal);
     } finally {
-      await connection.close();
+      await session.close();
     }
   },
 };
+
+/** What can be done about a first dial that fails is not for this command to know. @throws why it has failed. */
+async function firstConnection(session: ReconnectingSession): Promise<void> {
+  for await (const state of session.states()) {
+    if (state.kind === "connected") return;
+    if (state.kind !== "dialling") throw state.error ?? new Error("the session is closed");
+  }
+}
+
+/** Says once for each connection that is lost that there is none, and when there is one again. */
+async function tellLosses(session: ReconnectingSession, { stderr, signal }: Terminal): Promise<void> {
+  let isLost = false;
+  for await (const state of session.states(signal)) {
+    if (state.kind === "lost" && !isLost) {
+      stderr.write(`${printable(state.error.message)}: lines wait until there is a connection again\n`);
+      isLost = true;
+    } else if (state.kind === "connected" && isLost) {
+      stderr.write("connected again\n");
+      isLost = false;
+    }
+  }
+}
+
+/** Waits for the last lines, but not for ever. */
+async function allSent(sender: LogSender, signal: AbortSignal): Promise<void> {
+  const late = AbortSignal.timeout(lastLinesMs);
+  try {
+    await sender.whenEmpty(AbortSignal.any([signal, late]));
+  } catch (error) {
+    if (signal.aborted || !late.aborted) throw error;
+    throw new Error(
+      `${sender.pending} lines were not sent within ${lastLinesMs / 1000} s of the input's end`,
+    );
+  }
+}
 
 function levelOf(values: OptionValues): LogLevel {
   const name = text(values, "level") ?? "info";

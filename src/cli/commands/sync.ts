@@ -2,7 +2,7 @@ import type { AgentSocketConnection } from "../../local/index.js";
 import { goQuote } from "../../rpc/index.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
 import { parseDuration } from "../go-duration.js";
-import { connectToSocket, socketOptions } from "../socket-options.js";
+import { connectToSocket, socketHint, socketOptions } from "../socket-options.js";
 import { startUnit } from "../sync/start.js";
 import { SyncFailure, step } from "../sync/step.js";
 import { list, listText, type Shape, statusText } from "../sync/text.js";
@@ -50,9 +50,8 @@ export function createSync(pollIntervalMs = 1_000): Command {
       },
     },
     examples: [
-      "agentwire sync want app database",
-      "agentwire sync start app && ./run-app",
-      "agentwire sync complete database",
+      "agentwire sync want app database && agentwire sync start app && ./run-app",
+      "agentwire sync start database && ./run-database && agentwire sync complete database",
       "agentwire sync list -o json",
     ],
     run: (values, positionals, terminal) => run(values, positionals, terminal, pollIntervalMs),
@@ -106,7 +105,8 @@ async function run(
     return 0;
   } catch (error) {
     if (!(error instanceof SyncFailure) || terminal.signal.aborted) throw error;
-    terminal.stderr.write(`${error.message}\n`);
+    const hint = socketHint(error);
+    terminal.stderr.write(`${error.message}\n${hint === "" ? "" : `${hint}\n`}`);
     return 1;
   } finally {
     clearTimeout(timer);

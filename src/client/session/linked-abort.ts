@@ -28,3 +28,28 @@ export class LinkedAbort {
     for (const parent of this.#parents) parent.removeEventListener("abort", this.#onAbort);
   }
 }
+
+/**
+ * As many signals as are asked for, which end when one other does. That has one listener for all of them: runtimes
+ * take many listeners on one signal for a leak, and warn of it.
+ */
+export class AbortFan {
+  readonly #parent: AbortSignal;
+  readonly #aborts: AbortController[] = [];
+
+  constructor(parent: AbortSignal) {
+    this.#parent = parent;
+    const endAll = () => {
+      for (const abort of this.#aborts) abort.abort(parent.reason);
+    };
+    parent.addEventListener("abort", endAll, { once: true });
+  }
+
+  /** One more. */
+  signal(): AbortSignal {
+    const abort = new AbortController();
+    if (this.#parent.aborted) abort.abort(this.#parent.reason);
+    this.#aborts.push(abort);
+    return abort.signal;
+  }
+}

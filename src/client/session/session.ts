@@ -5,7 +5,7 @@ import { pause } from "../pause.js";
 import type { AgentClient } from "../senders/sender.js";
 import { Backoff } from "./backoff.js";
 import { FinalAnswers } from "./final-answers.js";
-import { LinkedAbort } from "./linked-abort.js";
+import { AbortFan, LinkedAbort } from "./linked-abort.js";
 import { SenderRun } from "./sender-run.js";
 import type { ReconnectingSession, SessionEnd, SessionOptions } from "./session-options.js";
 import { type SessionState, StateFeed, type Unsent } from "./states.js";
@@ -120,17 +120,19 @@ class Session implements ReconnectingSession {
         waitMs = this.#backoff.next();
       }
       if (signal.aborted) break;
+      // not for long when there is something to send before the end. C4.89.
+      if (this.#closing.signal.aborted) waitMs = Math.min(waitMs, closingWaitMs);
       this.#states.set({ kind: "lost", error: lost, retryInMs: Math.round(waitMs) });
       await this.#wait(waitMs);
     }
     return this.#closing.signal.aborted ? undefined : asError(signal.reason);
   }
 
-  /** Waits before the next attempt: not for long when there is something to send before the end. C4.89. */
+  /** Waits before the next attempt; a session that begins to close meanwhile makes it at once. */
   async #wait(waitMs: number): Promise<void> {
     const isClosing = this.#closing.signal.aborted;
     const either = new LinkedAbort(this.#hard.signal, ...(isClosing ? [] : [this.#closing.signal]));
-    await pause(isClosing ? Math.min(waitMs, closingWaitMs) : waitMs, either.signal).catch(() => {});
+    await pause(waitMs, either.signal).catch(() => {});
     either.release();
   }
 
@@ -142,9 +144,10 @@ class Session implements ReconnectingSession {
     this.#giveUp = (reason) => scope.abort(reason);
     void connection.closed.then((reason) => scope.abort(reason));
     this.#underWay = this.#runConnected(connection, inUse.signal);
+    const ends = new AbortFan(scope.signal);
     const routines = [
       this.#underWay,
-      ...this.#senders.map((sender) => sender.over(connection.agent as AgentClient, scope.signal)),
+      ...this.#senders.map((sender) => sender.over(connection.agent as AgentClient, ends.signal())),
     ];
     for (const routine of routines) routine.catch((error: unknown) => scope.abort(error));
     this.#states.set({ kind: "connected", connection });

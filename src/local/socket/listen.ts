@@ -28,7 +28,9 @@ export async function listenOn(server: Server, path: string): Promise<void> {
 
 async function makeWay(path: string): Promise<void> {
   if (await step("remove existing socket", exists(path))) {
-    if (await isTaken(path)) throw new Error(`create socket: socket path ${path} is not available`);
+    if (await isTaken(path)) {
+      throw new Error(`create socket: socket path ${path} is not available: another program serves it`);
+    }
     await step("remove existing socket", rm(path));
   }
   await step("create socket directory", mkdir(dirname(path), { recursive: true, mode: 0o700 }));

@@ -65,6 +65,39 @@ const refusal = (status: number, validations: { field: string; detail: string }[
 
 const kinds = (states: readonly SessionState[]) => states.map(({ kind }) => kind);
 
+it("many senders on one session are no leak to Node", async () => {
+  const warned = vi.fn();
+  process.on("warning", warned);
+  onTestFinished(() => void process.off("warning", warned));
+  const senders = Array.from({ length: 20 }, (_value, i) => fakeSender(`sender ${i}`));
+  const { session, connections } = fakeSession(() => fakeConnection(), { senders });
+  await session.connected();
+  connections[0]?.lose();
+  await eventually(() => senders.every(({ runs }) => runs === 2), "all senders on the next connection");
+  // warnings come a tick later
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warned).not.toHaveBeenCalled();
+});
+
+it("C4.89 the wait that is told of while it closes is the one that there is", async () => {
+  const sender = fakeSender("logs", 1);
+  const { session, dials } = fakeSession(() => new Error("nobody there"), {
+    senders: [sender],
+    backoff: { firstMs: 60_000, maxMs: 60_000, random: () => 0.99 },
+  });
+  const waits: number[] = [];
+  const reading = (async () => {
+    for await (const state of session.states()) if (state.kind === "lost") waits.push(state.retryInMs);
+  })();
+  await eventually(() => waits.length === 1, "the first failed dial");
+  const closing = session.close({ timeoutMs: 60_000 });
+  await eventually(() => dials() === 2 && waits.length === 2, "the second, at once");
+  sender.sendAll();
+  await closing;
+  await reading;
+  expect(waits).toEqual([59_400, 500]);
+});
+
 describe("a session with a control plane", () => {
   it("hands over each connection, and dials again when the server ends one", async () => {
     const plane = await controlPlane();
