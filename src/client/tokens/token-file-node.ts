@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { goQuote } from "../../rpc/index.js";
-import type { TokenProvider } from "../dial/dial-options.js";
 import { TokenSettingError } from "./token-setting-error.js";
+import type { TokenProvider } from "./token-source.js";
 
 /** More is no token. */
 const maxTokenBytes = 64 * 1024;
