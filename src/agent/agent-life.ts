@@ -11,6 +11,7 @@ import {
 } from "../client/index-node.js";
 import { LinkedAbort } from "../client/session/linked-abort.js";
 import { formatUuid, nilUuid } from "../codec/index.js";
+import { asError, errorText } from "../rpc/error-text.js";
 import { formatVersion } from "../version/index.js";
 import type { AgentOptions } from "./agent-options.js";
 import type { AgentEvent } from "./events.js";
@@ -112,7 +113,7 @@ export class AgentLife {
         await part.open?.();
         this.#parts.push(part);
       } catch (error) {
-        this.#tell({ kind: "warning", text: `${part.name} is left out: ${textOf(error)}` });
+        this.#tell({ kind: "warning", text: `${part.name} is left out: ${errorText(error)}` });
       }
     }
     host.parts = this.#parts;
@@ -193,7 +194,7 @@ export class AgentLife {
     try {
       return await step();
     } catch (error) {
-      this.#tell({ kind: "warning", text: `${part.name}: ${textOf(error)}` });
+      this.#tell({ kind: "warning", text: `${part.name}: ${errorText(error)}` });
       return undefined;
     }
   }
@@ -220,7 +221,7 @@ async function whileInUse(part: AgentPart, connection: AgentConnection, signal: 
     await part.onConnection?.(connection, signal);
   } catch (error) {
     if (signal.aborted || isUnimplemented(error)) return;
-    throw new Error(`${part.name}: ${textOf(error)}`, { cause: error });
+    throw new Error(`${part.name}: ${errorText(error)}`, { cause: error });
   }
 }
 
@@ -239,12 +240,4 @@ async function closedInTime(part: AgentPart): Promise<void> {
 function worst(ends: readonly (StageEnd | undefined)[]): StageEnd {
   if (ends.includes("timeout")) return "timeout";
   return ends.includes("error") ? "error" : "ok";
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -2,11 +2,11 @@ import { resolve } from "node:path";
 import { refreshChatContext } from "../../client/index-node.js";
 import type { ContextResource, ContextSnapshot } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
 import type { AgentSocketConnection } from "../../local/index.js";
+import { errorText } from "../../rpc/error-text.js";
 import { printable } from "../colors.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
 import { targetOf, targetOptions } from "../connection-options.js";
 import { connectToSocket, socketOptions } from "../socket-options.js";
-import { reasonOf } from "../sync/step.js";
 
 /** Connects to the agent on this machine. */
 export type AgentSocketOpener = (values: OptionValues, terminal: Terminal) => Promise<ContextCalls>;
@@ -106,7 +106,7 @@ async function opened(
     return await open(values, terminal);
   } catch (error) {
     terminal.signal.throwIfAborted();
-    throw new Error(`connect to agent socket (run this from inside the workspace): ${reasonOf(error)}`, {
+    throw new Error(`connect to agent socket (run this from inside the workspace): ${errorText(error)}`, {
       cause: error,
     });
   }

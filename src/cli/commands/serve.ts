@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { errorText } from "../../rpc/error-text.js";
 import {
   type ControlPlane,
   type ControlPlaneOptions,
@@ -188,7 +189,7 @@ export async function workspacesIn(file: string): Promise<WorkspaceDefinition[]>
     return readWorkspaces(await readFile(file, "utf8"), file);
   } catch (error) {
     if (error instanceof WorkspacesFileError) throw new UsageError(error.message);
-    throw new UsageError(`--workspaces ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`--workspaces ${file}: ${errorText(error)}`);
   }
 }
 

@@ -40,9 +40,3 @@ export function failureKind(error: unknown): FailureKind {
 export function unlessConnectionEnds(signal: AbortSignal): Promise<void> {
   return pause(endingMs, signal);
 }
-
-/** What an error says, without the code that Connect puts before it. */
-export function failureText(error: unknown): string {
-  if (error instanceof ConnectError) return error.rawMessage;
-  return error instanceof Error ? error.message : String(error);
-}

@@ -4,12 +4,13 @@ import type {
   GetResourcesMonitoringConfigurationResponse,
   PushResourcesMonitoringUsageRequest_DatapointSchema,
 } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { isUnimplemented } from "../../rpc/index.js";
 import { pause } from "../pause.js";
 import { untilAborted } from "../until-aborted.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption, waitOf } from "./intervals.js";
-import { failureKind, failureText } from "./report-failure.js";
+import { failureKind } from "./report-failure.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
 
@@ -126,7 +127,7 @@ export class ResourcesSender implements Sender {
       return { collectedAt, volumes: [...volumes], ...(memory === undefined ? {} : { memory }) };
     } catch (error) {
       signal.throwIfAborted();
-      this.#onWarning(`a sample could not be taken: ${failureText(error)}`);
+      this.#onWarning(`a sample could not be taken: ${errorText(error)}`);
       return { collectedAt };
     }
   }
@@ -138,7 +139,7 @@ export class ResourcesSender implements Sender {
     } catch (error) {
       this.#drops.count("push_failed");
       if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
-      this.#onWarning(failureText(error));
+      this.#onWarning(errorText(error));
     }
   }
 }

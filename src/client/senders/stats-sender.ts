@@ -1,11 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { StatsSchema, UpdateStatsResponse } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
 import { pause } from "../pause.js";
 import { untilAborted } from "../until-aborted.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { msOption, waitOf } from "./intervals.js";
-import { failureKind, failureText } from "./report-failure.js";
+import { failureKind } from "./report-failure.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
 
@@ -99,7 +100,7 @@ export class StatsSender implements Sender {
       return await untilAborted(collecting, signal, late);
     } catch (error) {
       signal.throwIfAborted();
-      this.#onWarning(`stats: they could not be collected: ${failureText(error)}`);
+      this.#onWarning(`stats: they could not be collected: ${errorText(error)}`);
       return undefined;
     }
   }
@@ -116,7 +117,7 @@ export class StatsSender implements Sender {
       const isTooLarge = failureKind(error) === "unsendable";
       this.#drops.count(isTooLarge ? "too_large" : "report_failed");
       if (!isTooLarge) throw error;
-      this.#onWarning(`stats: ${failureText(error)}`);
+      this.#onWarning(`stats: ${errorText(error)}`);
       return undefined;
     } finally {
       this.#pending = 0;

@@ -1,3 +1,4 @@
+import { asError } from "../../rpc/error-text.js";
 import type { AgentConnection } from "../dial/connection.js";
 import type { TypedVersion } from "../dial/dial.js";
 import type { VersionChoice } from "../dial/dial-options.js";
@@ -216,8 +217,4 @@ async function settledWithin(promises: readonly Promise<unknown>[], timeoutMs: n
   } finally {
     clearTimeout(timer);
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,4 +1,5 @@
 import { type DropCounts, Drops } from "../../client/senders/drops.js";
+import { errorText } from "../../rpc/error-text.js";
 import { FrameWriter } from "./frame-writer.js";
 import {
   type BoundaryLogEntry,
@@ -233,7 +234,7 @@ class SocketLogClient implements BoundaryLogClient {
   #failed(error: unknown): void {
     if (this.#isFailing || this.#closing !== undefined) return;
     this.#isFailing = true;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     this.#onWarning(
       `boundary logs do not reach the agent at ${this.path}: ${why}; they are kept as far as there is room, and tried again`,
     );

@@ -2,7 +2,8 @@ import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import type { Server } from "node:net";
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import { isNamedPipes, pathComplaint, reasonOf } from "./socket-path.js";
+import { errorText } from "../../rpc/error-text.js";
+import { isNamedPipes, pathComplaint } from "./socket-path.js";
 
 /** How long a server behind an existing file has to take a connection. C5.3. */
 const probeTimeoutMs = 10_000;
@@ -75,6 +76,6 @@ async function step<T>(what: string, done: Promise<T>): Promise<T> {
   try {
     return await done;
   } catch (error) {
-    throw new Error(`create socket: ${what}: ${reasonOf(error)}`, { cause: error });
+    throw new Error(`create socket: ${what}: ${errorText(error)}`, { cause: error });
   }
 }

@@ -19,8 +19,3 @@ export function pathComplaint(path: string): string | undefined {
   if (bytes <= maxUnixPathBytes) return undefined;
   return `the path ${path} is ${bytes} bytes long; a Unix socket's path has room for ${maxUnixPathBytes}: choose a shorter one`;
 }
-
-/** Why something failed, in one line. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
