@@ -9,7 +9,8 @@ import {
   type ReconnectingSession,
   type SessionEnd,
 } from "../client/index-node.js";
-import { LinkedAbort } from "../client/session/linked-abort.js";
+import { LinkedAbort } from "../client/linked-abort.js";
+import { withinMs } from "../client/within-ms.js";
 import { formatUuid, nilUuid } from "../codec/index.js";
 import { asError, errorText } from "../rpc/error-text.js";
 import { formatVersion } from "../version/index.js";
@@ -226,15 +227,8 @@ async function whileInUse(part: AgentPart, connection: AgentConnection, signal: 
 }
 
 async function closedInTime(part: AgentPart): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`not closed within ${partCloseMs} ms`)), partCloseMs);
-  });
-  try {
-    await Promise.race([part.close?.(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const isClosed = await withinMs(Promise.resolve(part.close?.()), partCloseMs);
+  if (!isClosed) throw new Error(`not closed within ${partCloseMs} ms`);
 }
 
 function worst(ends: readonly (StageEnd | undefined)[]): StageEnd {

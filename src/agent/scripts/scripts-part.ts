@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 import { ScriptTimingSender, TimingStage, TimingStatus } from "../../client/index-node.js";
-import { LinkedAbort } from "../../client/session/linked-abort.js";
+import { LinkedAbort } from "../../client/linked-abort.js";
 import { errorText } from "../../rpc/error-text.js";
 import type { ScriptStage, ScriptStatus } from "../events.js";
 import type { AgentHost, AgentPart, StageEnd } from "../part.js";

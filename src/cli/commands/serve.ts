@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { untilAborted } from "../../client/until-aborted.js";
 import { errorText } from "../../rpc/error-text.js";
 import {
   type ControlPlane,
@@ -20,7 +21,6 @@ import {
   UsageError,
 } from "../command.js";
 import { databaseOptions, openKept } from "../database.js";
-import { untilAborted } from "../interrupt.js";
 import { LiveView } from "../live-view.js";
 
 const defaultListen = "127.0.0.1:3400";

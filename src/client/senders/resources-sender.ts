@@ -7,7 +7,7 @@ import type {
 import { errorText } from "../../rpc/error-text.js";
 import { isUnimplemented } from "../../rpc/index.js";
 import { pause } from "../pause.js";
-import { untilAborted } from "../until-aborted.js";
+import { unlessAborted } from "../until-aborted.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption, waitOf } from "./intervals.js";
 import { failureKind } from "./report-failure.js";
@@ -123,7 +123,7 @@ export class ResourcesSender implements Sender {
     const collectedAt = timestampFromDate(new Date());
     try {
       const sampling = Promise.resolve(this.#sample(wanted, signal));
-      const { memory, volumes = [] } = await untilAborted(sampling, signal);
+      const { memory, volumes = [] } = await unlessAborted(sampling, signal);
       return { collectedAt, volumes: [...volumes], ...(memory === undefined ? {} : { memory }) };
     } catch (error) {
       signal.throwIfAborted();

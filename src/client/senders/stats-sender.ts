@@ -3,7 +3,7 @@ import type { StatsSchema, UpdateStatsResponse } from "../../gen/coder/agent/v2/
 import { errorText } from "../../rpc/error-text.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
 import { pause } from "../pause.js";
-import { untilAborted } from "../until-aborted.js";
+import { unlessAborted } from "../until-aborted.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { msOption, waitOf } from "./intervals.js";
 import { failureKind } from "./report-failure.js";
@@ -97,7 +97,7 @@ export class StatsSender implements Sender {
     const late = () => this.#drops.count("report_failed");
     try {
       const collecting = Promise.resolve(this.#collect(signal));
-      return await untilAborted(collecting, signal, late);
+      return await unlessAborted(collecting, signal, late);
     } catch (error) {
       signal.throwIfAborted();
       this.#onWarning(`stats: they could not be collected: ${errorText(error)}`);
