@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { RpcError } from "../../rpc/index.js";
+import { TransportError } from "../../transport/index.js";
 import { HttpError } from "../http/request-errors.js";
 import { pause } from "../pause.js";
 
@@ -31,6 +32,9 @@ export function failureKind(error: unknown): FailureKind {
   if (error.code === Code.DeadlineExceeded) return "unanswered";
   if (!(error instanceof RpcError)) return lostCodes.has(error.code) ? "lost" : "refused";
   if (error.drpcCode !== undefined) return "refused";
+  // the others that wait for a stream will get theirs
+  const { cause } = error;
+  if (cause instanceof TransportError && cause.code === "too-many-waiting") return "unanswered";
   const isLocal = error.code === Code.InvalidArgument || error.code === Code.ResourceExhausted;
   if (error.layer === "rpc" && isLocal) return "unsendable";
   return error.layer === "session" || error.layer === "connection" ? "lost" : "unanswered";
