@@ -39,10 +39,6 @@ export interface ResourcesSenderOptions {
   onWarning?(text: string): void;
 }
 
-type ResourcesClient = Pick<
-  AgentClient,
-  "getResourcesMonitoringConfiguration" | "pushResourcesMonitoringUsage"
->;
 type Datapoint = MessageInitShape<typeof PushResourcesMonitoringUsageRequest_DatapointSchema>;
 
 /**
@@ -79,7 +75,10 @@ export class ResourcesSender implements Sender {
    * @throws the signal's reason; why the server did not say what it wants (C4.15); why the connection was lost; Error
    * when a run is under way.
    */
-  run(agent: ResourcesClient, signal: AbortSignal): Promise<void> {
+  run(
+    agent: Pick<AgentClient, "getResourcesMonitoringConfiguration" | "pushResourcesMonitoringUsage">,
+    signal: AbortSignal,
+  ): Promise<void> {
     return this.#runs.run(signal, async () => {
       const call = { signal, timeoutMs: this.#reportTimeoutMs };
       const answer = await agent.getResourcesMonitoringConfiguration({}, call);
@@ -132,7 +131,11 @@ export class ResourcesSender implements Sender {
     }
   }
 
-  async #push(agent: ResourcesClient, datapoints: readonly Datapoint[], signal: AbortSignal): Promise<void> {
+  async #push(
+    agent: Pick<AgentClient, "pushResourcesMonitoringUsage">,
+    datapoints: readonly Datapoint[],
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
       const call = { signal, timeoutMs: this.#reportTimeoutMs };
       await agent.pushResourcesMonitoringUsage({ datapoints: [...datapoints] }, call);

@@ -30,8 +30,6 @@ export interface StatsSenderOptions {
   onWarning?(text: string): void;
 }
 
-type StatsClient = Pick<AgentClient, "updateStats">;
-
 /**
  * Reports stats as often as the server wants: on each connection first a call without stats, which asks for the
  * interval (C4.49), then one report after each interval. Counters would be counted twice if they arrived twice, so
@@ -73,7 +71,7 @@ export class StatsSender implements Sender {
    * @returns when the server does not have the RPC.
    * @throws the signal's reason; why a report failed (C4.53); Error when a run is under way.
    */
-  run(agent: StatsClient, signal: AbortSignal): Promise<void> {
+  run(agent: Pick<AgentClient, "updateStats">, signal: AbortSignal): Promise<void> {
     return this.#runs.run(signal, async () => {
       const first = await agent.updateStats({}, { signal, timeoutMs: this.#reportTimeoutMs });
       let intervalMs = this.#intervalOf(first);
@@ -106,7 +104,7 @@ export class StatsSender implements Sender {
   }
 
   async #report(
-    agent: StatsClient,
+    agent: Pick<AgentClient, "updateStats">,
     stats: StatsInit,
     signal: AbortSignal,
   ): Promise<UpdateStatsResponse | undefined> {

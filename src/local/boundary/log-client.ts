@@ -10,7 +10,7 @@ import {
   numberedLog,
   statusFrame,
 } from "./log-frames.js";
-import { type LogNumber, LogNumbers } from "./log-numbers.js";
+import { type BoundaryLogNumber, LogNumbers } from "./log-numbers.js";
 import { boundaryLogSocketPath, checkSocketPath } from "./socket-path.js";
 
 /** How a boundary log client is made. */
@@ -39,7 +39,7 @@ export interface BoundaryLogClient extends AsyncDisposable {
    * Session and sequence number that the next log will have. The session, a UUID, is one for the life of the client.
    * Every log takes a number, a dropped one too, so that a gap shows what was lost. C6.23.
    */
-  readonly next: LogNumber;
+  readonly next: BoundaryLogNumber;
   /** Logs that are accepted and not sent. */
   readonly pending: number;
   /**
@@ -107,7 +107,7 @@ class SocketLogClient implements BoundaryLogClient {
     this.#writer.connect().catch((error: unknown) => this.#failed(error));
   }
 
-  get next(): LogNumber {
+  get next(): BoundaryLogNumber {
     return this.#numbers.next;
   }
 
