@@ -7,7 +7,7 @@ import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
 import { LatestValues } from "./latest-values.js";
 import { failureKind } from "./report-failure.js";
-import { enumField, uuidField } from "./report-fields.js";
+import { enumField, uuidField, uuidText } from "./report-fields.js";
 import { retryWait } from "./retry-wait.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
@@ -94,7 +94,7 @@ export class AppHealthSender implements Sender {
    * @throws TypeError when the id is no UUID.
    */
   delete(appId: string | Uint8Array): boolean {
-    const key = formatUuid(uuidField("an app's id", appId)) ?? "";
+    const key = uuidText("an app's id", appId);
     this.#changes.delete(key);
     return this.#healths.delete(key);
   }

@@ -10,7 +10,8 @@ import {
   RpcError,
 } from "../../rpc/index.js";
 import { type ConnectionStream, connectionStream, socketConnection } from "../../transport/index-node.js";
-import { defaultAgentSocketPath, pathComplaint } from "./socket-path.js";
+import { socketPathComplaint } from "../local-socket.js";
+import { defaultAgentSocketPath } from "./socket-path.js";
 
 /** How an agent socket is dialled. */
 export interface DialAgentSocketOptions {
@@ -101,7 +102,7 @@ class LocalConnection implements AgentSocketConnection {
 /** @throws RpcError `connect to socket: …`; the signal's reason when that ends. */
 function openSocket(path: string, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const complaint = pathComplaint(path);
+    const complaint = socketPathComplaint(path);
     if (complaint !== undefined) {
       reject(cannotConnect(complaint));
       return;

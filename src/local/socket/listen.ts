@@ -3,7 +3,7 @@ import type { Server } from "node:net";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { errorText } from "../../rpc/error-text.js";
-import { isNamedPipes, pathComplaint } from "./socket-path.js";
+import { isNamedPipes, socketPathComplaint } from "../local-socket.js";
 
 /** How long a server behind an existing file has to take a connection. C5.3. */
 const probeTimeoutMs = 10_000;
@@ -14,7 +14,7 @@ const probeTimeoutMs = 10_000;
  * @throws Error `create socket: …` when somebody listens there, or it cannot be.
  */
 export async function listenOn(server: Server, path: string): Promise<void> {
-  const complaint = pathComplaint(path);
+  const complaint = socketPathComplaint(path);
   if (complaint !== undefined) throw new Error(`create socket: ${complaint}`);
   if (!isNamedPipes) await makeWay(path);
   await step("listen on unix socket", listening(server, path));
