@@ -10,8 +10,10 @@ import {
   type ReconnectingSession,
   type SessionEnd,
 } from "../client/index-node.js";
-import { LinkedAbort } from "../client/session/linked-abort.js";
+import { LinkedAbort } from "../client/linked-abort.js";
+import { withinMs } from "../client/within-ms.js";
 import { formatUuid, nilUuid } from "../codec/index.js";
+import { asError, errorText } from "../rpc/error-text.js";
 import { formatVersion } from "../version/index.js";
 import type { AgentOptions } from "./agent-options.js";
 import type { AgentEvent } from "./events.js";
@@ -115,7 +117,7 @@ export class AgentLife {
         await part.open?.();
         this.#parts.push(part);
       } catch (error) {
-        this.#tell({ kind: "warning", text: `${part.name} is left out: ${textOf(error)}` });
+        this.#tell({ kind: "warning", text: `${part.name} is left out: ${errorText(error)}` });
       }
     }
     host.parts = this.#parts;
@@ -201,7 +203,7 @@ export class AgentLife {
     try {
       return await step();
     } catch (error) {
-      this.#tell({ kind: "warning", text: `${part.name}: ${textOf(error)}` });
+      this.#tell({ kind: "warning", text: `${part.name}: ${errorText(error)}` });
       return undefined;
     }
   }
@@ -228,31 +230,16 @@ async function whileInUse(part: AgentPart, connection: AgentConnection, signal: 
     await part.onConnection?.(connection, signal);
   } catch (error) {
     if (signal.aborted || isUnimplemented(error)) return;
-    throw new Error(`${part.name}: ${textOf(error)}`, { cause: error });
+    throw new Error(`${part.name}: ${errorText(error)}`, { cause: error });
   }
 }
 
 async function closedInTime(part: AgentPart): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`not closed within ${partCloseMs} ms`)), partCloseMs);
-  });
-  try {
-    await Promise.race([part.close?.(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const isClosed = await withinMs(Promise.resolve(part.close?.()), partCloseMs);
+  if (!isClosed) throw new Error(`not closed within ${partCloseMs} ms`);
 }
 
 function worst(ends: readonly (StageEnd | undefined)[]): StageEnd {
   if (ends.includes("timeout")) return "timeout";
   return ends.includes("error") ? "error" : "ok";
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

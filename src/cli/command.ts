@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { errorText } from "../rpc/error-text.js";
 
 /** Where a command reads and writes; a test gives its own. */
 export interface Terminal {
@@ -59,7 +60,7 @@ export function parseArguments(command: Command, args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(errorText(error));
   }
 }
 

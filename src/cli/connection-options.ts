@@ -9,6 +9,7 @@ import {
   TokenSettingError,
   tokenSourceFromEnvironment,
 } from "../client/index-node.js";
+import { errorText } from "../rpc/error-text.js";
 import { type ApiVersionText, parseVersion } from "../version/index.js";
 import { type Option, type OptionValues, pairs, type Terminal, text, UsageError } from "./command.js";
 
@@ -130,7 +131,7 @@ function versionOf(values: OptionValues): ApiVersionText | "negotiate" {
   try {
     parseVersion(version);
   } catch (error) {
-    throw new UsageError(`--api-version: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`--api-version: ${errorText(error)}`);
   }
   return version as ApiVersionText;
 }

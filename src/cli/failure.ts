@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DialError, HttpError, RpcError, TransportError } from "../client/index-node.js";
+import { errorText } from "../rpc/error-text.js";
 
 /** What a program reads of an error: code and text, and whatever else is known. One line of JSON. */
 export function failureJson(error: unknown): string {
@@ -14,7 +15,7 @@ export function failureJson(error: unknown): string {
   if (!(error instanceof ConnectError)) {
     return JSON.stringify({
       code: "unknown",
-      message: error instanceof Error ? error.message : String(error),
+      message: errorText(error),
     });
   }
   const facts: Record<string, unknown> = { code: codeName(error.code), message: error.rawMessage };

@@ -1,11 +1,3 @@
-/** Resolves when the signal ends. */
-export function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
 const names = ["SIGINT", "SIGTERM"] as const;
 
 /**

@@ -3,7 +3,7 @@
 export type { BoundaryLogClient, BoundaryLogClientOptions } from "./boundary/log-client.js";
 export { createBoundaryLogClient } from "./boundary/log-client.js";
 export type { BoundaryLogEntry } from "./boundary/log-frames.js";
-export type { LogNumber as BoundaryLogNumber } from "./boundary/log-numbers.js";
+export type { BoundaryLogNumber } from "./boundary/log-numbers.js";
 export type {
   BoundaryLogProxy,
   BoundaryLogProxyLimits,
@@ -18,6 +18,9 @@ export {
 } from "./boundary/socket-path.js";
 export type {
   ContextEnvironment,
+  ContextFileEntry,
+  ContextFileKind,
+  ContextFileStart,
   ContextFiles,
   McpServerEntry,
   McpTool,

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ErrorPayload, type Uint64, WireError } from "../codec/index.js";
 import { TransportError, type TransportErrorCode, type TransportLayer } from "../transport/index.js";
+import { errorText } from "./error-text.js";
 
 /** At which layer a call failed: in the answer of the handler, or below. */
 export type RpcErrorLayer = "rpc" | "drpc" | TransportLayer | "dial" | "http";
@@ -80,8 +81,7 @@ export function errorPayload(error: unknown): ErrorPayload {
     const code = typeof own === "number" || typeof own === "bigint" ? own : error.code;
     return { code, text: error.rawMessage };
   }
-  if (error instanceof Error) return { code: 0, text: error.message };
-  return { code: 0, text: String(error) };
+  return { code: 0, text: errorText(error) };
 }
 
 const codes: Partial<Record<TransportErrorCode, Code>> = {
@@ -114,7 +114,7 @@ export function failureOf(error: unknown, rpc: string, streamId: number): Connec
   if (error instanceof ConnectError) return error;
   if (error instanceof TransportError) return transportFailure(error, rpc);
   if (error instanceof WireError) return wireFailure(error, rpc, streamId);
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   return new RpcError(`${rpc}: ${text}`, Code.Internal, { layer: "rpc", rpc, streamId, cause: error });
 }
 

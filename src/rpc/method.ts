@@ -2,6 +2,7 @@ import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@b
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { encodePacket, encodeUtf8, PacketKind } from "../codec/index.js";
+import { errorText } from "./error-text.js";
 import { RpcError } from "./errors.js";
 
 /** What a call needs of its method, made once. */
@@ -42,7 +43,7 @@ export function encodeMessage<T extends DescMessage>(
   try {
     bytes = toBinary(schema, create(schema, message));
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     throw new RpcError(`${rpc}: cannot encode ${schema.typeName}: ${text}`, Code.InvalidArgument, {
       layer: "rpc",
       rpc,

@@ -13,6 +13,7 @@ import {
   WireError,
 } from "../codec/index.js";
 import type { DuplexStream, StreamReceiver, TransportError } from "../transport/index.js";
+import { errorText } from "./error-text.js";
 import { RpcError, unknownRpcText } from "./errors.js";
 import { goQuote } from "./go-quote.js";
 import { PacketWriter } from "./packet-writer.js";
@@ -65,7 +66,7 @@ class ServerConversation implements StreamReceiver, PacketSink {
     try {
       return this.#reader.push(bytes, this);
     } catch (error) {
-      this.#breakOff(error instanceof Error ? error.message : String(error), error);
+      this.#breakOff(errorText(error), error);
       return bytes.length;
     }
   }

@@ -13,6 +13,7 @@ import {
 import type { StreamReceiver, TransportError } from "../transport/index.js";
 import type { CallGuard } from "./call-guard.js";
 import type { CallStream, CallTurn } from "./call-stream.js";
+import { errorText } from "./error-text.js";
 import { canceledByServer, failureOf, givenUp, RpcError, remoteError, transportFailure } from "./errors.js";
 import { MessageQueue } from "./message-queue.js";
 import { decodeMessage, encodeMessage, methodWire } from "./method.js";
@@ -194,7 +195,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     try {
       return decodeMessage(output, bytes);
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       throw this.#failure(`cannot decode ${output.typeName}: ${text}`, Code.Internal, error);
     }
   }

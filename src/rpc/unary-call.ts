@@ -12,6 +12,7 @@ import {
 import type { StreamReceiver, TransportError } from "../transport/index.js";
 import type { CallGuard } from "./call-guard.js";
 import type { CallStream, CallTurn } from "./call-stream.js";
+import { errorText } from "./error-text.js";
 import { canceledByServer, failureOf, RpcError, remoteError, transportFailure } from "./errors.js";
 import { decodeMessage, methodWire } from "./method.js";
 import { PacketWriter } from "./packet-writer.js";
@@ -172,7 +173,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     try {
       message = decodeMessage(this.#method.output, body);
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       this.#fail(
         this.#failure(`cannot decode ${this.#method.output.typeName}: ${text}`, Code.Internal, error),
       );

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
+import { withinMs } from "../../client/within-ms.js";
 import type { ScriptStatus } from "../events.js";
 import { shellArguments } from "./script-file.js";
 
@@ -145,19 +146,6 @@ class Output {
       // closed from here, because the command has ended
       if ((error as NodeJS.ErrnoException).code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
     }
-  }
-}
-
-/** Waits for something, not for ever. @returns false when the time was up first. */
-async function withinMs(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs);
-  });
-  try {
-    return await Promise.race([promise.then(() => true as const), late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -1,5 +1,6 @@
 import { Cron } from "croner";
 import { pause } from "../../client/pause.js";
+import { errorText } from "../../rpc/error-text.js";
 
 /** No wait is longer: a clock that is set, and a machine that slept, are noticed so soon. */
 const lookAgainMs = 30_000;
@@ -33,7 +34,7 @@ function scheduleOf(cron: string): Cron {
   try {
     return new Cron(cron, { paused: true });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new Error(`"${cron}" is no schedule: ${reason}`);
   }
 }

@@ -1,5 +1,5 @@
 import { LineSplitter, LogLevel, type LogLine, type LogSender } from "../../client/index-node.js";
-import { LinkedAbort } from "../../client/session/linked-abort.js";
+import { LinkedAbort } from "../../client/linked-abort.js";
 import type { LogFile } from "./log-file.js";
 
 const defaultMaxHoldMs = 10_000;

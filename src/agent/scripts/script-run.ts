@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { LogSender, Manifest } from "../../client/index-node.js";
 import { formatUuid } from "../../codec/index.js";
+import { errorText } from "../../rpc/error-text.js";
 import type { Workplace } from "../workspace/workplace.js";
 import { type CommandEnd, runCommand } from "./command.js";
 import { LogFile, logPathOf } from "./log-file.js";
@@ -46,7 +47,7 @@ export async function runScript(options: ScriptRunOptions): Promise<CommandEnd> 
     await output.end();
     return end;
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     options.onWarning(`script ${scriptName(script)}: ${text}`);
     return { status: "exit_failure", exitCode: 255, startedAt, endedAt: new Date() };
   } finally {

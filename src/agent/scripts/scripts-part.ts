@@ -1,6 +1,7 @@
 import { tmpdir } from "node:os";
 import { ScriptTimingSender, TimingStage, TimingStatus } from "../../client/index-node.js";
-import { LinkedAbort } from "../../client/session/linked-abort.js";
+import { LinkedAbort } from "../../client/linked-abort.js";
+import { errorText } from "../../rpc/error-text.js";
 import type { ScriptStage, ScriptStatus } from "../events.js";
 import type { AgentHost, AgentPart, StageEnd } from "../part.js";
 import type { CommandEnd } from "./command.js";
@@ -90,7 +91,7 @@ class ScriptsPart implements AgentPart {
       await atTimesOf(script.cron, signal, () => this.#run("cron", script, signal));
     } catch (error) {
       if (signal.aborted) return;
-      this.#warn(`script ${scriptName(script)}: ${error instanceof Error ? error.message : String(error)}`);
+      this.#warn(`script ${scriptName(script)}: ${errorText(error)}`);
     }
   }
 

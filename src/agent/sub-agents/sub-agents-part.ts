@@ -1,4 +1,5 @@
 import { isUnimplemented } from "../../client/index-node.js";
+import { errorText } from "../../rpc/error-text.js";
 import type { AgentHost, AgentPart } from "../part.js";
 import type { SubAgents } from "./sub-agents.js";
 
@@ -19,7 +20,7 @@ export function subAgentsPart(host: AgentHost, subAgents: SubAgents): AgentPart 
         isFirst = false;
       } catch (error) {
         if (signal.aborted || isUnimplemented(error)) return;
-        warn([`sub-agents: ${error instanceof Error ? error.message : String(error)}`]);
+        warn([`sub-agents: ${errorText(error)}`]);
       }
     },
     async close() {

@@ -1,5 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { type ResourceSample, ResourcesSender, type WantedResources } from "../../client/index-node.js";
+import { errorText } from "../../rpc/error-text.js";
 import type { AgentHost, AgentPart } from "../part.js";
 import { memoryUse } from "./memory.js";
 
@@ -36,7 +37,7 @@ async function measured(
       const { blocks, bfree, bsize } = await statfs(volume, { bigint: true });
       measuredVolumes.push({ volume, used: (blocks - bfree) * bsize, total: blocks * bsize });
     } catch (error) {
-      onWarning(`volume ${volume}: ${error instanceof Error ? error.message : String(error)}`);
+      onWarning(`volume ${volume}: ${errorText(error)}`);
     }
   }
   return { volumes: measuredVolumes, ...(memory ? { memory: await memoryUse() } : {}) };

@@ -1,5 +1,6 @@
 import { type AgentConnection, type Manifest, MetadataSender } from "../../client/index-node.js";
 import { pause } from "../../client/pause.js";
+import { errorText } from "../../rpc/error-text.js";
 import type { AgentHost, AgentPart } from "../part.js";
 import { runCommand } from "../scripts/command.js";
 import type { Workplace } from "./workplace.js";
@@ -70,7 +71,7 @@ class Key {
       // what was ended because the connection did is no value
       if (!signal.aborted) sender.set(key, result);
     } catch (error) {
-      onWarning(`metadata "${key}": ${error instanceof Error ? error.message : String(error)}`);
+      onWarning(`metadata "${key}": ${errorText(error)}`);
     } finally {
       this.#isRunning = false;
     }
@@ -108,7 +109,7 @@ async function resultOf(
     else if (status !== "ok") errors.push(`run cmd: exit status ${exitCode}`);
     if (bytes > maxValueBytes) errors.push(`output truncated from ${bytes} to ${maxValueBytes} bytes`);
   } catch (error) {
-    errors.push(`start cmd: ${error instanceof Error ? error.message : String(error)}`);
+    errors.push(`start cmd: ${errorText(error)}`);
   }
   return { value: Buffer.concat(chunks).toString(), error: errors.join("\n") };
 }

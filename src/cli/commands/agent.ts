@@ -1,9 +1,9 @@
 import { type AgentEvent, createAgent } from "../../agent/index.js";
 import { Subsystem } from "../../client/index-node.js";
+import { untilAborted } from "../../client/until-aborted.js";
 import { paintFor, printable } from "../colors.js";
 import { type Command, type Terminal, text, UsageError } from "../command.js";
 import { targetOf, targetOptions } from "../connection-options.js";
-import { untilAborted } from "../interrupt.js";
 import { toolCommand, toolVersion } from "../tool.js";
 
 const subsystems: Readonly<Record<string, Subsystem>> = {

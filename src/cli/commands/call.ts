@@ -11,6 +11,7 @@ import {
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { Agent, Tailnet } from "../../client/index-node.js";
+import { errorText } from "../../rpc/error-text.js";
 import { type Command, pairs, positiveInteger, type Terminal, UsageError } from "../command.js";
 import { connect, connectionOptions } from "../connection-options.js";
 import { jsonValues } from "../json-values.js";
@@ -106,7 +107,7 @@ function messageOf(method: DescMethod, json: JsonValue): MessageShape<DescMessag
   try {
     return fromJson(method.input, json);
   } catch (error) {
-    throw new ConnectError(error instanceof Error ? error.message : String(error), Code.InvalidArgument);
+    throw new ConnectError(errorText(error), Code.InvalidArgument);
   }
 }
 

@@ -2,11 +2,12 @@ import { resolve } from "node:path";
 import { refreshChatContext } from "../../client/index-node.js";
 import type { ContextResource, ContextSnapshot } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
 import type { AgentSocketConnection } from "../../local/index.js";
+import { errorText } from "../../rpc/error-text.js";
 import { printable } from "../colors.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
 import { targetOf, targetOptions } from "../connection-options.js";
 import { connectToSocket, socketOptions } from "../socket-options.js";
-import { reasonOf } from "../sync/step.js";
+import { type Column, tableText } from "../table.js";
 
 /** Connects to the agent on this machine. */
 export type AgentSocketOpener = (values: OptionValues, terminal: Terminal) => Promise<ContextCalls>;
@@ -106,7 +107,7 @@ async function opened(
     return await open(values, terminal);
   } catch (error) {
     terminal.signal.throwIfAborted();
-    throw new Error(`connect to agent socket (run this from inside the workspace): ${reasonOf(error)}`, {
+    throw new Error(`connect to agent socket (run this from inside the workspace): ${errorText(error)}`, {
       cause: error,
     });
   }
@@ -120,8 +121,8 @@ async function list({ agentSocket, terminal }: Run): Promise<void> {
     return;
   }
   const { snapshot } = await agentSocket.getContextSnapshot({}, options);
-  const rows = sources.map(({ path }) => [path, String(resourcesOf(snapshot, path).length)]);
-  terminal.stdout.write(table(["PATH", "RESOURCES"], rows));
+  const rows = sources.map(({ path }) => ({ path, resources: resourcesOf(snapshot, path).length }));
+  terminal.stdout.write(tableText(sourceColumns, rows));
   tellError(snapshot, terminal);
 }
 
@@ -186,35 +187,27 @@ function tellError(snapshot: ContextSnapshot | undefined, { stdout }: Terminal):
   if (error !== "") stdout.write(`Snapshot reported an error: ${printable(error)}\n`);
 }
 
+const sourceColumns: readonly Column<{ path: string; resources: number }>[] = [
+  { heading: "PATH", text: ({ path }) => oneLine(path) },
+  { heading: "RESOURCES", text: ({ resources }) => String(resources) },
+];
+
+const resourceColumns: readonly Column<ContextResource>[] = [
+  { heading: "KIND", text: ({ kind }) => oneLine(kind) },
+  { heading: "STATUS", text: ({ status }) => oneLine(status) },
+  { heading: "BYTES", text: ({ sizeBytes }) => String(sizeBytes) },
+  { heading: "NAME", text: ({ name }) => oneLine(name) },
+  { heading: "SOURCE", text: ({ source }) => oneLine(source) },
+];
+
+const errorColumn: Column<ContextResource> = { heading: "ERROR", text: ({ error }) => oneLine(error) };
+
 function resourceTable(resources: readonly ContextResource[]): string {
-  const rows = resources.map(({ kind, status, sizeBytes, name, source, error }) => [
-    kind,
-    status,
-    String(sizeBytes),
-    name,
-    source,
-    error,
-  ]);
-  const headings = ["KIND", "STATUS", "BYTES", "NAME", "SOURCE", "ERROR"];
   const isErrorFree = resources.every(({ error }) => error === "");
-  if (!isErrorFree) return table(headings, rows);
-  return table(
-    headings.slice(0, -1),
-    rows.map((row) => row.slice(0, -1)),
-  );
+  return tableText(isErrorFree ? resourceColumns : [...resourceColumns, errorColumn], resources);
 }
 
-/** Columns as wide as what is in them; texts from files cannot do anything to the terminal. */
-function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [headings, ...rows].map((row) => row.map((cell) => printable(cell.replace(/\s+/g, " "))));
-  const widths = headings.map((_heading, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
-  return cells
-    .map(
-      (row) =>
-        `${row
-          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-          .join("  ")
-          .trimEnd()}\n`,
-    )
-    .join("");
+/** Texts from files may have lines. */
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ");
 }

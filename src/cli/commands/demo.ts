@@ -1,10 +1,10 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAgent } from "../../agent/index.js";
+import { untilAborted } from "../../client/until-aborted.js";
 import type { ControlPlane } from "../../server/index.js";
 import { paintFor } from "../colors.js";
 import { type Command, type Terminal, text, UsageError } from "../command.js";
-import { untilAborted } from "../interrupt.js";
 import { sampleWorkspacesFile, toolCommand, toolVersion } from "../tool.js";
 import { showEvent } from "./agent.js";
 import { startShown, workspacesIn } from "./serve.js";

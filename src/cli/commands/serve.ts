@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { untilAborted } from "../../client/until-aborted.js";
+import { errorText } from "../../rpc/error-text.js";
 import {
   type ControlPlane,
   type ControlPlaneOptions,
@@ -19,7 +21,6 @@ import {
   UsageError,
 } from "../command.js";
 import { databaseOptions, openKept } from "../database.js";
-import { untilAborted } from "../interrupt.js";
 import { LiveView } from "../live-view.js";
 
 const defaultListen = "127.0.0.1:3400";
@@ -188,7 +189,7 @@ export async function workspacesIn(file: string): Promise<WorkspaceDefinition[]>
     return readWorkspaces(await readFile(file, "utf8"), file);
   } catch (error) {
     if (error instanceof WorkspacesFileError) throw new UsageError(error.message);
-    throw new UsageError(`--workspaces ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`--workspaces ${file}: ${errorText(error)}`);
   }
 }
 

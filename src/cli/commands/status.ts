@@ -1,5 +1,6 @@
 import { AppStatusState, isUnimplemented, RpcError } from "../../client/index-node.js";
 import type { AgentSocketConnection } from "../../local/index.js";
+import { errorText } from "../../rpc/error-text.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
 import { connect, connectionOptions, targetOf } from "../connection-options.js";
 import { connectToSocket, socketOptions, socketPathOf } from "../socket-options.js";
@@ -115,7 +116,7 @@ async function targetFor(why: string, values: OptionValues, terminal: Terminal):
   try {
     return await targetOf(values, terminal);
   } catch (error) {
-    const lacks = error instanceof Error ? error.message : String(error);
+    const lacks = errorText(error);
     throw new UsageError(`no agent to report through (${why}), and ${lacks}`);
   }
 }

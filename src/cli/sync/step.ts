@@ -1,4 +1,4 @@
-import { ConnectError } from "@connectrpc/connect";
+import { errorText } from "../../rpc/error-text.js";
 
 /** A command that went wrong; its text is for standard error as it is. */
 export class SyncFailure extends Error {
@@ -13,12 +13,6 @@ export async function step<T>(what: string, done: Promise<T>): Promise<T> {
   try {
     return await done;
   } catch (error) {
-    throw new SyncFailure(`${what}: ${reasonOf(error)}`, error);
+    throw new SyncFailure(`${what}: ${errorText(error)}`, error);
   }
-}
-
-/** The text of the agent, where it is one; otherwise what went wrong here. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof ConnectError) return error.rawMessage;
-  return error instanceof Error ? error.message : String(error);
 }

@@ -2,20 +2,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import type { YamuxOptions } from "../../transport/index.js";
 import type { ApiVersionText } from "../../version/index.js";
 import type { ShimChoice } from "../compat/shims/index.js";
-
-/** Something that knows a token and can fetch a fresh one, such as the identity of a cloud instance. C1.30, C1.31. */
-export interface TokenProvider {
-  /** The token that is known; fetched where there is none yet. */
-  get(signal: AbortSignal): Promise<string>;
-  /** Fetches a fresh one, and keeps it. Done before each dial. */
-  refresh(signal: AbortSignal): Promise<string>;
-}
-
-/**
- * Where a token comes from: the token itself, a provider that is asked for a fresh one before each dial, or a
- * function that is such a provider without a memory.
- */
-export type TokenSource = string | TokenProvider | ((signal: AbortSignal) => string | Promise<string>);
+import type { TokenSource } from "../tokens/token-source.js";
 
 /** `"negotiate"`, or a version that the connection is typed to. */
 export type VersionChoice = ApiVersionText | "negotiate";

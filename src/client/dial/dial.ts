@@ -1,10 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  type ByteConnection,
-  createYamuxSession,
-  type TransportError,
-  type YamuxSession,
-} from "../../transport/index.js";
+import { errorText } from "../../rpc/error-text.js";
+import { type ByteConnection, createYamuxSession, type YamuxSession } from "../../transport/index.js";
 import {
   type ApiVersion,
   type ApiVersionText,
@@ -166,6 +162,5 @@ class Deadline {
 
 function asDialError(url: string, error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
-  const text = error instanceof Error ? (error as TransportError).message : String(error);
-  return new DialError(url, text, Code.Unavailable, { cause: error });
+  return new DialError(url, errorText(error), Code.Unavailable, { cause: error });
 }

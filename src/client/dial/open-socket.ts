@@ -1,4 +1,5 @@
 import { Code } from "@connectrpc/connect";
+import { errorText } from "../../rpc/error-text.js";
 import { type ByteConnection, type StandardWebSocket, webSocketConnection } from "../../transport/index.js";
 import { shownUrl } from "../http/api-url.js";
 import { hideSecrets } from "../http/hide-secrets.js";
@@ -37,7 +38,7 @@ export function webOpener(options: Pick<WebDialOptions, "tokenIn">): SocketOpene
         response = await fetch(url, { signal: attempt.signal, credentials: "include" });
       } catch (error) {
         attempt.signal.throwIfAborted();
-        const text = error instanceof Error ? error.message : String(error);
+        const text = errorText(error);
         const hint = `cannot ask the server for its version (${text}); dial with a fixed \`version\``;
         throw new DialError(shownUrl(attempt.url), hint, Code.Unavailable, { cause: error });
       }

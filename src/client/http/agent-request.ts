@@ -1,6 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import type { TokenSource } from "../dial/dial-options.js";
-import { knownToken } from "../tokens/token-source.js";
+import { knownToken, type TokenSource } from "../tokens/token-source.js";
 import { apiUrl, shownUrl } from "./api-url.js";
 import { boundedText, startOfText } from "./bounded-body.js";
 import { hideSecrets } from "./hide-secrets.js";

@@ -1,18 +1,16 @@
+import { LinkedAbort } from "../linked-abort.js";
+
 /** A time-out and the caller's signal as one signal. Release it when what it limits is over. */
 export class TimeLimit {
   /** Undefined where only the caller's signal ends it. */
   readonly timeoutMs: number | undefined;
-  readonly #abort = new AbortController();
-  readonly #outer: AbortSignal | undefined;
-  readonly #onAbort = () => this.#abort.abort(this.#outer?.reason);
+  readonly #abort: LinkedAbort;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
   constructor(timeoutMs: number | undefined, outer?: AbortSignal) {
     this.timeoutMs = timeoutMs;
-    this.#outer = outer;
-    outer?.addEventListener("abort", this.#onAbort);
-    if (outer?.aborted) this.#onAbort();
+    this.#abort = new LinkedAbort(...(outer === undefined ? [] : [outer]));
     this.restart();
   }
 
@@ -37,6 +35,6 @@ export class TimeLimit {
 
   release(): void {
     clearTimeout(this.#timer);
-    this.#outer?.removeEventListener("abort", this.#onAbort);
+    this.#abort.release();
   }
 }

@@ -1,3 +1,4 @@
+import { errorText } from "../../rpc/error-text.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
 import { type AgentHttpOptions, agentRequest } from "../http/agent-request.js";
 import { apiUrl } from "../http/api-url.js";
@@ -228,5 +229,5 @@ export class HttpLogSender {
 }
 
 function closedBy(reason: unknown): Error {
-  return new Error(`closed: ${reason instanceof Error ? reason.message : String(reason)}`, { cause: reason });
+  return new Error(`closed: ${errorText(reason)}`, { cause: reason });
 }

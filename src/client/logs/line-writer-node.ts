@@ -1,4 +1,5 @@
 import { Writable } from "node:stream";
+import { asError } from "../../rpc/error-text.js";
 import { type LineTarget, LineWriter, type LineWriterOptions } from "./line-writer.js";
 
 /** What takes lines: a `ScriptLogger`, or an `HttpLogSender`. */
@@ -45,8 +46,4 @@ function settle(written: Promise<void>, done: (error?: Error | null) => void): v
     () => done(),
     (error: unknown) => done(asError(error)),
   );
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,10 +1,8 @@
-import type { Client } from "@connectrpc/connect";
 import { parseUuid } from "../../codec/index.js";
-import type { Agent } from "../../gen/coder/agent/v2/agent_pb.js";
-import { isUnimplemented } from "../../rpc/index.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
 import { type DropCounts, Drops } from "../senders/drops.js";
-import type { Sender } from "../senders/sender.js";
+import type { AgentClient, Sender } from "../senders/sender.js";
+import { SenderRuns } from "../senders/sender-runs.js";
 import { datedLine, type LogLine, wireLog } from "./log-line.js";
 import { LogQueues, type Turn } from "./log-queues.js";
 import { sanitizedText, utf8ByteLength } from "./log-text.js";
@@ -58,7 +56,7 @@ export class LogSender implements Sender {
   readonly #drops = new Drops();
   #isLimitReached = false;
   readonly #writers = new OneAtATime();
-  readonly #runs = new OneAtATime();
+  readonly #runs = new SenderRuns(this.name);
   readonly #waitingForRoom = new WaitingLine<void>();
   readonly #waitingForWork = new WaitingLine<void>();
   readonly #waitingForEmpty = new WaitingLine<void>();
@@ -140,28 +138,21 @@ export class LogSender implements Sender {
   }
 
   /**
-   * Sends what is queued, and what comes, over a connection. Run it once for each connection; a second run waits for
-   * the end of the first.
+   * Sends what is queued, and what comes, over a connection. Run it once for each connection, one at a time.
    * @returns when the server takes no more, at once if that is known (C3.17), or does not have the RPC: then what is
    * queued stays.
    * @throws the signal's reason, or the error of the RPC, for which the connection must be given up: lines without
-   * an answer stay queued. C3.16, C3.20.
+   * an answer stay queued; Error when a run is under way. C3.16, C3.20.
    */
-  async run(agent: Pick<Client<typeof Agent>, "batchCreateLogs">, signal: AbortSignal): Promise<void> {
-    await this.#runs.wait(signal);
-    try {
+  run(agent: Pick<AgentClient, "batchCreateLogs">, signal: AbortSignal): Promise<void> {
+    return this.#runs.run(signal, async () => {
       while (!this.#isLimitReached) {
         signal.throwIfAborted();
         const turn = this.#queues.next(this.#waitingForRoom.length > 0);
         if (turn === undefined) await this.#work(signal);
         else await this.#sendBatch(agent, turn, signal);
       }
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isUnimplemented(error)) throw error;
-    } finally {
-      this.#runs.leave();
-    }
+    });
   }
 
   /**
@@ -217,7 +208,7 @@ export class LogSender implements Sender {
   }
 
   async #sendBatch(
-    agent: Pick<Client<typeof Agent>, "batchCreateLogs">,
+    agent: Pick<AgentClient, "batchCreateLogs">,
     turn: Turn,
     signal: AbortSignal,
   ): Promise<void> {

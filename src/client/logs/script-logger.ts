@@ -1,15 +1,22 @@
 import { LineWriter, type LineWriterOptions } from "./line-writer.js";
 import type { LogLine } from "./log-line.js";
-import type { LogSender } from "./log-sender.js";
+
+/** What a {@link ScriptLogger} sends with: a `LogSender`. */
+export interface SourceLogSender {
+  send(source: string, lines: readonly LogLine[], signal?: AbortSignal): Promise<void>;
+  /** @returns how many were queued. */
+  enqueue(source: string, lines: readonly LogLine[]): number;
+  flush(source: string): void;
+}
 
 /** The lines of one source. Made by `LogSender.source`. C3.22. */
 export class ScriptLogger {
-  readonly #sender: LogSender;
+  readonly #sender: SourceLogSender;
   /** The UUID of the source. */
   readonly sourceId: string;
 
   /** @param sourceId a UUID in its usual spelling. */
-  constructor(sender: LogSender, sourceId: string) {
+  constructor(sender: SourceLogSender, sourceId: string) {
     this.#sender = sender;
     this.sourceId = sourceId;
   }

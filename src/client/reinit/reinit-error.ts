@@ -1,3 +1,4 @@
+import { errorText } from "../../rpc/error-text.js";
 import { HttpError } from "../http/request-errors.js";
 
 /** Why no reinitialisation event was read. Its text begins as C1.61 has it; the `cause` is what went wrong. */
@@ -6,13 +7,8 @@ export class ReinitError extends Error {
   readonly status: number | undefined;
 
   constructor(cause: unknown) {
-    super(`listening for reinitialization events: ${textOf(cause)}`, { cause });
+    super(`listening for reinitialization events: ${errorText(cause)}`, { cause });
     this.name = "ReinitError";
     this.status = cause instanceof HttpError ? cause.status : undefined;
   }
-}
-
-function textOf(cause: unknown): string {
-  if (cause instanceof HttpError) return cause.rawMessage;
-  return cause instanceof Error ? cause.message : String(cause);
 }

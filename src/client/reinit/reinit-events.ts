@@ -1,3 +1,4 @@
+import { errorText } from "../../rpc/error-text.js";
 import { type AgentHttpOptions, type AgentRequest, openAgentRequest } from "../http/agent-request.js";
 import { TimeLimit } from "../http/time-limit.js";
 import { pause } from "../pause.js";
@@ -108,7 +109,7 @@ async function nextChunk(
     if (chunk?.value !== undefined) return chunk.value;
   } catch (error) {
     const cause = limit.isOver ? limit.signal.reason : error;
-    throw readFailure(cause instanceof Error ? cause.message : String(cause), cause);
+    throw readFailure(errorText(cause), cause);
   }
   throw readFailure("EOF");
 }

@@ -1,12 +1,13 @@
 import { formatUuid } from "../../codec/index.js";
 import { AppHealth } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { isUnimplemented } from "../../rpc/index.js";
 import { pause } from "../pause.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
 import { LatestValues } from "./latest-values.js";
-import { failureKind, failureText } from "./report-failure.js";
-import { enumField, uuidField } from "./report-fields.js";
+import { failureKind } from "./report-failure.js";
+import { enumField, uuidField, uuidText } from "./report-fields.js";
 import { retryWait } from "./retry-wait.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
@@ -93,7 +94,7 @@ export class AppHealthSender implements Sender {
    * @throws TypeError when the id is no UUID.
    */
   delete(appId: string | Uint8Array): boolean {
-    const key = formatUuid(uuidField("an app's id", appId)) ?? "";
+    const key = uuidText("an app's id", appId);
     this.#changes.delete(key);
     return this.#healths.delete(key);
   }
@@ -137,7 +138,7 @@ export class AppHealthSender implements Sender {
       return true;
     } catch (error) {
       if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
-      this.#onWarning(`app-health: ${failureText(error)}`);
+      this.#onWarning(`app-health: ${errorText(error)}`);
       return false;
     }
   }

@@ -1,9 +1,10 @@
 import { UpdateAppStatusRequest_AppStatusState as AppStatusState } from "../../gen/coder/agent/v2/agent_pb.js";
+import { asError, errorText } from "../../rpc/error-text.js";
 import { isUnimplemented } from "../../rpc/index.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
 import { LatestValues } from "./latest-values.js";
-import { failureKind, failureText } from "./report-failure.js";
+import { failureKind } from "./report-failure.js";
 import { enumField, textField } from "./report-fields.js";
 import { retryWait } from "./retry-wait.js";
 import type { AgentClient, Sender } from "./sender.js";
@@ -149,12 +150,12 @@ export class AppStatusSender implements Sender {
     } catch (error) {
       if (isAboutStatus(error, signal)) {
         if (before !== undefined) this.#remember(before);
-        this.#options.onRefused?.(error instanceof Error ? error : new Error(String(error)), status);
+        this.#options.onRefused?.(asError(error), status);
         return true;
       }
       if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
       this.#statuses.moveToEnd(status.slug);
-      this.#options.onWarning?.(`app-status: ${status.slug}: ${failureText(error)}`);
+      this.#options.onWarning?.(`app-status: ${status.slug}: ${errorText(error)}`);
       return false;
     }
   }

@@ -1,11 +1,11 @@
-import { ConnectError } from "@connectrpc/connect";
 import type { ReportBoundaryLogsRequest } from "../../gen/coder/agent/v2/agent_pb.js";
 import type { BoundaryStatus } from "../../gen/coder/boundarylogproxy/codec/v1/boundary_pb.js";
-import { isUnimplemented, RpcError } from "../../rpc/index.js";
-import { TransportError } from "../../transport/index.js";
+import { isUnimplemented } from "../../rpc/index.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
 import { type DropCounts, Drops } from "./drops.js";
+import { failureKind } from "./report-failure.js";
 import type { AgentClient, Sender } from "./sender.js";
+import { SenderRuns } from "./sender-runs.js";
 
 /** How a {@link BoundaryLogSender} behaves. */
 export interface BoundaryLogSenderOptions {
@@ -33,7 +33,8 @@ const logDropReasons = [...batchDropReasons, "boundary_channel_full", "boundary_
  * (C6.10–C6.13). A request whose answer is an error is lost too: nobody knows what the server has made of it.
  */
 export class BoundaryLogSender implements Sender {
-  readonly name = "boundary logs";
+  readonly name = "boundary-logs";
+  readonly #runs = new SenderRuns(this.name);
   readonly #maxQueuedRequests: number;
   readonly #queue: ReportBoundaryLogsRequest[] = [];
   #isSending = false;
@@ -109,38 +110,47 @@ export class BoundaryLogSender implements Sender {
    * Sends what is queued, and what comes, over a connection. Run it once for each connection, one at a time.
    * @returns when the server does not have ReportBoundaryLogs (before 2.7); the request stays for the next connection.
    * @throws the signal's reason when that ends; the error when the connection is lost. The request that was under way
-   * is lost then, those that are queued stay.
+   * is lost then, those that are queued stay. Error when a run is under way.
    */
-  async run(agent: Pick<AgentClient, "reportBoundaryLogs">, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      signal.throwIfAborted();
-      const request = this.#queue.shift();
-      if (request === undefined) {
-        await this.#waitingForRequests.wait(signal);
-        continue;
-      }
-      this.#isSending = true;
-      try {
-        await agent.reportBoundaryLogs(request, { signal });
-        this.#forwarded++;
-      } catch (error) {
-        if (isUnimplemented(error)) {
-          this.#queue.unshift(request);
-          return;
-        }
-        this.#drop("forward_failed", request);
+  run(agent: Pick<AgentClient, "reportBoundaryLogs">, signal: AbortSignal): Promise<void> {
+    return this.#runs.run(signal, async () => {
+      for (;;) {
         signal.throwIfAborted();
-        if (isConnectionLost(error)) throw error;
-      } finally {
-        this.#isSending = false;
-        if (this.#queue.length === 0) while (this.#waitingForEmpty.serve());
+        const request = this.#queue.shift();
+        if (request === undefined) await this.#waitingForRequests.wait(signal);
+        else await this.#send(request, agent, signal);
       }
-    }
+    });
   }
 
   /** Resolves once nothing waits to be sent. @throws the signal's reason when that ends first. */
   async whenEmpty(signal?: AbortSignal): Promise<void> {
     if (this.pending > 0) await this.#waitingForEmpty.wait(signal);
+  }
+
+  /** @throws the signal's reason, or why no further request can be sent on this connection. */
+  async #send(
+    request: ReportBoundaryLogsRequest,
+    agent: Pick<AgentClient, "reportBoundaryLogs">,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#isSending = true;
+    try {
+      await agent.reportBoundaryLogs(request, { signal });
+      this.#forwarded++;
+    } catch (error) {
+      if (isUnimplemented(error)) {
+        // it was not taken, so it does not arrive twice
+        this.#queue.unshift(request);
+        throw error;
+      }
+      this.#drop("forward_failed", request);
+      signal.throwIfAborted();
+      if (failureKind(error) === "lost") throw error;
+    } finally {
+      this.#isSending = false;
+      if (this.#queue.length === 0) while (this.#waitingForEmpty.serve());
+    }
   }
 
   #drop(reason: (typeof batchDropReasons)[number], { logs }: ReportBoundaryLogsRequest): void {
@@ -155,14 +165,4 @@ function counter(
   labels: BoundaryLogMetric["labels"] = {},
 ): BoundaryLogMetric {
   return { name, type: "counter", labels, value };
-}
-
-/**
- * True when no further call can succeed. The answer of a handler, and a stream that failed alone, are no reason to
- * give a connection up; what is no error of a call at all is.
- */
-function isConnectionLost(error: unknown): boolean {
-  if (!(error instanceof RpcError)) return !(error instanceof ConnectError);
-  const { cause } = error;
-  return cause instanceof TransportError && cause.layer !== "stream" && cause.code !== "too-many-waiting";
 }

@@ -6,10 +6,11 @@ import {
   ConnectionSchema,
   Connection_Type as ConnectionType,
 } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { isUnimplemented } from "../../rpc/index.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
-import { failureKind, failureText, unlessConnectionEnds } from "./report-failure.js";
+import { failureKind, unlessConnectionEnds } from "./report-failure.js";
 import { enumField, int32Field, textField, timeField } from "./report-fields.js";
 import { ReportQueue } from "./report-queue.js";
 import type { AgentClient, Sender } from "./sender.js";
@@ -189,7 +190,7 @@ export class ConnectionSender implements Sender {
       const kind = failureKind(error);
       if (signal.aborted || kind === "lost") throw error;
       if (kind === "unanswered") await unlessConnectionEnds(signal);
-      this.#onWarning(`connections: a report was dropped: ${failureText(error)}`);
+      this.#onWarning(`connections: a report was dropped: ${errorText(error)}`);
     }
   }
 

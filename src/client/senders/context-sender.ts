@@ -1,11 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { PushContextStateRequestSchema } from "../../gen/coder/agent/v2/agent_pb.js";
-import { isUnimplemented, RpcError } from "../../rpc/index.js";
-import { TransportError } from "../../transport/errors.js";
+import { isUnimplemented } from "../../rpc/index.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
 import { pause } from "../pause.js";
 import type { DropCounts } from "./drops.js";
+import { failureKind } from "./report-failure.js";
 import type { AgentClient, Sender } from "./sender.js";
+import { SenderRuns } from "./sender-runs.js";
 
 /** The request of `PushContextState`. */
 export type ContextPush = MessageInitShape<typeof PushContextStateRequestSchema>;
@@ -37,6 +38,7 @@ export interface ContextSenderOptions {
  */
 export class ContextSender implements Sender {
   readonly name = "context";
+  readonly #runs = new SenderRuns(this.name);
   readonly dropped: DropCounts = {};
   readonly #source: ContextPushSource;
   readonly #firstRetryMs: number;
@@ -64,9 +66,19 @@ export class ContextSender implements Sender {
    * Pushes what there is, and what comes. Run it once for each connection, one at a time.
    * @returns when the server does not have the RPC (C4.72).
    * @throws the signal's reason when that ends, and the error with which the connection was lost. Any other error
-   * has the same snapshot pushed again.
+   * has the same snapshot pushed again. Error when a run is under way.
    */
-  async run(agent: Pick<AgentClient, "pushContextState">, signal: AbortSignal): Promise<void> {
+  run(agent: Pick<AgentClient, "pushContextState">, signal: AbortSignal): Promise<void> {
+    return this.#runs.run(signal, () => this.#pushAll(agent, signal));
+  }
+
+  /** Resolves once the newest snapshot has been answered, or where the server does not have the RPC. */
+  async whenEmpty(signal?: AbortSignal): Promise<void> {
+    if (this.pending > 0) await this.#waitingForEmpty.wait(signal);
+  }
+
+  /** @returns when the server does not have the RPC. */
+  async #pushAll(agent: Pick<AgentClient, "pushContextState">, signal: AbortSignal): Promise<void> {
     const waitingForChange = new WaitingLine<void>();
     let isChanged = true;
     const unsubscribe = this.#source.onChange(() => {
@@ -98,11 +110,6 @@ export class ContextSender implements Sender {
     }
   }
 
-  /** Resolves once the newest snapshot has been answered, or where the server does not have the RPC. */
-  async whenEmpty(signal?: AbortSignal): Promise<void> {
-    if (this.pending > 0) await this.#waitingForEmpty.wait(signal);
-  }
-
   /** Pushes one snapshot until it is answered. @returns false when the server does not have the RPC. */
   async #push(
     push: ContextPush,
@@ -117,7 +124,7 @@ export class ContextSender implements Sender {
       } catch (error) {
         signal.throwIfAborted();
         if (isUnimplemented(error)) return false;
-        if (isConnectionLost(error)) throw error;
+        if (failureKind(error) === "lost") throw error;
       }
       await pause(retryMs, signal);
     }
@@ -126,10 +133,4 @@ export class ContextSender implements Sender {
   #wakeIfEmpty(): void {
     if (this.#waitingForEmpty.length > 0 && this.pending === 0) while (this.#waitingForEmpty.serve());
   }
-}
-
-/** True when no further call on the connection can succeed. */
-function isConnectionLost(error: unknown): boolean {
-  if (!(error instanceof RpcError) && !(error instanceof TransportError)) return false;
-  return error.layer === "connection" || error.layer === "session";
 }

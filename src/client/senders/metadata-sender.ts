@@ -1,11 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { encodeUtf8 } from "../../codec/index.js";
 import type { MetadataSchema } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { pause } from "../pause.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
 import { LatestValues } from "./latest-values.js";
-import { failureKind, failureText } from "./report-failure.js";
+import { failureKind } from "./report-failure.js";
 import { cutText, textField, timeField } from "./report-fields.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
@@ -130,7 +131,7 @@ export class MetadataSender implements Sender {
       );
     } catch (error) {
       if (!isTooLarge(error)) throw error;
-      this.#onWarning(`metadata: ${failureText(error)}`);
+      this.#onWarning(`metadata: ${errorText(error)}`);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { RpcError } from "../../rpc/index.js";
+import { TransportError } from "../../transport/index.js";
 import { HttpError } from "../http/request-errors.js";
 import { pause } from "../pause.js";
 
@@ -31,6 +32,9 @@ export function failureKind(error: unknown): FailureKind {
   if (error.code === Code.DeadlineExceeded) return "unanswered";
   if (!(error instanceof RpcError)) return lostCodes.has(error.code) ? "lost" : "refused";
   if (error.drpcCode !== undefined) return "refused";
+  // the others that wait for a stream will get theirs
+  const { cause } = error;
+  if (cause instanceof TransportError && cause.code === "too-many-waiting") return "unanswered";
   const isLocal = error.code === Code.InvalidArgument || error.code === Code.ResourceExhausted;
   if (error.layer === "rpc" && isLocal) return "unsendable";
   return error.layer === "session" || error.layer === "connection" ? "lost" : "unanswered";
@@ -39,10 +43,4 @@ export function failureKind(error: unknown): FailureKind {
 /** After a report without an answer: waits a moment. @throws the signal's reason when it was the connection that ended. */
 export function unlessConnectionEnds(signal: AbortSignal): Promise<void> {
   return pause(endingMs, signal);
-}
-
-/** What an error says, without the code that Connect puts before it. */
-export function failureText(error: unknown): string {
-  if (error instanceof ConnectError) return error.rawMessage;
-  return error instanceof Error ? error.message : String(error);
 }

@@ -14,6 +14,11 @@ export function uuidField(what: string, id: string | Uint8Array): Uint8Array {
   return bytes.slice();
 }
 
+/** As {@link uuidField}, in its usual spelling. */
+export function uuidText(what: string, id: string | Uint8Array): string {
+  return formatUuid(uuidField(what, id)) ?? "";
+}
+
 /** @throws TypeError when it is no date, or an invalid one. */
 export function timeField(what: string, time: Date): Timestamp {
   if (!(time instanceof Date) || Number.isNaN(time.getTime())) {

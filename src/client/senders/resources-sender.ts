@@ -4,12 +4,13 @@ import type {
   GetResourcesMonitoringConfigurationResponse,
   PushResourcesMonitoringUsageRequest_DatapointSchema,
 } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { isUnimplemented } from "../../rpc/index.js";
 import { pause } from "../pause.js";
-import { untilAborted } from "../until-aborted.js";
+import { unlessAborted } from "../until-aborted.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption, waitOf } from "./intervals.js";
-import { failureKind, failureText } from "./report-failure.js";
+import { failureKind } from "./report-failure.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
 
@@ -38,10 +39,6 @@ export interface ResourcesSenderOptions {
   onWarning?(text: string): void;
 }
 
-type ResourcesClient = Pick<
-  AgentClient,
-  "getResourcesMonitoringConfiguration" | "pushResourcesMonitoringUsage"
->;
 type Datapoint = MessageInitShape<typeof PushResourcesMonitoringUsageRequest_DatapointSchema>;
 
 /**
@@ -78,7 +75,10 @@ export class ResourcesSender implements Sender {
    * @throws the signal's reason; why the server did not say what it wants (C4.15); why the connection was lost; Error
    * when a run is under way.
    */
-  run(agent: ResourcesClient, signal: AbortSignal): Promise<void> {
+  run(
+    agent: Pick<AgentClient, "getResourcesMonitoringConfiguration" | "pushResourcesMonitoringUsage">,
+    signal: AbortSignal,
+  ): Promise<void> {
     return this.#runs.run(signal, async () => {
       const call = { signal, timeoutMs: this.#reportTimeoutMs };
       const answer = await agent.getResourcesMonitoringConfiguration({}, call);
@@ -122,23 +122,27 @@ export class ResourcesSender implements Sender {
     const collectedAt = timestampFromDate(new Date());
     try {
       const sampling = Promise.resolve(this.#sample(wanted, signal));
-      const { memory, volumes = [] } = await untilAborted(sampling, signal);
+      const { memory, volumes = [] } = await unlessAborted(sampling, signal);
       return { collectedAt, volumes: [...volumes], ...(memory === undefined ? {} : { memory }) };
     } catch (error) {
       signal.throwIfAborted();
-      this.#onWarning(`a sample could not be taken: ${failureText(error)}`);
+      this.#onWarning(`a sample could not be taken: ${errorText(error)}`);
       return { collectedAt };
     }
   }
 
-  async #push(agent: ResourcesClient, datapoints: readonly Datapoint[], signal: AbortSignal): Promise<void> {
+  async #push(
+    agent: Pick<AgentClient, "pushResourcesMonitoringUsage">,
+    datapoints: readonly Datapoint[],
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
       const call = { signal, timeoutMs: this.#reportTimeoutMs };
       await agent.pushResourcesMonitoringUsage({ datapoints: [...datapoints] }, call);
     } catch (error) {
       this.#drops.count("push_failed");
       if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
-      this.#onWarning(failureText(error));
+      this.#onWarning(errorText(error));
     }
   }
 }

@@ -4,10 +4,11 @@ import {
   Timing_Stage as TimingStage,
   Timing_Status as TimingStatus,
 } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { isUnimplemented } from "../../rpc/index.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
-import { failureKind, failureText, unlessConnectionEnds } from "./report-failure.js";
+import { failureKind, unlessConnectionEnds } from "./report-failure.js";
 import { enumField, int32Field, timeField, uuidField } from "./report-fields.js";
 import { ReportQueue } from "./report-queue.js";
 import type { AgentClient, Sender } from "./sender.js";
@@ -116,7 +117,7 @@ export class ScriptTimingSender implements Sender {
       if (signal.aborted || isUnimplemented(error) || kind === "lost") throw error;
       if (kind === "unanswered") await unlessConnectionEnds(signal);
       this.#drops.count(kind === "unanswered" ? "unanswered" : "refused");
-      this.#onWarning(`script-timings: one was dropped: ${failureText(error)}`);
+      this.#onWarning(`script-timings: one was dropped: ${errorText(error)}`);
     }
   }
 }

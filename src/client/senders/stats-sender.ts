@@ -1,11 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { StatsSchema, UpdateStatsResponse } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
 import { pause } from "../pause.js";
-import { untilAborted } from "../until-aborted.js";
+import { unlessAborted } from "../until-aborted.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { msOption, waitOf } from "./intervals.js";
-import { failureKind, failureText } from "./report-failure.js";
+import { failureKind } from "./report-failure.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
 
@@ -28,8 +29,6 @@ export interface StatsSenderOptions {
   /** Told of reports that are left out or dropped on a connection that lives on. */
   onWarning?(text: string): void;
 }
-
-type StatsClient = Pick<AgentClient, "updateStats">;
 
 /**
  * Reports stats as often as the server wants: on each connection first a call without stats, which asks for the
@@ -72,7 +71,7 @@ export class StatsSender implements Sender {
    * @returns when the server does not have the RPC.
    * @throws the signal's reason; why a report failed (C4.53); Error when a run is under way.
    */
-  run(agent: StatsClient, signal: AbortSignal): Promise<void> {
+  run(agent: Pick<AgentClient, "updateStats">, signal: AbortSignal): Promise<void> {
     return this.#runs.run(signal, async () => {
       const first = await agent.updateStats({}, { signal, timeoutMs: this.#reportTimeoutMs });
       let intervalMs = this.#intervalOf(first);
@@ -96,16 +95,16 @@ export class StatsSender implements Sender {
     const late = () => this.#drops.count("report_failed");
     try {
       const collecting = Promise.resolve(this.#collect(signal));
-      return await untilAborted(collecting, signal, late);
+      return await unlessAborted(collecting, signal, late);
     } catch (error) {
       signal.throwIfAborted();
-      this.#onWarning(`stats: they could not be collected: ${failureText(error)}`);
+      this.#onWarning(`stats: they could not be collected: ${errorText(error)}`);
       return undefined;
     }
   }
 
   async #report(
-    agent: StatsClient,
+    agent: Pick<AgentClient, "updateStats">,
     stats: StatsInit,
     signal: AbortSignal,
   ): Promise<UpdateStatsResponse | undefined> {
@@ -116,7 +115,7 @@ export class StatsSender implements Sender {
       const isTooLarge = failureKind(error) === "unsendable";
       this.#drops.count(isTooLarge ? "too_large" : "report_failed");
       if (!isTooLarge) throw error;
-      this.#onWarning(`stats: ${failureText(error)}`);
+      this.#onWarning(`stats: ${errorText(error)}`);
       return undefined;
     } finally {
       this.#pending = 0;

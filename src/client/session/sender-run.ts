@@ -1,3 +1,4 @@
+import { errorText } from "../../rpc/error-text.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
 import type { AgentClient, Sender } from "../senders/sender.js";
 
@@ -27,7 +28,7 @@ export class SenderRun {
       await this.#sender.run(agent, signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      throw new Error(`sender "${this.name}": ${textOf(error)}`, { cause: error });
+      throw new Error(`sender "${this.name}": ${errorText(error)}`, { cause: error });
     }
     this.#isIdle = true;
     while (this.#waitingForIdle.serve());
@@ -45,8 +46,4 @@ export class SenderRun {
       leave.abort();
     }
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

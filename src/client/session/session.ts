@@ -1,11 +1,14 @@
+import { asError } from "../../rpc/error-text.js";
 import type { AgentConnection } from "../dial/connection.js";
 import type { TypedVersion } from "../dial/dial.js";
 import type { VersionChoice } from "../dial/dial-options.js";
+import { AbortFan, LinkedAbort } from "../linked-abort.js";
 import { pause } from "../pause.js";
 import type { AgentClient } from "../senders/sender.js";
+import { untilAborted } from "../until-aborted.js";
+import { withinMs } from "../within-ms.js";
 import { Backoff } from "./backoff.js";
 import { FinalAnswers } from "./final-answers.js";
-import { AbortFan, LinkedAbort } from "./linked-abort.js";
 import { SenderRun } from "./sender-run.js";
 import type { ReconnectingSession, SessionEnd, SessionOptions } from "./session-options.js";
 import { type SessionState, StateFeed, type Unsent } from "./states.js";
@@ -151,9 +154,9 @@ class Session implements ReconnectingSession {
     ];
     for (const routine of routines) routine.catch((error: unknown) => scope.abort(error));
     this.#states.set({ kind: "connected", connection });
-    await aborted(scope.signal);
+    await untilAborted(scope.signal);
     this.#giveUp = undefined;
-    await settledWithin(routines, routineEndMs);
+    await withinMs(Promise.allSettled(routines), routineEndMs);
     const leftMs = this.#closeDeadlineMs - performance.now();
     await connection.close({ timeoutMs: Math.max(0, leftMs) });
     scope.release();
@@ -190,7 +193,7 @@ class Session implements ReconnectingSession {
 
   /** What is under way may still give senders something to send. */
   async #drained(signal: AbortSignal): Promise<void> {
-    await Promise.race([this.#underWay.catch(() => {}), aborted(signal)]);
+    await Promise.race([this.#underWay.catch(() => {}), untilAborted(signal)]);
     await Promise.all(this.#senders.map((sender) => sender.drained(signal)));
   }
 
@@ -199,28 +202,4 @@ class Session implements ReconnectingSession {
       .filter(({ pending }) => pending > 0)
       .map(({ name, pending }) => ({ sender: name, count: pending }));
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
-/** Waits until all have ended, one way or the other, but not for ever. */
-async function settledWithin(promises: readonly Promise<unknown>[], timeoutMs: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-  });
-  try {
-    await Promise.race([Promise.allSettled(promises), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

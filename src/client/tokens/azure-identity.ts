@@ -1,8 +1,8 @@
 import { Code } from "@connectrpc/connect";
-import type { TokenProvider } from "../dial/dial-options.js";
 import { AnswerFields } from "../http/answer-fields.js";
 import { HttpError } from "../http/request-errors.js";
 import { type AskMetadata, type CloudIdentityOptions, cloudIdentity } from "./cloud-identity.js";
+import type { TokenProvider } from "./token-source.js";
 
 const name = "Azure";
 

@@ -1,5 +1,4 @@
 import { Code } from "@connectrpc/connect";
-import type { TokenProvider } from "../dial/dial-options.js";
 import {
   type AgentHttpOptions,
   type AgentRequest,
@@ -10,6 +9,7 @@ import { AnswerFields } from "../http/answer-fields.js";
 import { HttpError } from "../http/request-errors.js";
 import { exchangedToken } from "./exchanged-token.js";
 import { type MetadataOptions, type MetadataRequest, metadataRequest } from "./metadata-request.js";
+import type { TokenProvider } from "./token-source.js";
 
 /** How a machine of a cloud gets its agent's token. */
 export interface CloudIdentityOptions {

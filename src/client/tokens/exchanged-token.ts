@@ -1,7 +1,7 @@
-import type { TokenProvider } from "../dial/dial-options.js";
 import { requestFailure } from "../http/request-failure.js";
 import { TimeLimit } from "../http/time-limit.js";
 import { SharedWork } from "./shared-work.js";
+import type { TokenProvider } from "./token-source.js";
 
 /** Gets a token for something else, such as what a cloud says of its machine. */
 export type Exchange = (signal: AbortSignal) => Promise<string>;

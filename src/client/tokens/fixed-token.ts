@@ -1,4 +1,4 @@
-import type { TokenProvider } from "../dial/dial-options.js";
+import type { TokenProvider } from "./token-source.js";
 
 /** A token that stays what it is; to refresh it does nothing. C1.30. */
 export function fixedToken(token: string): TokenProvider {

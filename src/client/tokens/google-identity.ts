@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { TokenProvider } from "../dial/dial-options.js";
 import { HttpError } from "../http/request-errors.js";
 import { type AskMetadata, type CloudIdentityOptions, cloudIdentity } from "./cloud-identity.js";
+import type { TokenProvider } from "./token-source.js";
 
 /** How a machine of Google Cloud gets its agent's token. */
 export interface GoogleIdentityOptions extends CloudIdentityOptions {

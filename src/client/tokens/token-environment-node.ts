@@ -1,4 +1,3 @@
-import type { TokenProvider } from "../dial/dial-options.js";
 import { nodeFetch } from "../http/fetch-node.js";
 import { awsIdentity } from "./aws-identity.js";
 import { azureIdentity } from "./azure-identity.js";
@@ -7,6 +6,7 @@ import { fixedToken } from "./fixed-token.js";
 import { googleIdentity } from "./google-identity.js";
 import { blankToken, tokenFile } from "./token-file-node.js";
 import { TokenSettingError } from "./token-setting-error.js";
+import type { TokenProvider } from "./token-source.js";
 
 /** Where a token comes from, by what the environment does not say better. */
 export interface TokenEnvironmentOptions extends Omit<CloudIdentityOptions, "url"> {

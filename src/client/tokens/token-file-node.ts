@@ -1,7 +1,8 @@
 import { createReadStream } from "node:fs";
+import { errorText } from "../../rpc/error-text.js";
 import { goQuote } from "../../rpc/index.js";
-import type { TokenProvider } from "../dial/dial-options.js";
 import { TokenSettingError } from "./token-setting-error.js";
+import type { TokenProvider } from "./token-source.js";
 
 /** More is no token. */
 const maxTokenBytes = 64 * 1024;
@@ -26,7 +27,7 @@ async function tokenIn(path: string, signal: AbortSignal): Promise<string> {
     for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
   } catch (error) {
     signal.throwIfAborted();
-    throw unreadable(path, error instanceof Error ? error.message : String(error), error);
+    throw unreadable(path, errorText(error), error);
   }
   const bytes = Buffer.concat(chunks);
   if (bytes.length > maxTokenBytes) throw unreadable(path, `it has more than ${maxTokenBytes} bytes`);

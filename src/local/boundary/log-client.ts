@@ -1,4 +1,5 @@
 import { type DropCounts, Drops } from "../../client/senders/drops.js";
+import { errorText } from "../../rpc/error-text.js";
 import { FrameWriter } from "./frame-writer.js";
 import {
   type BoundaryLogEntry,
@@ -9,7 +10,7 @@ import {
   numberedLog,
   statusFrame,
 } from "./log-frames.js";
-import { type LogNumber, LogNumbers } from "./log-numbers.js";
+import { type BoundaryLogNumber, LogNumbers } from "./log-numbers.js";
 import { boundaryLogSocketPath, checkSocketPath } from "./socket-path.js";
 
 /** How a boundary log client is made. */
@@ -38,7 +39,7 @@ export interface BoundaryLogClient extends AsyncDisposable {
    * Session and sequence number that the next log will have. The session, a UUID, is one for the life of the client.
    * Every log takes a number, a dropped one too, so that a gap shows what was lost. C6.23.
    */
-  readonly next: LogNumber;
+  readonly next: BoundaryLogNumber;
   /** Logs that are accepted and not sent. */
   readonly pending: number;
   /**
@@ -106,7 +107,7 @@ class SocketLogClient implements BoundaryLogClient {
     this.#writer.connect().catch((error: unknown) => this.#failed(error));
   }
 
-  get next(): LogNumber {
+  get next(): BoundaryLogNumber {
     return this.#numbers.next;
   }
 
@@ -233,7 +234,7 @@ class SocketLogClient implements BoundaryLogClient {
   #failed(error: unknown): void {
     if (this.#isFailing || this.#closing !== undefined) return;
     this.#isFailing = true;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     this.#onWarning(
       `boundary logs do not reach the agent at ${this.path}: ${why}; they are kept as far as there is room, and tried again`,
     );

@@ -8,7 +8,7 @@ import {
 } from "../../codec/index.js";
 import { type BoundaryLog, BoundaryLogSchema } from "../../gen/coder/agent/v2/agent_pb.js";
 import { BoundaryMessageSchema } from "../../gen/coder/boundarylogproxy/codec/v1/boundary_pb.js";
-import type { LogNumber } from "./log-numbers.js";
+import type { BoundaryLogNumber } from "./log-numbers.js";
 
 /** A decision on a request of a confined program. */
 export interface BoundaryLogEntry {
@@ -38,7 +38,10 @@ const besidesBytes = 2 + 36 + 1 + 3;
 export const maxLogBytes: number = maxBoundaryPayloadBytes - besidesBytes;
 
 /** @throws RangeError when the time is no time; TypeError when a text is none. */
-export function numberedLog(entry: BoundaryLogEntry, { sessionId, sequenceNumber }: LogNumber): NumberedLog {
+export function numberedLog(
+  entry: BoundaryLogEntry,
+  { sessionId, sequenceNumber }: BoundaryLogNumber,
+): NumberedLog {
   const { allowed, method, url, matchedRule = "", time = new Date() } = entry;
   const log = create(BoundaryLogSchema, {
     allowed,

@@ -1,5 +1,5 @@
 /** Which log of which session. */
-export interface LogNumber {
+export interface BoundaryLogNumber {
   readonly sessionId: string;
   readonly sequenceNumber: number;
 }
@@ -16,7 +16,7 @@ export class LogNumbers {
   }
 
   /** What the next log gets. */
-  get next(): LogNumber {
+  get next(): BoundaryLogNumber {
     return { sessionId: this.#sessionId, sequenceNumber: this.#sequenceNumber };
   }
 

@@ -9,6 +9,7 @@ import {
   BoundaryMessageSchema,
   type BoundaryStatus,
 } from "../../gen/coder/boundarylogproxy/codec/v1/boundary_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 
 /** What takes the logs that programs write. A `BoundaryLogSender` is one. */
 export interface BoundaryLogSink {
@@ -53,7 +54,7 @@ export class ProxyConnection {
     } catch (error) {
       // where the next frame begins is not known: C6.6
       this.end();
-      this.#warn(`${textOf(error)}; the connection is closed`);
+      this.#warn(`${errorText(error)}; the connection is closed`);
     }
   }
 
@@ -88,12 +89,8 @@ export class ProxyConnection {
     try {
       return fromBinary(schema, payload);
     } catch (error) {
-      this.#warn(`unmarshal TagV${tag}: ${textOf(error)}; the frame is skipped`);
+      this.#warn(`unmarshal TagV${tag}: ${errorText(error)}; the frame is skipped`);
       return undefined;
     }
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

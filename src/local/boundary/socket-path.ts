@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { socketPathComplaint } from "../local-socket.js";
 
 /**
  * Where programs find the socket for boundary logs, the newer name first. An agent sets them for what it starts; the
@@ -9,9 +10,6 @@ export const boundaryLogSocketVariables = [
   "CODER_AGENT_FIREWALL_LOG_PROXY_SOCKET_PATH",
   "CODER_AGENT_BOUNDARY_LOG_PROXY_SOCKET_PATH",
 ] as const;
-
-/** Bytes that a socket's address has room for, without the zero byte at its end. Longer paths are cut silently. */
-const maxPathBytes = process.platform === "linux" ? 107 : 103;
 
 /** The socket of an agent that was told nothing else: `boundary-audit.sock` in the folder for temporary files. C6.1. */
 export function defaultBoundaryLogSocketPath(): string {
@@ -29,12 +27,6 @@ export function boundaryLogSocketPath(environment: NodeJS.ProcessEnv = process.e
 
 /** @throws TypeError when no socket can have such a path. */
 export function checkSocketPath(path: string): void {
-  if (path === "") throw new TypeError("boundary logs: the path of the socket is empty; give one");
-  if (path.includes("\0")) throw new TypeError("boundary logs: the path of the socket has a zero byte in it");
-  const bytes = Buffer.byteLength(path);
-  if (bytes > maxPathBytes) {
-    throw new TypeError(
-      `boundary logs: the path ${path} is ${bytes} bytes long, and a socket's path may have ${maxPathBytes} at most; choose a shorter one`,
-    );
-  }
+  const complaint = socketPathComplaint(path);
+  if (complaint !== undefined) throw new TypeError(`boundary logs: ${complaint}`);
 }

@@ -2,16 +2,16 @@ import { constants, watch } from "node:fs";
 import { open, opendir, realpath, stat } from "node:fs/promises";
 
 /** What an entry of a directory is. */
-export type EntryKind = "file" | "directory" | "link" | "other";
+export type ContextFileKind = "file" | "directory" | "link" | "other";
 
 /** An entry of a directory. */
-export interface Entry {
+export interface ContextFileEntry {
   name: string;
-  kind: EntryKind;
+  kind: ContextFileKind;
 }
 
 /** What is looked at of a file. */
-export interface FileStart {
+export interface ContextFileStart {
   bytes: Uint8Array;
   /** Of the whole file. */
   sizeBytes: bigint;
@@ -22,13 +22,13 @@ export interface ContextFiles {
   /** The path without symbolic links. */
   realPath(path: string): Promise<string>;
   /** What a path leads to, symbolic links followed. */
-  kindOf(path: string): Promise<EntryKind>;
+  kindOf(path: string): Promise<ContextFileKind>;
   /** What changes when another directory takes the place of one, such as device and inode. */
   identityOf(path: string): Promise<string>;
   /** The entries of a directory in any order; the caller may stop early. */
-  entriesOf(path: string): AsyncIterable<Entry>;
+  entriesOf(path: string): AsyncIterable<ContextFileEntry>;
   /** The first bytes of a regular file. The path must not be a symbolic link. */
-  startOf(path: string, maxBytes: number): Promise<FileStart>;
+  startOf(path: string, maxBytes: number): Promise<ContextFileStart>;
   /**
    * Watches a directory, not what is below it.
    * @param onEvent told `rename` when something comes or goes and `change` when something is written, with the
@@ -87,7 +87,7 @@ function entryKind(entry: {
   isFile(): boolean;
   isDirectory(): boolean;
   isSymbolicLink(): boolean;
-}): EntryKind {
+}): ContextFileKind {
   if (entry.isSymbolicLink()) return "link";
   if (entry.isDirectory()) return "directory";
   return entry.isFile() ? "file" : "other";

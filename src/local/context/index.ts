@@ -2,7 +2,7 @@
 export type { ContextService, ContextSnapshot } from "../socket/context-service.js";
 export type { ContextEnvironment } from "./environment.js";
 export { takeContextEnvironment } from "./environment.js";
-export type { ContextFiles } from "./files.js";
+export type { ContextFileEntry, ContextFileKind, ContextFileStart, ContextFiles } from "./files.js";
 export type { McpServerEntry, McpTool } from "./resource.js";
 export type { WalkLimits } from "./walk.js";
 export type { WorkspaceContext, WorkspaceContextOptions } from "./workspace-context.js";

@@ -1,5 +1,5 @@
 import { maxResourceBytes, oversizeError } from "./caps.js";
-import { type ContextFiles, type FileStart, failureCode, isMissing } from "./files.js";
+import { type ContextFileStart, type ContextFiles, failureCode, isMissing } from "./files.js";
 import { blankResource, type ContextResource, faulty, sha256 } from "./resource.js";
 import { readSkillMeta } from "./skill-meta.js";
 import type { Candidate } from "./walk.js";
@@ -15,7 +15,7 @@ export async function readFileResource(
   const { kind, source, sourcePath, problem } = candidate;
   const blank = { ...blankResource(kind, source), sourcePath };
   if (problem !== undefined) return faulty(blank, problem.status, problem.error);
-  let start: FileStart;
+  let start: ContextFileStart;
   try {
     // one byte more tells whether there is more
     start = await files.startOf(sourcePath, maxResourceBytes + 1);

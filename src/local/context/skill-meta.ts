@@ -1,4 +1,5 @@
 import { parseDocument } from "yaml";
+import { errorText } from "../../rpc/error-text.js";
 import { textWithin } from "./resource.js";
 
 /** What the description file of a skill says at its head. */
@@ -48,7 +49,7 @@ function parsedYaml(yaml: string): unknown {
     return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     // too deep for the parser's stack, too many aliases, and mistakes
-    throw new Error(`front matter is not YAML: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`front matter is not YAML: ${errorText(error)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { basename, dirname, join, relative, sep } from "node:path";
-import { type ContextFiles, type Entry, failureCode, isMissing } from "./files.js";
+import { type ContextFileEntry, type ContextFiles, failureCode, isMissing } from "./files.js";
 import { isInside } from "./paths.js";
 import type { ContextResourceKind } from "./resource.js";
 import type { Watches } from "./watches.js";
@@ -188,8 +188,8 @@ export class Walk {
     return directories;
   }
 
-  async #entries({ path, real }: Place, budget: Budget): Promise<Entry[]> {
-    const entries: Entry[] = [];
+  async #entries({ path, real }: Place, budget: Budget): Promise<ContextFileEntry[]> {
+    const entries: ContextFileEntry[] = [];
     try {
       for await (const entry of this.#files.entriesOf(real)) {
         if (budget.entries-- <= 0) {
@@ -220,7 +220,7 @@ export class Walk {
   async #directoryAt(
     { real }: Place,
     name: string,
-    kind: Entry["kind"],
+    kind: ContextFileEntry["kind"],
     root: string,
   ): Promise<string | undefined> {
     if (kind === "directory") return join(real, name);

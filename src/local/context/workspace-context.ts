@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { ContextPush, ContextPushSource } from "../../client/index-node.js";
+import { unlessAborted } from "../../client/until-aborted.js";
 import type { ContextService, ContextSnapshot } from "../socket/context-service.js";
 import { aggregateHash } from "./aggregate-hash.js";
 import { type Collected, collect, isSameContext } from "./collect.js";
@@ -144,7 +145,8 @@ class WatchedContext implements WorkspaceContext {
 
   async resync(signal?: AbortSignal): Promise<ContextSnapshot> {
     this.#throwIfClosed();
-    await settledWithin(this.#walk(), signal);
+    const walk = this.#walk();
+    await (signal === undefined ? walk : unlessAborted(walk, signal));
     return this.snapshot();
   }
 
@@ -300,15 +302,4 @@ class WatchedContext implements WorkspaceContext {
   #throwIfClosed(): void {
     if (this.#closing.signal.aborted) throw new Error("the workspace's context is closed");
   }
-}
-
-/** Waits for what will settle by itself. @throws the signal's reason when that ends first. */
-function settledWithin(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

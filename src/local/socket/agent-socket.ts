@@ -4,11 +4,12 @@ import type { AgentClient } from "../../client/index-node.js";
 import { AgentSocket as AgentSocketService } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
 import { createRpcTable, type RpcError, type RpcTable, serveStream } from "../../rpc/index.js";
 import { type ByteConnection, connectionStream, socketConnection } from "../../transport/index-node.js";
+import { isNamedPipes } from "../local-socket.js";
 import { UnitGraph } from "../units/index.js";
 import { contextRoutes } from "./context-routes.js";
 import type { ContextService } from "./context-service.js";
 import { listenOn } from "./listen.js";
-import { defaultAgentSocketPath, isNamedPipes } from "./socket-path.js";
+import { defaultAgentSocketPath } from "./socket-path.js";
 import { unitRoutes } from "./unit-routes.js";
 
 /** What the socket needs of a connection to the control plane: its `agent`. */

@@ -1,9 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AgentSocket, ContextSnapshotSchema } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { goQuote } from "../../rpc/index.js";
 import type { ContextService, ContextSnapshot } from "./context-service.js";
-import { reasonOf } from "./socket-path.js";
 
 type ContextRpc =
   | "contextSources"
@@ -82,6 +82,6 @@ async function explained<T>(what: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    throw new Error(`${what}: ${reasonOf(error)}`, { cause: error });
+    throw new Error(`${what}: ${errorText(error)}`, { cause: error });
   }
 }

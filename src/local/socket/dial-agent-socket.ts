@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { type Client, Code, type Interceptor, type Transport } from "@connectrpc/connect";
 import { AgentSocket } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import {
   type ConversationSource,
   createConversationSource,
@@ -9,7 +10,8 @@ import {
   RpcError,
 } from "../../rpc/index.js";
 import { type ConnectionStream, connectionStream, socketConnection } from "../../transport/index-node.js";
-import { defaultAgentSocketPath, pathComplaint, reasonOf } from "./socket-path.js";
+import { socketPathComplaint } from "../local-socket.js";
+import { defaultAgentSocketPath } from "./socket-path.js";
 
 /** How an agent socket is dialled. */
 export interface DialAgentSocketOptions {
@@ -100,7 +102,7 @@ class LocalConnection implements AgentSocketConnection {
 /** @throws RpcError `connect to socket: …`; the signal's reason when that ends. */
 function openSocket(path: string, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const complaint = pathComplaint(path);
+    const complaint = socketPathComplaint(path);
     if (complaint !== undefined) {
       reject(cannotConnect(complaint));
       return;
@@ -116,7 +118,7 @@ function openSocket(path: string, signal: AbortSignal): Promise<Socket> {
     };
     const onError = (error: Error) => {
       signal.removeEventListener("abort", onAbort);
-      reject(cannotConnect(reasonOf(error), error));
+      reject(cannotConnect(errorText(error), error));
     };
     signal.addEventListener("abort", onAbort, { once: true });
     socket.once("error", onError);

@@ -2,7 +2,8 @@ import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import type { Server } from "node:net";
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import { isNamedPipes, pathComplaint, reasonOf } from "./socket-path.js";
+import { errorText } from "../../rpc/error-text.js";
+import { isNamedPipes, socketPathComplaint } from "../local-socket.js";
 
 /** How long a server behind an existing file has to take a connection. C5.3. */
 const probeTimeoutMs = 10_000;
@@ -13,7 +14,7 @@ const probeTimeoutMs = 10_000;
  * @throws Error `create socket: …` when somebody listens there, or it cannot be.
  */
 export async function listenOn(server: Server, path: string): Promise<void> {
-  const complaint = pathComplaint(path);
+  const complaint = socketPathComplaint(path);
   if (complaint !== undefined) throw new Error(`create socket: ${complaint}`);
   if (!isNamedPipes) await makeWay(path);
   await step("listen on unix socket", listening(server, path));
@@ -77,6 +78,6 @@ async function step<T>(what: string, done: Promise<T>): Promise<T> {
   try {
     return await done;
   } catch (error) {
-    throw new Error(`create socket: ${what}: ${reasonOf(error)}`, { cause: error });
+    throw new Error(`create socket: ${what}: ${errorText(error)}`, { cause: error });
   }
 }

@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AgentSocket } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { goQuote } from "../../rpc/index.js";
 import type { UnitGraph } from "../units/index.js";
-import { reasonOf } from "./socket-path.js";
 
 type UnitRpc = "syncWant" | "syncReady" | "syncStart" | "syncComplete" | "syncStatus" | "syncList";
 
@@ -55,6 +55,6 @@ function explained<T>(what: string, run: () => T): T {
     return run();
   } catch (error) {
     // a plain error: its text travels with code 0
-    throw new Error(`${what}: ${reasonOf(error)}`, { cause: error });
+    throw new Error(`${what}: ${errorText(error)}`, { cause: error });
   }
 }

@@ -320,7 +320,7 @@ describe("a log sender", () => {
     expect(sender.pending).toBe(1);
   });
 
-  it("begins on a connection when the run of the one before is over", async () => {
+  it("is run on a connection when the run of the one before is over, and not before", async () => {
     const sender = new LogSender();
     const first = new AbortController();
     const second = new AbortController();
@@ -332,17 +332,18 @@ describe("a log sender", () => {
       return taken;
     });
     await sender.send(sourceA, lines("1"));
-    const runs = [failure(sender.run(slow.agent, first.signal))];
+    const run = failure(sender.run(slow.agent, first.signal));
     const { agent, batches } = fakeServer();
-    runs.push(failure(sender.run(agent, second.signal)));
     await sender.send(sourceB, lines("2"));
     first.abort(new Error("first"));
-    await new Promise((resolve) => setImmediate(resolve));
+    expect((await failure(sender.run(agent, second.signal))).message).toContain("runs already");
     expect(batches).toEqual([]);
     end();
+    expect((await run).message).toBe("first");
+    const next = failure(sender.run(agent, second.signal));
     await sender.whenEmpty();
     second.abort(new Error("second"));
-    expect((await Promise.all(runs)).map(({ message }) => message)).toEqual(["first", "second"]);
+    expect((await next).message).toBe("second");
     expect(batches).toEqual([{ source: 2, lines: ["2"] }]);
   });
 

@@ -1,13 +1,17 @@
 import { getEventListeners } from "node:events";
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import {
   AppHealth,
   AppHealthSender,
   AppStatusSender,
   AppStatusState,
+  BoundaryLogSender,
   ConnectionSender,
   ConnectionType,
+  ContextSender,
   LifecycleSender,
+  LogSender,
   MetadataSender,
   ResourcesSender,
   ScriptTimingSender,
@@ -16,6 +20,7 @@ import {
   TimingStage,
   TimingStatus,
 } from "../../../src/client/index-node.js";
+import { ReportBoundaryLogsRequestSchema } from "../../../src/gen/coder/agent/v2/agent_pb.js";
 import { failure } from "../../support/echo.js";
 import { agentWith, inVirtualTime, lost, refusal, sleep, unimplemented } from "./faulty-server.js";
 
@@ -23,7 +28,7 @@ interface Case {
   name: string;
   rpc: string;
   make(): Sender & { add(): void };
-  /** What becomes of a report while the server does not have the RPC. */
+  /** What becomes of a report while the server does not have the RPC; `none` where the sender's own tests say it. */
   unsupported: "kept" | "dropped" | "none";
   /** What becomes of a report that the server refuses. */
   refused: "kept, ends the run" | "kept" | "dropped" | "none";
@@ -97,6 +102,34 @@ const cases: Case[] = [
       withAdd(new AppStatusSender(), (sender) => sender.report({ slug: "a", state: AppStatusState.IDLE })),
     unsupported: "kept",
     refused: "dropped",
+  },
+  {
+    name: "logs",
+    rpc: "batchCreateLogs",
+    make: () => withAdd(new LogSender(), (sender) => sender.enqueue(id, [{ output: "a line" }])),
+    unsupported: "none",
+    refused: "none",
+  },
+  {
+    name: "boundary-logs",
+    rpc: "reportBoundaryLogs",
+    make: () =>
+      withAdd(new BoundaryLogSender(), (sender) => sender.push(create(ReportBoundaryLogsRequestSchema))),
+    unsupported: "none",
+    refused: "none",
+  },
+  {
+    name: "context",
+    rpc: "pushContextState",
+    make: () => {
+      let version: bigint | undefined;
+      const pushRequest = (initial: boolean) => (version === undefined ? undefined : { version, initial });
+      return withAdd(new ContextSender({ pushRequest, onChange: () => () => {} }), () => {
+        version = 1n;
+      });
+    },
+    unsupported: "none",
+    refused: "none",
   },
 ];
 

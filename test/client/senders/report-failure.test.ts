@@ -2,8 +2,12 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, it } from "vitest";
 import { DialError, HttpError } from "../../../src/client/index-node.js";
 import { failureKind } from "../../../src/client/senders/report-failure.js";
+import { transportFailure } from "../../../src/rpc/errors.js";
 import { RpcError } from "../../../src/rpc/index.js";
+import { TransportError } from "../../../src/transport/index.js";
 import { brokenStream, late, lost, refusal, tooLarge, unimplemented } from "./faulty-server.js";
+
+const tooManyWaiting = new TransportError("session", "too-many-waiting", "no");
 
 const http = (status?: number) =>
   new HttpError("POST /x", "no", Code.Unknown, status === undefined ? {} : { status });
@@ -30,6 +34,7 @@ it.each<[string, unknown, string]>([
   ["the end of the session", new RpcError("end", Code.Unavailable, { layer: "session" }), "lost"],
   ["the end of the connection", lost(), "lost"],
   ["no stream to be had", new RpcError("no", Code.ResourceExhausted, { layer: "session" }), "lost"],
+  ["no stream to be had at the moment", transportFailure(tooManyWaiting, "Agent.X"), "unanswered"],
   ["an error of nobody", new Error("?"), "lost"],
   ["HTTP 400", http(400), "refused"],
   ["HTTP 404", http(404), "refused"],

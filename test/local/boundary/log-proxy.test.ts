@@ -77,7 +77,7 @@ describe("C6.1 the socket of a boundary log proxy", () => {
     await expect(
       createBoundaryLogProxy({ path: `${fitting}x`, sender: new BoundaryLogSender() }),
     ).rejects.toThrow(
-      `the path ${fitting}x is ${limit + 1} bytes long, and a socket's path may have ${limit} at most`,
+      `the path ${fitting}x is ${limit + 1} bytes long; a Unix socket's path has room for ${limit}`,
     );
   });
 });

@@ -73,6 +73,11 @@ describe("the file of the agent socket", () => {
     );
   });
 
+  it("says what is wrong with a path that no socket can have", async () => {
+    await expect(createAgentSocket({ path: "a\0b" })).rejects.toThrow("has a zero byte in it");
+    expect((await failure(dialAgentSocket({ path: "a\0b" }))).message).toContain("has a zero byte in it");
+  });
+
   it("names the limit when the path is too long, before it listens on another one", async () => {
     const path = await socketPath(`${"x".repeat(120)}.sock`);
     const wanted = new RegExp(

@@ -1,6 +1,6 @@
 /**
  * An `AbortController` that also ends when one of other signals does, and that leaves nothing on them once released:
- * `AbortSignal.any` does on some runtimes, and these signals live as long as the session.
+ * `AbortSignal.any` does on some runtimes, and these signals may live as long as the program.
  */
 export class LinkedAbort {
   readonly #abort = new AbortController();
