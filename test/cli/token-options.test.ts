@@ -1,21 +1,12 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { controlPlane, eventually, token } from "../support/control-plane.js";
+import { fileWith } from "../support/files.js";
 import { httpServer } from "../support/http-servers.js";
 import { tool, toolResult } from "../support/terminal.js";
 
 const manifest = ["call", "Agent/GetManifest"];
 const unreachable = "http://127.0.0.1:9";
-
-async function fileWith(text: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "agentwire-token-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  const path = join(folder, "token");
-  await writeFile(path, text);
-  return path;
-}
 
 /** A control plane for which every machine is that of its agent, and what was asked of it and of the clouds. */
 async function withClouds() {

@@ -3,9 +3,11 @@ import type { LogLine } from "./log-line.js";
 
 /** What a {@link ScriptLogger} sends with: a `LogSender`. */
 export interface SourceLogSender {
+  /** Queues lines of a source, and waits while too much is queued. @throws the signal's reason when that ends first. */
   send(source: string, lines: readonly LogLine[], signal?: AbortSignal): Promise<void>;
-  /** @returns how many were queued. */
+  /** Queues lines of a source as far as there is room. @returns how many were queued. */
   enqueue(source: string, lines: readonly LogLine[]): number;
+  /** Has the lines of a source sent next. */
   flush(source: string): void;
 }
 

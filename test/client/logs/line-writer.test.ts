@@ -5,7 +5,8 @@ import { pipeline } from "node:stream/promises";
 import { describe, expect, it } from "vitest";
 import { LineWriter, LogLevel, type LogLine, LogSender, lineStream } from "../../../src/client/index-node.js";
 import { failure } from "../../support/echo.js";
-import { fakeServer, running, sourceA } from "./log-server.js";
+import { running } from "../../support/sender-run.js";
+import { fakeServer, sourceA } from "./log-server.js";
 
 function collector() {
   const all: LogLine[] = [];

@@ -3,7 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LogLevel, LogSender } from "../../../src/client/index-node.js";
 import { failure } from "../../support/echo.js";
-import { fakeServer, lines, running, sourceA, sourceB, taken } from "./log-server.js";
+import { running } from "../../support/sender-run.js";
+import { fakeServer, lines, sourceA, sourceB, taken } from "./log-server.js";
 
 afterEach(() => {
   vi.useRealTimers();

@@ -1,4 +1,4 @@
-import type { LogLine, LogSender } from "../../../src/client/index-node.js";
+import type { LogLine } from "../../../src/client/index-node.js";
 
 export const sourceA = Buffer.alloc(16, 1);
 export const sourceB = Buffer.alloc(16, 2);
@@ -25,16 +25,5 @@ export function fakeServer(answer: (batch: Batch) => Promise<{ logLimitExceeded:
 }
 
 export const taken = Promise.resolve({ logLimitExceeded: false });
-
-/** Runs a sender until the end of the test's work. */
-export async function running(sender: LogSender, agent: never, work: () => Promise<void>): Promise<void> {
-  const abort = new AbortController();
-  const run = sender.run(agent, abort.signal).catch((error: unknown) => {
-    if (!abort.signal.aborted) throw error;
-  });
-  await work();
-  abort.abort();
-  await run;
-}
 
 export const lines = (...outputs: string[]): LogLine[] => outputs.map((output) => ({ output }));

@@ -12,6 +12,7 @@ import { BoundaryStatusSchema } from "../../../src/gen/coder/boundarylogproxy/co
 import { failure } from "../../support/echo.js";
 import { runs } from "../../support/scale.js";
 import { settle } from "../../support/scripted-connection.js";
+import { running } from "../../support/sender-run.js";
 
 /** A request that is known by its session, with so many logs. */
 function request(id: number, logs = 1): ReportBoundaryLogsRequest {
@@ -42,17 +43,6 @@ function fakeServer(answer: (request: ReportBoundaryLogsRequest) => Promise<unkn
       },
     } as never,
   };
-}
-
-/** Runs a sender until the end of the test's work. */
-async function running(sender: BoundaryLogSender, agent: never, work: () => Promise<void>): Promise<void> {
-  const abort = new AbortController();
-  const run = sender.run(agent, abort.signal).catch((error: unknown) => {
-    if (!abort.signal.aborted) throw error;
-  });
-  await work();
-  abort.abort();
-  await run;
 }
 
 const open = new AbortController().signal;

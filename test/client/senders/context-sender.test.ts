@@ -13,6 +13,7 @@ import {
 import { eventually } from "../../support/control-plane.js";
 import { failure } from "../../support/echo.js";
 import { runs } from "../../support/scale.js";
+import { running } from "../../support/sender-run.js";
 
 /** Snapshots with nothing but a version. */
 class Versions implements ContextPushSource {
@@ -57,17 +58,6 @@ const accepted = Promise.resolve({ accepted: true });
 const lost = () => new RpcError("the connection is lost", Code.Unavailable, { layer: "connection" });
 const refused = () => new ConnectError("no room", Code.ResourceExhausted);
 const fast = { firstRetryMs: 0, maxRetryMs: 0 };
-
-/** Runs a sender until the work is done. */
-async function running(sender: ContextSender, agent: never, work: () => Promise<void>): Promise<void> {
-  const abort = new AbortController();
-  const run = sender.run(agent, abort.signal).catch((error: unknown) => {
-    if (!abort.signal.aborted) throw error;
-  });
-  await work();
-  abort.abort();
-  await run;
-}
 
 describe("a context sender", () => {
   it("pushes nothing before there is a snapshot (C4.70)", async () => {

@@ -1,8 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import {
   authKinds,
   type TokenEnvironmentOptions,
@@ -10,19 +7,12 @@ import {
   tokenSourceFromEnvironment,
 } from "../../../src/client/index-node.js";
 import { failure } from "../../support/echo.js";
+import { fileWith } from "../../support/files.js";
 import { runs } from "../../support/scale.js";
 import { clouds, givesToken, metadataOf, recordingServer, type Seen, secrets } from "./fake-cloud.js";
 
 const never = new AbortController().signal;
 const url = "http://127.0.0.1:9";
-
-async function fileWith(text: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "agentwire-token-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  const path = join(folder, "token");
-  await writeFile(path, text);
-  return path;
-}
 
 async function tokenBy(options: TokenEnvironmentOptions): Promise<string> {
   return (await tokenSourceFromEnvironment(options)).get(never);
