@@ -3,6 +3,7 @@ import type { TypedVersion } from "../dial/dial.js";
 import type { VersionChoice } from "../dial/dial-options.js";
 import { pause } from "../pause.js";
 import type { AgentClient } from "../senders/sender.js";
+import { untilAborted } from "../until-aborted.js";
 import { Backoff } from "./backoff.js";
 import { FinalAnswers } from "./final-answers.js";
 import { LinkedAbort } from "./linked-abort.js";
@@ -14,6 +15,8 @@ const defaultCloseTimeoutMs = 5000;
 /** What does not end with its signal is not waited for any longer. */
 const routineEndMs = 5000;
 const closingWaitMs = 500;
+/** When the time for closing is over, what has been told to end has so long to do it. */
+const lastTurnMs = 250;
 
 /** Begins a session that dials with a function. */
 export function sessionWith<V extends VersionChoice>(
@@ -107,7 +110,7 @@ class Session implements ReconnectingSession {
       let lost: Error;
       let waitMs: number;
       try {
-        const connection = await this.#dial(signal);
+        const connection = await this.#dialled(signal);
         attempt = 0;
         const begin = performance.now();
         lost = await this.#live(connection);
@@ -124,6 +127,17 @@ class Session implements ReconnectingSession {
       await this.#wait(waitMs);
     }
     return this.#closing.signal.aborted ? undefined : asError(signal.reason);
+  }
+
+  /** A dial may not listen to its signal, as where a token is asked for: what it has after the end is closed. */
+  async #dialled(signal: AbortSignal): Promise<AgentConnection> {
+    const dial = this.#dial(signal);
+    try {
+      return await untilAborted(dial, signal, (connection) => void connection.close());
+    } catch (error) {
+      if (signal.aborted) await settledWithin([dial], lastTurnMs);
+      throw error;
+    }
   }
 
   /** Waits before the next attempt: not for long when there is something to send before the end. C4.89. */
@@ -150,9 +164,10 @@ class Session implements ReconnectingSession {
     this.#states.set({ kind: "connected", connection });
     await aborted(scope.signal);
     this.#giveUp = undefined;
-    await settledWithin(routines, routineEndMs);
     const leftMs = this.#closeDeadlineMs - performance.now();
-    await connection.close({ timeoutMs: Math.max(0, leftMs) });
+    const isClosing = this.#closing.signal.aborted;
+    await settledWithin(routines, isClosing ? Math.max(lastTurnMs, leftMs) : routineEndMs);
+    await connection.close({ timeoutMs: Math.max(0, this.#closeDeadlineMs - performance.now()) });
     scope.release();
     inUse.release();
     return asError(scope.signal.reason);
