@@ -1,10 +1,9 @@
 import { tmpdir } from "node:os";
-import { ScriptTimingSender, TimingStage, TimingStatus } from "../../client/index-node.js";
-import { LinkedAbort } from "../../client/session/linked-abort.js";
+import { type Manifest, ScriptTimingSender, TimingStage, TimingStatus } from "../../client/index-node.js";
 import type { ScriptStage, ScriptStatus } from "../events.js";
 import type { AgentHost, AgentPart, StageEnd } from "../part.js";
 import type { CommandEnd } from "./command.js";
-import { atTimesOf } from "./schedule.js";
+import { Schedules } from "./schedules.js";
 import { runScript, type Script, scriptName } from "./script-run.js";
 
 /** How scripts are run. */
@@ -41,9 +40,8 @@ class ScriptsPart implements AgentPart {
   readonly #host: AgentHost;
   readonly #options: ScriptsOptions;
   readonly #timings: ScriptTimingSender;
-  /** Ends schedules, and what they run. */
-  readonly #schedules: LinkedAbort;
-  #scheduled: Promise<unknown> = Promise.resolve();
+  readonly #schedules: Schedules;
+  #hasBegun = false;
   readonly #all = new AbortController();
 
   constructor(host: AgentHost, options: ScriptsOptions) {
@@ -51,7 +49,11 @@ class ScriptsPart implements AgentPart {
     this.#options = options;
     this.#timings = new ScriptTimingSender();
     this.senders = [this.#timings];
-    this.#schedules = new LinkedAbort(host.inUse);
+    this.#schedules = new Schedules({
+      signal: host.inUse,
+      run: (script) => this.#run("cron", script, host.inUse),
+      onWarning: (text) => this.#warn(text),
+    });
   }
 
   async begin(signal: AbortSignal): Promise<StageEnd> {
@@ -59,21 +61,23 @@ class ScriptsPart implements AgentPart {
   }
 
   onBegun(): void {
-    const scripts = this.#host.manifest?.scripts ?? [];
-    const { signal } = this.#schedules;
-    this.#scheduled = Promise.all(
-      scripts.filter(({ cron }) => cron !== "").map((script) => this.#keepSchedule(script, signal)),
-    );
+    this.#hasBegun = true;
+    this.#schedules.take(this.#host.manifest?.scripts ?? []);
+  }
+
+  /** A later manifest may have other times, and other scripts. C4.29. */
+  onManifest({ scripts }: Manifest): void {
+    if (this.#hasBegun) this.#schedules.take(scripts);
   }
 
   async end(): Promise<StageEnd> {
-    await this.#scheduled;
+    await this.#schedules.ended();
     return this.#runStage("stop", this.#all.signal);
   }
 
-  close(): void {
-    this.#schedules.release();
+  async close(): Promise<void> {
     this.#all.abort(new Error("the agent has stopped"));
+    await this.#schedules.ended();
   }
 
   /** All scripts of a stage at the same time. */
@@ -83,15 +87,6 @@ class ScriptsPart implements AgentPart {
     const ends = await Promise.all(chosen.map((script) => this.#run(stage, script, signal)));
     if (ends.includes("timed_out")) return "timeout";
     return ends.every((end) => end === "ok") ? "ok" : "error";
-  }
-
-  async #keepSchedule(script: Script, signal: AbortSignal): Promise<void> {
-    try {
-      await atTimesOf(script.cron, signal, () => this.#run("cron", script, signal));
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#warn(`script ${scriptName(script)}: ${error instanceof Error ? error.message : String(error)}`);
-    }
   }
 
   async #run(stage: ScriptStage, script: Script, signal: AbortSignal): Promise<ScriptStatus> {
