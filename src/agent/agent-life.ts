@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import {
   type AgentConnection,
   connectAgent,
@@ -67,6 +68,8 @@ export class AgentLife {
         options.logs?.onLimitReached?.();
       },
     });
+    // there may be any number of parts, scripts, keys and apps, and each listens
+    setMaxListeners(0, this.#inUse.signal);
     this.#opened = this.#open();
     this.#opened.catch(() => {});
     this.ended = this.#live().catch((error: unknown) => ({ error: asError(error), unsent: [] }));
@@ -159,6 +162,7 @@ export class AgentLife {
     this.#hasConnected = true;
     const scope = new LinkedAbort(connected, this.#inUse.signal);
     const { signal } = scope;
+    setMaxListeners(0, signal);
     try {
       await this.#takeManifest(host, connection, signal);
       signal.throwIfAborted();

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { tmpdir } from "node:os";
 import { type Manifest, ScriptTimingSender, TimingStage, TimingStatus } from "../../client/index-node.js";
 import type { ScriptStage, ScriptStatus } from "../events.js";
@@ -49,6 +50,7 @@ class ScriptsPart implements AgentPart {
     this.#options = options;
     this.#timings = new ScriptTimingSender();
     this.senders = [this.#timings];
+    setMaxListeners(0, this.#all.signal);
     this.#schedules = new Schedules({
       signal: host.inUse,
       run: (script) => this.#run("cron", script, host.inUse),

@@ -5,7 +5,8 @@
 export class LinkedAbort {
   readonly #abort = new AbortController();
   readonly #parents: readonly AbortSignal[];
-  readonly #onAbort = (event: Event) => this.#abort.abort((event.target as AbortSignal).reason);
+  readonly #branches: AbortController[] = [];
+  readonly #onAbort = (event: Event) => this.abort((event.target as AbortSignal).reason);
 
   constructor(...parents: readonly AbortSignal[]) {
     this.#parents = parents;
@@ -19,8 +20,17 @@ export class LinkedAbort {
     return this.#abort.signal;
   }
 
+  /** A signal that ends with this one: some runtimes warn of many listeners on one signal. */
+  branch(): AbortSignal {
+    const branch = new AbortController();
+    if (this.signal.aborted) branch.abort(this.signal.reason);
+    else this.#branches.push(branch);
+    return branch.signal;
+  }
+
   abort(reason: unknown): void {
     this.#abort.abort(reason);
+    for (const branch of this.#branches.splice(0)) branch.abort(reason);
   }
 
   /** Leaves the other signals. What was handed out ends no more by itself. */

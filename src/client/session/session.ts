@@ -158,7 +158,7 @@ class Session implements ReconnectingSession {
     this.#underWay = this.#runConnected(connection, inUse.signal);
     const routines = [
       this.#underWay,
-      ...this.#senders.map((sender) => sender.over(connection.agent as AgentClient, scope.signal)),
+      ...this.#senders.map((sender) => sender.over(connection.agent as AgentClient, scope.branch())),
     ];
     for (const routine of routines) routine.catch((error: unknown) => scope.abort(error));
     this.#states.set({ kind: "connected", connection });
