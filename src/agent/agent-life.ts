@@ -8,10 +8,12 @@ import {
   LogSender,
   type Manifest,
   type ReconnectingSession,
+  type Sender,
   type SessionEnd,
+  type Unsent,
 } from "../client/index-node.js";
 import { LinkedAbort } from "../client/linked-abort.js";
-import { withinMs } from "../client/within-ms.js";
+import { unlessAborted } from "../client/until-aborted.js";
 import { formatUuid, nilUuid } from "../codec/index.js";
 import { asError, errorText } from "../rpc/error-text.js";
 import { formatVersion } from "../version/index.js";
@@ -22,12 +24,14 @@ import type { AgentPart, StageEnd } from "./part.js";
 import { partsOf } from "./parts.js";
 import { makeScriptFolder } from "./scripts/script-folder.js";
 import type { SubAgents } from "./sub-agents/sub-agents.js";
+import { withinTime } from "./time-limit.js";
 import { writeSecretFiles } from "./workspace/secret-files.js";
 import { expandDirectory } from "./workspace/workplace.js";
 
 /** C4.86, step 8. */
 const lastReportsMs = 5000;
-/** A part that does not close is not waited for any longer. */
+/** A part that does not open, or close, is not waited for any longer. */
+const partOpenMs = 20_000;
 const partCloseMs = 20_000;
 
 const startStates = { ok: "ready", error: "start_error", timeout: "start_timeout" } as const;
@@ -46,6 +50,7 @@ export class AgentLife {
   /** What is there before the first dial. */
   readonly #opened: Promise<Host>;
   #parts: AgentPart[] = [];
+  #senders: readonly Sender[] = [];
   #session: ReconnectingSession | undefined;
   #hasConnected = false;
   /** From the first manifest on. */
@@ -66,6 +71,8 @@ export class AgentLife {
         options.logs?.onLimitReached?.();
       },
     });
+    // there may be any number of parts, scripts, keys and apps, and each listens
+    setMaxListeners(0, this.#inUse.signal);
     this.#opened = this.#open();
     this.#opened.catch(() => {});
     this.ended = this.#live().catch((error: unknown) => ({ error: asError(error), unsent: [] }));
@@ -88,56 +95,88 @@ export class AgentLife {
   async #live(): Promise<SessionEnd> {
     const host = await this.#opened;
     try {
-      const session = connectAgent({
-        ...this.#options.dial,
-        version: "negotiate",
-        role: "agent",
-        ...(this.#options.backoff === undefined ? {} : { backoff: this.#options.backoff }),
-        senders: [this.#logs, this.#lifecycle, ...this.#parts.flatMap(({ senders = [] }) => senders)],
-        onConnected: (connection, signal) => this.#use(host, connection, signal),
-      });
-      this.#session = session;
-      void this.#tellStates(session);
-      const end = await session.ended;
+      // a stop may come before the first dial
+      if (!this.#inUse.signal.aborted) this.#session = this.#connect(host);
+      const end = await this.#session?.ended;
       // ended by itself, or in order: what is left of the agent ends now
       await this.stop();
-      if (end.unsent.length > 0) this.#tell({ kind: "unsent", unsent: end.unsent });
-      return end;
+      const unsent = this.#unsent();
+      if (unsent.length > 0) this.#tell({ kind: "unsent", unsent });
+      return { error: end?.error, unsent };
     } finally {
-      await host.scriptFolder.remove();
+      await this.stop();
+      await host.scriptFolder.remove().catch((error: unknown) => {
+        this.#tell({ kind: "warning", text: `script folder: ${errorText(error)}` });
+      });
     }
+  }
+
+  #connect(host: Host): ReconnectingSession {
+    const { dial, backoff, unauthorizedGraceMs } = this.#options;
+    this.#senders = [this.#logs, this.#lifecycle, ...this.#parts.flatMap(({ senders = [] }) => senders)];
+    const session = connectAgent({
+      ...dial,
+      version: "negotiate",
+      role: "agent",
+      ...(backoff === undefined ? {} : { backoff }),
+      ...(unauthorizedGraceMs === undefined ? {} : { unauthorizedGraceMs }),
+      senders: this.#senders,
+      onConnected: (connection, signal) => this.#use(host, connection, signal),
+    });
+    void this.#tellStates(session);
+    return session;
   }
 
   async #open(): Promise<Host> {
     const folder = await makeScriptFolder(this.#options.commands ?? {});
     const host = new Host(this.#options, folder, this.#logs, this.#inUse.signal);
-    const { parts = {}, more = [] } = this.#options;
-    for (const part of partsOf(parts, more, host, this.#subAgents)) {
-      try {
-        await part.open?.();
-        this.#parts.push(part);
-      } catch (error) {
-        this.#tell({ kind: "warning", text: `${part.name} is left out: ${errorText(error)}` });
-      }
+    try {
+      const { parts = {}, more = [] } = this.#options;
+      for (const part of partsOf(parts, more, host, this.#subAgents)) await this.#openPart(part);
+    } catch (error) {
+      await folder.remove();
+      throw error;
     }
     host.parts = this.#parts;
     return host;
+  }
+
+  async #openPart(part: AgentPart): Promise<void> {
+    const { signal } = this.#inUse;
+    if (signal.aborted) return;
+    const limit = new LinkedAbort(signal);
+    const timer = setTimeout(() => limit.abort(new Error(`not open within ${partOpenMs} ms`)), partOpenMs);
+    try {
+      // what opens too late is closed
+      const close = () => void this.#careful(part, () => part.close?.());
+      await unlessAborted((async () => part.open?.())(), limit.signal, close);
+      this.#parts.push(part);
+    } catch (error) {
+      if (!signal.aborted)
+        this.#tell({ kind: "warning", text: `${part.name} is left out: ${errorText(error)}` });
+    } finally {
+      clearTimeout(timer);
+      limit.release();
+    }
   }
 
   /** One connection, until it ends or the agent begins to stop. C4.28. */
   async #use(host: Host, connection: AgentConnection, connected: AbortSignal): Promise<void> {
     this.#hasConnected = true;
     const scope = new LinkedAbort(connected, this.#inUse.signal);
-    setMaxListeners(0, scope.signal);
+    const { signal } = scope;
+    setMaxListeners(0, signal);
     try {
-      await this.#takeManifest(host, connection, scope.signal);
+      await this.#takeManifest(host, connection, signal);
       // an agent that has been told to stop meanwhile begins nothing any more
-      scope.signal.throwIfAborted();
+      signal.throwIfAborted();
       this.#begun ??= this.#begin();
-      await Promise.all(this.#parts.map((part) => whileInUse(part, connection, scope.signal)));
+      await Promise.all(this.#parts.map((part) => whileInUse(part, connection, signal)));
     } catch (error) {
       if (!this.#inUse.signal.aborted) throw error;
     } finally {
+      // where one part has failed the others still go on
+      scope.abort(new Error("the connection is given up"));
       scope.release();
     }
   }
@@ -172,26 +211,40 @@ export class AgentLife {
     this.#advance("starting");
     const { signal } = this.#inUse;
     const ends = await Promise.all(
-      this.#parts.map((part) => this.#careful(part, () => part.begin?.(signal))),
+      this.#parts.map((part) => this.#careful(part, () => this.#untilStop(part.begin?.(signal)))),
     );
     if (!signal.aborted) this.#advance(startStates[worst(ends)]);
-    for (const part of this.#parts) await this.#careful(part, () => part.onBegun?.());
+    for (const part of this.#parts) await this.#careful(part, () => this.#untilStop(part.onBegun?.()));
+  }
+
+  /** What does not end with the agent is not waited for any longer. */
+  #untilStop<T>(work: T | Promise<T>): Promise<T> {
+    return withinTime(work, { ms: partCloseMs, what: "ended", after: this.#inUse.signal });
   }
 
   async #stop(): Promise<void> {
-    await this.#opened.catch(() => {});
     const isKnown = this.#hasConnected;
     if (isKnown) this.#advance("shutting_down");
     this.#inUse.abort(new Error("the agent stops"));
+    await this.#opened.catch(() => {});
     await this.#begun;
     const ends: (StageEnd | undefined)[] = [];
     if (this.#begun !== undefined) {
       for (const part of this.#parts) ends.push(await this.#careful(part, () => part.end?.()));
     }
     if (isKnown) this.#advance(stopStates[worst(ends)]);
-    for (const part of this.#parts) await this.#careful(part, () => closedInTime(part));
+    for (const part of this.#parts) {
+      await this.#careful(part, () => withinTime(part.close?.(), { ms: partCloseMs, what: "closed" }));
+    }
     // a control plane that has never been there is not waited for
     await this.#session?.close({ timeoutMs: isKnown ? lastReportsMs : 0 });
+  }
+
+  /** The session's own count is as old as its end; a part may have had more to say after that. */
+  #unsent(): Unsent[] {
+    return this.#senders
+      .filter(({ pending }) => pending > 0)
+      .map(({ name, pending }) => ({ sender: name, count: pending }));
   }
 
   #advance(state: LifecycleName): void {
@@ -232,11 +285,6 @@ async function whileInUse(part: AgentPart, connection: AgentConnection, signal: 
     if (signal.aborted || isUnimplemented(error)) return;
     throw new Error(`${part.name}: ${errorText(error)}`, { cause: error });
   }
-}
-
-async function closedInTime(part: AgentPart): Promise<void> {
-  const isClosed = await withinMs(Promise.resolve(part.close?.()), partCloseMs);
-  if (!isClosed) throw new Error(`not closed within ${partCloseMs} ms`);
 }
 
 function worst(ends: readonly (StageEnd | undefined)[]): StageEnd {

@@ -38,6 +38,12 @@ export interface AgentOptions {
   backoff?: BackoffOptions;
 
   /**
+   * How long a refused token or identity may still become good, in milliseconds; as with a session's option by
+   * default. A machine that may start before the control plane knows of it needs some.
+   */
+  unauthorizedGraceMs?: number;
+
+  /**
    * Whether to wait for the workspace to be given to somebody, as one of a prebuilt workspace must: the agent ends in
    * order then, and begins anew. False by default. C1.60–C1.69.
    */

@@ -8,6 +8,7 @@ import {
 } from "../client/index-node.js";
 import { AgentLife } from "./agent-life.js";
 import type { AgentOptions, RunningAgent } from "./agent-options.js";
+import { carefulListener } from "./careful-listener.js";
 import { SubAgents } from "./sub-agents/sub-agents.js";
 
 /**
@@ -18,7 +19,7 @@ import { SubAgents } from "./sub-agents/sub-agents.js";
 export function createAgent(options: AgentOptions): RunningAgent {
   // a mistake of the caller's is told to the caller
   new URL(options.dial.url);
-  return new Agent(options);
+  return new Agent({ ...options, onEvent: carefulListener((event) => options.onEvent?.(event)) });
 }
 
 class Agent implements RunningAgent {
@@ -49,15 +50,18 @@ class Agent implements RunningAgent {
   }
 
   async #run(): Promise<SessionEnd> {
+    const end = await this.#liveAgainAndAgain();
+    // nobody is asked for the next life any more
+    this.#stop.abort(new Error("the agent has stopped"));
+    return end;
+  }
+
+  async #liveAgainAndAgain(): Promise<SessionEnd> {
     const reinits = this.#reinits();
     for (;;) {
       const life = this.#life;
       const next = await Promise.race([life.ended.then(() => undefined), nextOf(reinits)]);
-      if (next === undefined || this.#stop.signal.aborted) {
-        const end = await life.ended;
-        this.#stop.abort(new Error("the agent has stopped"));
-        return end;
-      }
+      if (next === undefined || this.#stop.signal.aborted) return await life.ended;
       this.#options.onEvent?.({ kind: "reinitialising", event: next });
       await life.stop();
       const end = await life.ended;

@@ -60,6 +60,7 @@ export class Host implements AgentHost {
       binDirectory,
       dataDirectory,
       environment: this.#environment,
+      onWarning: (text) => this.tell({ kind: "warning", text }),
     });
     this.#manifest = manifest;
   }

@@ -5,7 +5,8 @@
 export class LinkedAbort {
   readonly #abort = new AbortController();
   readonly #parents: readonly AbortSignal[];
-  readonly #onAbort = (event: Event) => this.#abort.abort((event.target as AbortSignal).reason);
+  readonly #branches: AbortController[] = [];
+  readonly #onAbort = (event: Event) => this.abort((event.target as AbortSignal).reason);
 
   constructor(...parents: readonly AbortSignal[]) {
     this.#parents = parents;
@@ -19,37 +20,21 @@ export class LinkedAbort {
     return this.#abort.signal;
   }
 
+  /** A signal that ends with this one: some runtimes warn of many listeners on one signal. */
+  branch(): AbortSignal {
+    const branch = new AbortController();
+    if (this.signal.aborted) branch.abort(this.signal.reason);
+    else this.#branches.push(branch);
+    return branch.signal;
+  }
+
   abort(reason: unknown): void {
     this.#abort.abort(reason);
+    for (const branch of this.#branches.splice(0)) branch.abort(reason);
   }
 
   /** Leaves the other signals. What was handed out ends no more by itself. */
   release(): void {
     for (const parent of this.#parents) parent.removeEventListener("abort", this.#onAbort);
-  }
-}
-
-/**
- * As many signals as are asked for, which end when one other does. That has one listener for all of them: runtimes
- * take many listeners on one signal for a leak, and warn of it.
- */
-export class AbortFan {
-  readonly #parent: AbortSignal;
-  readonly #aborts: AbortController[] = [];
-
-  constructor(parent: AbortSignal) {
-    this.#parent = parent;
-    const endAll = () => {
-      for (const abort of this.#aborts) abort.abort(parent.reason);
-    };
-    parent.addEventListener("abort", endAll, { once: true });
-  }
-
-  /** One more. */
-  signal(): AbortSignal {
-    const abort = new AbortController();
-    if (this.#parent.aborted) abort.abort(this.#parent.reason);
-    this.#aborts.push(abort);
-    return abort.signal;
   }
 }

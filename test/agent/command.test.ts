@@ -1,5 +1,7 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
-import { describe, expect, it } from "vitest";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type Command, runCommand } from "../../src/agent/scripts/command.js";
 import { expandDirectory } from "../../src/agent/workspace/workplace.js";
 
@@ -78,6 +80,47 @@ describe("a command", () => {
   it("that cannot be started is an error", async () => {
     await expect(run("true", { directory: "/does/not/exist" })).rejects.toThrow("ENOENT");
   });
+
+  it("has nothing on its standard input", async () => {
+    expect(await run("cat; echo end")).toMatchObject({ status: "ok", stdout: "end\n" });
+  });
+
+  it("has a time limit of more than a timer can count: it is none", async () => {
+    expect(await run("sleep 0.1; echo done", { timeoutMs: 2 ** 31 })).toMatchObject({
+      status: "ok",
+      stdout: "done\n",
+    });
+  });
+
+  it("that is ended has nothing left of it, even what ignores the request and has other pipes", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "agentwire-command-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const file = join(folder, "pid");
+    const stubborn = `sh -c 'trap "" TERM; echo $$ > ${file}; while :; do sleep 0.1; done' >/dev/null 2>&1 &`;
+    const abort = new AbortController();
+    const ended = run(`${stubborn} sleep 300`, { signal: abort.signal });
+    const pid = await vi.waitFor(async () => {
+      const text = await readFile(file, "utf8");
+      expect(text).toMatch(/^\d+\n$/);
+      return Number(text);
+    });
+    abort.abort();
+    await ended;
+    // one that nobody has buried yet is dead as well
+    const state = async () => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "gone");
+    await vi.waitFor(async () => expect(await state()).toMatch(/^gone$|\) Z /));
+  }, 20_000);
+
+  it("that leaves something behind which never stops writing is not waited for for ever (C4.68)", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "agentwire-command-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const file = join(folder, "pid");
+    const end = await run(`yes & echo $! > ${file}`, {
+      onStdout: () => new Promise((resolve) => setTimeout(resolve, 1)),
+    });
+    expect(end).toMatchObject({ status: "pipes_left_open", exitCode: 255 });
+    expect(end.durationMs).toBeLessThan(25_000);
+  }, 40_000);
 });
 
 describe("a directory of a manifest (C4.28)", () => {

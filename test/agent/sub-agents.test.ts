@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { SubAgents } from "../../src/agent/index.js";
 import { automaticNames } from "../../src/agent/sub-agents/sub-agent-names.js";
-import { controlPlane, dialled } from "../support/control-plane.js";
+import { subAgentsPart } from "../../src/agent/sub-agents/sub-agents-part.js";
+import { controlPlane, dialled, eventually } from "../support/control-plane.js";
 
 async function connected() {
   const plane = await controlPlane();
@@ -50,6 +51,54 @@ describe("sub-agents", () => {
     const { agent } = await subAgents.create({ directory: "/new" });
     expect(await subAgents.deleteStrangers(undefined, new AbortController().signal)).toEqual([]);
     expect(await subAgents.list()).toEqual([agent]);
+  });
+
+  it("that are being created when strangers are looked for are none", async () => {
+    const { connection, subAgents } = await connected();
+    let answer: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    subAgents.use({
+      createSubAgent: async (request: never, options: never) => {
+        const created = await connection.agent.createSubAgent(request, options);
+        await held;
+        return created;
+      },
+      listSubAgents: async (request: never, options: never) => {
+        const all = await connection.agent.listSubAgents(request, options);
+        setTimeout(answer, 5);
+        return all;
+      },
+      deleteSubAgent: connection.agent.deleteSubAgent.bind(connection.agent),
+    } as never);
+    const creating = subAgents.create({ directory: "/new" });
+    await eventually(
+      async () => (await connection.agent.listSubAgents({})).agents.length === 1,
+      "it is there",
+    );
+    expect(await subAgents.deleteStrangers(undefined, new AbortController().signal)).toEqual([]);
+    expect(await subAgents.list()).toEqual([(await creating).agent]);
+  });
+
+  it("that could not be deleted at the end are strangers to the next life", async () => {
+    const { connection, subAgents } = await connected();
+    await subAgents.create({ directory: "/a" });
+    subAgents.use({ deleteSubAgent: () => Promise.reject(new Error("away")) } as never);
+    expect(await subAgents.deleteCreated()).toEqual(["sub-agent a: away"]);
+    subAgents.use(connection.agent);
+    await subAgents.deleteStrangers(undefined, new AbortController().signal);
+    expect(await subAgents.list()).toEqual([]);
+  });
+
+  it("know that their connection has gone", async () => {
+    const { connection } = await connected();
+    const subAgents = new SubAgents();
+    const part = subAgentsPart({ tell: () => {} } as never, subAgents);
+    await part.onConnection?.(connection, new AbortController().signal);
+    expect(await subAgents.list()).toEqual([]);
+    await connection.close();
+    await expect(subAgents.list()).rejects.toThrow("the agent is not connected");
   });
 
   it("all end with their agent (C4.81)", async () => {

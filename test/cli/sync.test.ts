@@ -154,7 +154,7 @@ describe("agentwire sync", () => {
     await eventually(() => run.stdout() !== "", "it waits");
     await socket.close();
     expect(await run.exitCode).toBe(1);
-    expect(run.stderr()).toMatch(/^error checking dependencies: sync ready: .+\n$/);
+    expect(run.stderr()).toMatch(/^error checking dependencies: sync ready: .+\n(is an agent .+\n)?$/);
   });
 
   it("ends with 130 when it is interrupted while it waits", async () => {

@@ -10,7 +10,7 @@ export interface Command {
   script: string;
   directory: string;
   environment: Readonly<Record<string, string>>;
-  /** Ends it after so long; never by default. */
+  /** Ends it after so long; never by default, and where it is more than 24 days. */
   timeoutMs?: number | undefined;
   /** Ends it. */
   signal: AbortSignal;
@@ -33,6 +33,11 @@ const unknownExitCode = 255;
 const openPipesMs = 10_000;
 /** From the request to end to the end by force. */
 const killAfterMs = 2000;
+const lookAgainMs = 20;
+/** More than pipes and streams can hold: whatever writes so much after the command's end is something else. */
+const maxLateBytes = 2 * 1024 * 1024;
+/** What a timer can count, which is 24 days; a longer time limit is none. */
+const maxTimerMs = 2 ** 31 - 1;
 
 /**
  * Runs a script in the user's shell, as a process group of its own.
@@ -60,7 +65,8 @@ async function runInShell(args: readonly string[], command: Command): Promise<Co
   const output = new Output(child, command);
   const killer = new GroupKiller(child);
   let isTimedOut = false;
-  const timer = timeoutMs ? setTimeout(onTimeout, timeoutMs) : undefined;
+  const isLimited = timeoutMs !== undefined && timeoutMs <= maxTimerMs;
+  const timer = isLimited ? setTimeout(onTimeout, timeoutMs) : undefined;
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
   try {
@@ -78,7 +84,7 @@ async function runInShell(args: readonly string[], command: Command): Promise<Co
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
-    killer.release();
+    await killer.release();
     await output.close();
   }
 
@@ -110,6 +116,7 @@ class Output {
   readonly #streams: readonly Readable[];
   /** Chunks that are being taken right now. */
   #underWay = 0;
+  #takenBytes = 0;
 
   constructor(
     { stdout, stderr }: { stdout: Readable; stderr: Readable },
@@ -120,12 +127,13 @@ class Output {
   }
 
   /**
-   * Waits for the end of the pipes. @returns false when they are still open after a while in which nobody held the
-   * output back.
+   * Waits for the end of the pipes, once the command has ended. @returns false when they are still open after a while
+   * in which nobody held back what the command has written.
    */
   async drained(timeoutMs: number): Promise<boolean> {
+    const before = this.#takenBytes;
     while (!(await withinMs(this.ended, timeoutMs))) {
-      if (this.#underWay === 0) return false;
+      if (this.#underWay === 0 || this.#takenBytes - before > maxLateBytes) return false;
     }
     return true;
   }
@@ -139,6 +147,7 @@ class Output {
     try {
       for await (const chunk of stream as AsyncIterable<Buffer>) {
         this.#underWay++;
+        this.#takenBytes += chunk.length;
         await take(chunk);
         this.#underWay--;
       }
@@ -153,6 +162,7 @@ class Output {
 class GroupKiller {
   readonly #child: ChildProcess;
   #timer: NodeJS.Timeout | undefined;
+  #endedAtMs = 0;
 
   constructor(child: ChildProcess) {
     this.#child = child;
@@ -160,24 +170,33 @@ class GroupKiller {
 
   end(): void {
     if (this.#timer !== undefined) return;
+    this.#endedAtMs = performance.now();
     this.#kill("SIGTERM");
     this.#timer = setTimeout(() => this.#kill("SIGKILL"), killAfterMs);
   }
 
-  /** Nothing is left running, unless it has been put in the background. */
-  release(): void {
-    clearTimeout(this.#timer);
+  /** Nothing of what was to end is left running; what an ended command has put in the background is. */
+  async release(): Promise<void> {
     const { exitCode, signalCode } = this.#child;
     if (exitCode === null && signalCode === null) this.#kill("SIGKILL");
+    if (this.#timer === undefined) return;
+    const forceAtMs = this.#endedAtMs + killAfterMs;
+    while (performance.now() < forceAtMs && this.#kill(0)) {
+      await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
+    }
+    clearTimeout(this.#timer);
+    this.#kill("SIGKILL");
   }
 
-  #kill(signal: NodeJS.Signals): void {
+  /** @returns false when there is nothing any more to send the signal to. */
+  #kill(signal: NodeJS.Signals | 0): boolean {
     const { pid } = this.#child;
-    if (pid === undefined) return;
+    if (pid === undefined) return false;
     try {
-      process.kill(-pid, signal);
+      return process.kill(-pid, signal);
     } catch {
       // It has ended by itself.
+      return false;
     }
   }
 }

@@ -31,7 +31,9 @@ export class LogFile {
   static async open(path: string, onWarning: (text: string) => void): Promise<LogFile> {
     // where the folder cannot be made the file cannot be opened, which is told
     await mkdir(dirname(path), { recursive: true }).catch(() => {});
-    return new LogFile(createWriteStream(path, { mode: 0o600 }), onWarning);
+    // no path has a NUL: what is asked for then is a file that cannot be there
+    const stream = createWriteStream(path.includes("\0") ? "" : path, { mode: 0o600 });
+    return new LogFile(stream, onWarning);
   }
 
   /** Resolves when it may take more. */

@@ -20,11 +20,20 @@ export async function makeScriptFolder(
   const root = await mkdtemp(join(tmpdir(), "agentwire-"));
   const binDirectory = join(root, "bin");
   const dataDirectory = join(root, "data");
-  await mkdir(binDirectory);
-  await mkdir(dataDirectory, { mode: 0o700 });
-  for (const [name, argv] of Object.entries(commands)) {
-    const words = argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-    await writeFile(join(binDirectory, name), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o700 });
+  // what a script has left in the background may still write
+  const remove = () => rm(root, { recursive: true, force: true, maxRetries: 3 });
+  try {
+    await mkdir(binDirectory);
+    await mkdir(dataDirectory, { mode: 0o700 });
+    for (const [name, argv] of Object.entries(commands)) await writeCommand(join(binDirectory, name), argv);
+  } catch (error) {
+    await remove();
+    throw error;
   }
-  return { binDirectory, dataDirectory, remove: () => rm(root, { recursive: true, force: true }) };
+  return { binDirectory, dataDirectory, remove };
+}
+
+async function writeCommand(file: string, argv: readonly string[]): Promise<void> {
+  const words = argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  await writeFile(file, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o700 });
 }

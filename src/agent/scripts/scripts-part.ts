@@ -1,11 +1,10 @@
+import { setMaxListeners } from "node:events";
 import { tmpdir } from "node:os";
-import { ScriptTimingSender, TimingStage, TimingStatus } from "../../client/index-node.js";
-import { LinkedAbort } from "../../client/linked-abort.js";
-import { errorText } from "../../rpc/error-text.js";
+import { type Manifest, ScriptTimingSender, TimingStage, TimingStatus } from "../../client/index-node.js";
 import type { ScriptStage, ScriptStatus } from "../events.js";
 import type { AgentHost, AgentPart, StageEnd } from "../part.js";
 import type { CommandEnd } from "./command.js";
-import { atTimesOf } from "./schedule.js";
+import { Schedules } from "./schedules.js";
 import { runScript, type Script, scriptName } from "./script-run.js";
 
 /** How scripts are run. */
@@ -42,9 +41,8 @@ class ScriptsPart implements AgentPart {
   readonly #host: AgentHost;
   readonly #options: ScriptsOptions;
   readonly #timings: ScriptTimingSender;
-  /** Ends schedules, and what they run. */
-  readonly #schedules: LinkedAbort;
-  #scheduled: Promise<unknown> = Promise.resolve();
+  readonly #schedules: Schedules;
+  #hasBegun = false;
   readonly #all = new AbortController();
 
   constructor(host: AgentHost, options: ScriptsOptions) {
@@ -52,7 +50,12 @@ class ScriptsPart implements AgentPart {
     this.#options = options;
     this.#timings = new ScriptTimingSender();
     this.senders = [this.#timings];
-    this.#schedules = new LinkedAbort(host.inUse);
+    setMaxListeners(0, this.#all.signal);
+    this.#schedules = new Schedules({
+      signal: host.inUse,
+      run: (script) => this.#run("cron", script, host.inUse),
+      onWarning: (text) => this.#warn(text),
+    });
   }
 
   async begin(signal: AbortSignal): Promise<StageEnd> {
@@ -60,21 +63,23 @@ class ScriptsPart implements AgentPart {
   }
 
   onBegun(): void {
-    const scripts = this.#host.manifest?.scripts ?? [];
-    const { signal } = this.#schedules;
-    this.#scheduled = Promise.all(
-      scripts.filter(({ cron }) => cron !== "").map((script) => this.#keepSchedule(script, signal)),
-    );
+    this.#hasBegun = true;
+    this.#schedules.take(this.#host.manifest?.scripts ?? []);
+  }
+
+  /** A later manifest may have other times, and other scripts. C4.29. */
+  onManifest({ scripts }: Manifest): void {
+    if (this.#hasBegun) this.#schedules.take(scripts);
   }
 
   async end(): Promise<StageEnd> {
-    await this.#scheduled;
+    await this.#schedules.ended();
     return this.#runStage("stop", this.#all.signal);
   }
 
-  close(): void {
-    this.#schedules.release();
+  async close(): Promise<void> {
     this.#all.abort(new Error("the agent has stopped"));
+    await this.#schedules.ended();
   }
 
   /** All scripts of a stage at the same time. */
@@ -84,15 +89,6 @@ class ScriptsPart implements AgentPart {
     const ends = await Promise.all(chosen.map((script) => this.#run(stage, script, signal)));
     if (ends.includes("timed_out")) return "timeout";
     return ends.every((end) => end === "ok") ? "ok" : "error";
-  }
-
-  async #keepSchedule(script: Script, signal: AbortSignal): Promise<void> {
-    try {
-      await atTimesOf(script.cron, signal, () => this.#run("cron", script, signal));
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#warn(`script ${scriptName(script)}: ${errorText(error)}`);
-    }
   }
 
   async #run(stage: ScriptStage, script: Script, signal: AbortSignal): Promise<ScriptStatus> {

@@ -57,6 +57,8 @@ const defaultDisplayApps = [
  */
 export class SubAgents {
   readonly #created = new Map<string, SubAgent>();
+  /** Calls that create one, and are not answered yet. */
+  readonly #creating = new Set<Promise<unknown>>();
   #agent: Calls | undefined;
 
   /** Those that this agent has created, and not deleted. */
@@ -81,7 +83,7 @@ export class SubAgents {
     const names = definition.name === undefined ? automaticNames(definition.directory) : [definition.name];
     for (const [attempt, name] of names.entries()) {
       try {
-        return await this.#create({ ...definition, name }, signal);
+        return await this.#counted(this.#create({ ...definition, name }, signal));
       } catch (error) {
         const isLast = attempt === names.length - 1;
         // the only clash that another name mends. C4.80
@@ -114,15 +116,29 @@ export class SubAgents {
     const templates = (manifest?.devcontainers ?? []).map(({ subagentId }) =>
       subagentId === undefined ? undefined : formatUuid(subagentId),
     );
-    const strangers = (await this.list(signal)).filter(
-      ({ id }) => !this.#created.has(id) && !templates.includes(id),
-    );
+    const all = await this.list(signal);
+    // one that is being created may be there already, and is no stranger
+    await Promise.allSettled(this.#creating);
+    const strangers = all.filter(({ id }) => !this.#created.has(id) && !templates.includes(id));
     return this.#deleteAll(strangers, signal);
   }
 
-  /** Deletes all that this agent has created. C4.81. @returns what went wrong with single ones. */
+  /** Deletes all that this agent has created, and forgets them. C4.81. @returns what went wrong with single ones. */
   async deleteCreated(): Promise<string[]> {
-    return this.#deleteAll(this.created);
+    await Promise.allSettled(this.#creating);
+    const faults = await this.#deleteAll(this.created);
+    // what could not be deleted is a stranger to the next life, which tries again
+    this.#created.clear();
+    return faults;
+  }
+
+  async #counted<T>(call: Promise<T>): Promise<T> {
+    this.#creating.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#creating.delete(call);
+    }
   }
 
   async #create(

@@ -6,6 +6,11 @@ import { durationMs } from "../scripts/script-run.js";
 
 type App = Manifest["apps"][number];
 
+/** An interval of nanoseconds is a mistake, and must not keep a processor busy. */
+const minIntervalMs = 100;
+/** What a timer can count: one that is longer would not wait at all. */
+const maxIntervalMs = 2 ** 31 - 1;
+
 /** Keeps checking the apps that have a health check, and reports when one changes. C4.44–C4.48. */
 export function appHealthPart(host: AgentHost): AgentPart {
   const sender = new AppHealthSender({ onWarning: (text) => host.tell({ kind: "warning", text }) });
@@ -48,8 +53,7 @@ async function keepChecking(
   tell: (health: AppHealth) => void,
 ): Promise<never> {
   const { url = "", threshold = 1, interval } = app.healthcheck ?? {};
-  // an interval of nanoseconds is a mistake, and must not keep a processor busy
-  const intervalMs = Math.max(100, durationMs(interval) ?? 0);
+  const intervalMs = Math.min(maxIntervalMs, Math.max(minIntervalMs, durationMs(interval) ?? 0));
   let failures = 0;
   for (;;) {
     await pause(intervalMs, signal);

@@ -1,5 +1,6 @@
 import { type AgentConnection, type Manifest, MetadataSender } from "../../client/index-node.js";
 import { pause } from "../../client/pause.js";
+import { cutText } from "../../client/senders/report-fields.js";
 import { errorText } from "../../rpc/error-text.js";
 import type { AgentHost, AgentPart } from "../part.js";
 import { runCommand } from "../scripts/command.js";
@@ -14,7 +15,7 @@ export interface MetadataOptions {
 }
 
 const defaultReportIntervalMs = 1000;
-/** C4.40; a little more is read, so that the sender sees that it was cut. */
+/** C4.40. */
 const maxValueBytes = 10_240;
 
 /** Collects the values of a manifest's metadata, each at its interval, and reports what is new. C4.37–C4.43. */
@@ -28,12 +29,15 @@ export function metadataPart(host: AgentHost, options: MetadataOptions = {}): Ag
     async onConnection(_connection: AgentConnection, signal: AbortSignal) {
       const { manifest, workplace } = host;
       if (manifest === undefined || workplace === undefined) return;
-      const keys = manifest.metadata.map((description) => new Key(description));
-      while (keys.length > 0) {
-        for (const key of keys) {
-          if (key.isDue(reportIntervalMs)) void key.collect(workplace, signal, sender, onWarning);
+      const keys = manifest.metadata.map((description) => new Key(description, reportIntervalMs));
+      try {
+        while (keys.length > 0) {
+          for (const key of keys) if (key.isDue) key.collect(workplace, signal, sender, onWarning);
+          await pause(reportIntervalMs, signal);
         }
-        await pause(reportIntervalMs, signal);
+      } finally {
+        // no command outlives what it was for
+        await Promise.all(keys.map(({ run }) => run));
       }
     },
   };
@@ -41,49 +45,55 @@ export function metadataPart(host: AgentHost, options: MetadataOptions = {}): Ag
 
 /** One key: when it is due, and its value. At most one run at a time. C4.37, C4.38. */
 class Key {
+  /** The latest run. Never rejects. */
+  run: Promise<void> = Promise.resolve();
   readonly #description: Description;
+  readonly #lookIntervalMs: number;
   #startedAtMs: number | undefined;
   #isRunning = false;
 
-  constructor(description: Description) {
+  constructor(description: Description, lookIntervalMs: number) {
     this.#description = description;
+    this.#lookIntervalMs = lookIntervalMs;
   }
 
-  isDue(lookIntervalMs: number): boolean {
+  get isDue(): boolean {
     if (this.#isRunning) return false;
     if (this.#startedAtMs === undefined) return true;
     const seconds = configuredSeconds(this.#description.interval);
     // a look that comes a little early is the one that is meant
-    return seconds > 0 && performance.now() - this.#startedAtMs >= seconds * 1000 - lookIntervalMs / 2;
+    return seconds > 0 && performance.now() - this.#startedAtMs >= seconds * 1000 - this.#lookIntervalMs / 2;
   }
 
-  async collect(
+  collect(
     workplace: Workplace,
     signal: AbortSignal,
     sender: MetadataSender,
     onWarning: (text: string) => void,
-  ): Promise<void> {
-    this.#isRunning = true;
+  ): void {
     this.#startedAtMs = performance.now();
-    const { key } = this.#description;
-    try {
-      const result = await resultOf(this.#description, workplace, signal);
-      // what was ended because the connection did is no value
-      if (!signal.aborted) sender.set(key, result);
-    } catch (error) {
-      onWarning(`metadata "${key}": ${errorText(error)}`);
-    } finally {
-      this.#isRunning = false;
-    }
+    this.#isRunning = true;
+    this.run = this.#collect(workplace, signal, sender)
+      .catch((error: unknown) => onWarning(`metadata "${this.#description.key}": ${errorText(error)}`))
+      .finally(() => {
+        this.#isRunning = false;
+      });
+  }
+
+  async #collect(workplace: Workplace, signal: AbortSignal, sender: MetadataSender): Promise<void> {
+    const timeoutSeconds = timeoutOf(this.#description, this.#lookIntervalMs);
+    const result = await resultOf(this.#description.script, workplace, timeoutSeconds, signal);
+    // what was ended because the connection did is no value
+    if (!signal.aborted) sender.set(this.#description.key, result);
   }
 }
 
 async function resultOf(
-  { script, interval, timeout }: Description,
+  script: string,
   { directory, environment }: Workplace,
+  timeoutSeconds: number,
   signal: AbortSignal,
 ): Promise<{ value: string; error: string }> {
-  const timeoutSeconds = timeoutOf(configuredSeconds(timeout), configuredSeconds(interval));
   const chunks: Buffer[] = [];
   let keptBytes = 0;
   let bytes = 0;
@@ -111,7 +121,11 @@ async function resultOf(
   } catch (error) {
     errors.push(`start cmd: ${errorText(error)}`);
   }
-  return { value: Buffer.concat(chunks).toString(), error: errors.join("\n") };
+  const all = Buffer.concat(chunks);
+  const isCut = bytes > maxValueBytes;
+  // no half of a character at the end; and a byte that is none takes more room as a character
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(all, { stream: isCut });
+  return { value: isCut ? cutText(text, maxValueBytes).text : text, error: errors.join("\n") };
 }
 
 /** On the wire N configured seconds are N nanoseconds. C1.55. */
@@ -121,6 +135,7 @@ function configuredSeconds(duration: { seconds: bigint; nanos: number } | undefi
 }
 
 /** C4.39. */
-function timeoutOf(timeoutSeconds: number, intervalSeconds: number): number {
-  return timeoutSeconds || intervalSeconds || 3;
+function timeoutOf({ timeout, interval }: Description, lookIntervalMs: number): number {
+  const lookSeconds = Math.trunc(lookIntervalMs / 1000);
+  return configuredSeconds(timeout) || configuredSeconds(interval) || 3 * lookSeconds || 5;
 }

@@ -15,7 +15,10 @@ export interface Workplace {
 export function expandDirectory(directory: string, environment: NodeJS.ProcessEnv = process.env): string {
   if (directory === "") return "";
   const home = homedir();
-  const expanded = expandVariables(directory.replace(/^~(?=\/|$)/, home), environment);
+  const expanded = expandVariables(
+    directory.replace(/^~(?=\/|$)/, () => home),
+    environment,
+  );
   return isAbsolute(expanded) ? expanded : join(home, expanded);
 }
 
@@ -36,13 +39,18 @@ export interface WorkplaceOptions {
   dataDirectory: string;
   /** Comes last, over everything else. */
   environment: Readonly<Record<string, string>>;
+  /** Told of variables that no environment can have. */
+  onWarning(text: string): void;
 }
 
 /** Makes the environment of commands. C4.84: the process's own, over it what is known of the workspace, the manifest's, secrets. */
 export async function workplaceOf(manifest: Manifest, options: WorkplaceOptions): Promise<Workplace> {
   const environment: Record<string, string> = {};
   const set = (name: string, value: string | undefined) => {
-    if (name !== "" && value !== undefined) environment[name] = value;
+    if (name === "" || value === undefined) return;
+    // with one of these no command could be started
+    if (`${name}${value}`.includes("\0")) options.onWarning(`variable ${name} has a NUL and is left out`);
+    else environment[name] = value;
   };
   for (const [name, value] of Object.entries(process.env)) set(name, value);
   set("CODER", "true");
@@ -54,6 +62,7 @@ export async function workplaceOf(manifest: Manifest, options: WorkplaceOptions)
   set("CODER_AGENT_TOKEN", options.token);
   set("CODER_SCRIPT_BIN_DIR", options.binDirectory);
   set("CODER_SCRIPT_DATA_DIR", options.dataDirectory);
+  set("CS_DISABLE_GETTING_STARTED_OVERRIDE", "true");
   if (manifest.vsCodePortProxyUri !== "") set("VSCODE_PROXY_URI", manifest.vsCodePortProxyUri);
   for (const [name, value] of Object.entries(manifest.environmentVariables)) {
     set(name, expandVariables(value, environment));

@@ -2,10 +2,10 @@ import { asError } from "../../rpc/error-text.js";
 import type { AgentConnection } from "../dial/connection.js";
 import type { TypedVersion } from "../dial/dial.js";
 import type { VersionChoice } from "../dial/dial-options.js";
-import { AbortFan, LinkedAbort } from "../linked-abort.js";
+import { LinkedAbort } from "../linked-abort.js";
 import { pause } from "../pause.js";
 import type { AgentClient } from "../senders/sender.js";
-import { untilAborted } from "../until-aborted.js";
+import { unlessAborted, untilAborted } from "../until-aborted.js";
 import { withinMs } from "../within-ms.js";
 import { Backoff } from "./backoff.js";
 import { FinalAnswers } from "./final-answers.js";
@@ -17,6 +17,8 @@ const defaultCloseTimeoutMs = 5000;
 /** What does not end with its signal is not waited for any longer. */
 const routineEndMs = 5000;
 const closingWaitMs = 500;
+/** When the time for closing is over, what has been told to end has so long to do it. */
+const lastTurnMs = 250;
 
 /** Begins a session that dials with a function. */
 export function sessionWith<V extends VersionChoice>(
@@ -110,7 +112,7 @@ class Session implements ReconnectingSession {
       let lost: Error;
       let waitMs: number;
       try {
-        const connection = await this.#dial(signal);
+        const connection = await this.#dialled(signal);
         attempt = 0;
         const begin = performance.now();
         lost = await this.#live(connection);
@@ -131,6 +133,17 @@ class Session implements ReconnectingSession {
     return this.#closing.signal.aborted ? undefined : asError(signal.reason);
   }
 
+  /** A dial may not listen to its signal, as where a token is asked for: what it has after the end is closed. */
+  async #dialled(signal: AbortSignal): Promise<AgentConnection> {
+    const dial = this.#dial(signal);
+    try {
+      return await unlessAborted(dial, signal, (connection) => void connection.close());
+    } catch (error) {
+      if (signal.aborted) await withinMs(Promise.allSettled([dial]), lastTurnMs);
+      throw error;
+    }
+  }
+
   /** Waits before the next attempt; a session that begins to close meanwhile makes it at once. */
   async #wait(waitMs: number): Promise<void> {
     const isClosing = this.#closing.signal.aborted;
@@ -147,18 +160,18 @@ class Session implements ReconnectingSession {
     this.#giveUp = (reason) => scope.abort(reason);
     void connection.closed.then((reason) => scope.abort(reason));
     this.#underWay = this.#runConnected(connection, inUse.signal);
-    const ends = new AbortFan(scope.signal);
     const routines = [
       this.#underWay,
-      ...this.#senders.map((sender) => sender.over(connection.agent as AgentClient, ends.signal())),
+      ...this.#senders.map((sender) => sender.over(connection.agent as AgentClient, scope.branch())),
     ];
     for (const routine of routines) routine.catch((error: unknown) => scope.abort(error));
     this.#states.set({ kind: "connected", connection });
     await untilAborted(scope.signal);
     this.#giveUp = undefined;
-    await withinMs(Promise.allSettled(routines), routineEndMs);
     const leftMs = this.#closeDeadlineMs - performance.now();
-    await connection.close({ timeoutMs: Math.max(0, leftMs) });
+    const isClosing = this.#closing.signal.aborted;
+    await withinMs(Promise.allSettled(routines), isClosing ? Math.max(lastTurnMs, leftMs) : routineEndMs);
+    await connection.close({ timeoutMs: Math.max(0, this.#closeDeadlineMs - performance.now()) });
     scope.release();
     inUse.release();
     return asError(scope.signal.reason);

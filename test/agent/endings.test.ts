@@ -1,0 +1,350 @@
+import { once } from "node:events";
+import { readdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import {
+  type AgentEvent,
+  type AgentOptions,
+  type AgentPart,
+  createAgent,
+  type RunningAgent,
+} from "../../src/agent/index.js";
+import type { AgentDefinition } from "../../src/store/index.js";
+import { controlPlane, eventually, token } from "../support/control-plane.js";
+import { frozenLink } from "./frozen-link.js";
+
+const quiet = { socket: false, boundaryLogs: false, context: false } as const;
+
+function start(url: string, options: Partial<AgentOptions> = {}) {
+  const events: AgentEvent[] = [];
+  const agent = createAgent({
+    dial: { url, token, proxy: false },
+    backoff: { firstMs: 1, maxMs: 5, spreadMs: 5 },
+    onEvent: (event) => events.push(event),
+    ...options,
+    parts: { ...quiet, ...options.parts },
+  });
+  onTestFinished(() => agent.stop().then(() => {}));
+  return { agent, events };
+}
+
+async function running(definition: Partial<AgentDefinition> = {}, options: Partial<AgentOptions> = {}) {
+  const plane = await controlPlane(definition);
+  const id = plane.agents[0]?.id ?? "";
+  const becomes = (state: string) =>
+    eventually(async () => (await plane.store.agent(id))?.lifecycleState === state, state, 10_000);
+  return { plane, id, becomes, ...start(plane.url, options) };
+}
+
+const never = () => new Promise<never>(() => {});
+const warnings = (events: readonly AgentEvent[]) =>
+  events.flatMap((event) => (event.kind === "warning" ? [event.text] : []));
+
+async function scriptFolders(): Promise<string[]> {
+  return (await readdir(tmpdir())).filter((name) => /^agentwire-[A-Za-z0-9]{6}$/.test(name));
+}
+
+describe("an agent is stopped", () => {
+  const moments: Record<string, (agent: RunningAgent) => Promise<unknown> | unknown> = {
+    "at once": () => {},
+    "after a turn": () => Promise.resolve(),
+    "a little later": () => new Promise((resolve) => setTimeout(resolve, 3)),
+    "during the first dial": () => new Promise((resolve) => setTimeout(resolve, 15)),
+  };
+
+  it.each(Object.keys(moments))("%s, without a trace", async (moment) => {
+    const before = await scriptFolders();
+    const { agent } = await running();
+    await moments[moment]?.(agent);
+    expect(await agent.stop()).toEqual({ error: undefined, unsent: [] });
+    expect((await scriptFolders()).filter((name) => !before.includes(name))).toEqual([]);
+  });
+
+  it("before its first dial: there is none", async () => {
+    let dials = 0;
+    const { agent } = await running({}, { dial: { url: "http://127.0.0.1:9", token: () => `${++dials}` } });
+    await agent.stop();
+    expect(dials).toBe(0);
+  });
+
+  it("during a dial that hangs", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    onTestFinished(() => void silent.close());
+    const sockets = vi.fn();
+    silent.on("connection", (socket) => {
+      sockets();
+      onTestFinished(() => void socket.destroy());
+    });
+    const { agent } = start(`http://127.0.0.1:${(silent.address() as { port: number }).port}`);
+    await eventually(() => sockets.mock.calls.length > 0, "the dial");
+    expect(await agent.stop()).toEqual({ error: undefined, unsent: [] });
+  });
+
+  it("while a part opens that never does, and one that opens too late is closed", async () => {
+    const order: string[] = [];
+    let open: () => void = () => {};
+    const late = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const opening = vi.fn(() => late);
+    const slow: AgentPart = { name: "slow", open: opening, close: () => void order.push("slow closed") };
+    const next: AgentPart = { name: "next", open: () => void order.push("next opened") };
+    const { agent, events } = await running({}, { more: [() => slow, () => next] });
+    await eventually(() => opening.mock.calls.length === 1, "the opening");
+    expect(await agent.stop()).toEqual({ error: undefined, unsent: [] });
+    expect(order).toEqual([]);
+    open();
+    await eventually(() => order.length > 0, "the late part's end");
+    expect(order).toEqual(["slow closed"]);
+    expect(warnings(events)).toEqual([]);
+  });
+
+  it("while a start script runs and again while that ends", async () => {
+    const { agent, id, plane } = await running({
+      scripts: [{ displayName: "Start", script: "echo on; exec sleep 300", runOnStart: true }],
+    });
+    await eventually(async () => (await plane.store.logs(id, 0, 10)).length === 1, "the script's line");
+    const ends = await Promise.all([agent.stop(), agent.stop(), agent.stop()]);
+    expect(ends).toEqual(Array(3).fill({ error: undefined, unsent: [] }));
+    expect((await plane.store.agent(id))?.lifecycleState).toBe("off");
+  });
+
+  it("in the middle of a manifest: nothing begins any more", async () => {
+    const calls: string[] = [];
+    let stopping: Promise<unknown> | undefined;
+    const { agent } = await running(
+      {},
+      {
+        more: [
+          () => ({
+            name: "mine",
+            onManifest: () => {
+              stopping = agent.stop();
+            },
+            begin: async () => {
+              calls.push("begin");
+              return undefined;
+            },
+            onBegun: () => void calls.push("begun"),
+            onConnection: async () => void calls.push("connection"),
+            end: async () => {
+              calls.push("end");
+              return undefined;
+            },
+            close: () => void calls.push("close"),
+          }),
+        ],
+      },
+    );
+    await eventually(() => stopping !== undefined, "the manifest");
+    await stopping;
+    expect(calls).toEqual(["close"]);
+    expect(agent.state).toBe("off");
+  });
+});
+
+describe("a part that hangs", () => {
+  it.each(["open", "begin", "onBegun", "close"] as const)(
+    "in %s keeps its agent neither from working nor from ending",
+    async (step) => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true });
+      onTestFinished(() => void vi.useRealTimers());
+      const hang = vi.fn(never);
+      const { agent, events } = await running({}, { more: [() => ({ name: "stuck", [step]: hang })] });
+      if (step === "open") {
+        await vi.waitFor(() => expect(hang).toHaveBeenCalled());
+        await vi.advanceTimersByTimeAsync(20_000);
+      }
+      await vi.waitFor(() => expect(agent.state).toBe(step === "begin" ? "starting" : "ready"));
+      const stopped = agent.stop();
+      for (let i = 0; i < 50; i++) await vi.advanceTimersByTimeAsync(1000);
+      expect(await stopped).toEqual({ error: undefined, unsent: [] });
+      expect(warnings(events)).toEqual([
+        step === "open"
+          ? "stuck is left out: not open within 20000 ms"
+          : `stuck: not ${step === "close" ? "closed" : "ended"} within 20000 ms`,
+      ]);
+    },
+    20_000,
+  );
+
+  it("with its connection is left behind", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true });
+    onTestFinished(() => void vi.useRealTimers());
+    const { agent } = await running({}, { more: [() => ({ name: "stuck", onConnection: never })] });
+    await vi.waitFor(() => expect(agent.state).toBe("ready"));
+    const stopped = agent.stop();
+    for (let i = 0; i < 10; i++) await vi.advanceTimersByTimeAsync(1000);
+    expect(await stopped).toEqual({ error: undefined, unsent: [] });
+    expect(agent.state).toBe("off");
+  }, 20_000);
+});
+
+describe("a part that fails on a connection", () => {
+  it("ends the others on it, and they are there once on the next", async () => {
+    let failures = 0;
+    const live = new Set<AbortSignal>();
+    const { plane, agent } = await running(
+      {},
+      {
+        more: [
+          () => ({
+            name: "shy",
+            onConnection: async () => {
+              if (++failures <= 3) throw new Error("not today");
+            },
+          }),
+          () => ({
+            name: "steady",
+            onConnection: async (_connection, signal) => {
+              live.add(signal);
+              await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+              live.delete(signal);
+            },
+          }),
+        ],
+      },
+    );
+    await eventually(() => failures === 4, "the fourth connection");
+    await eventually(() => live.size === 1, "one use of the part");
+    expect(plane.api.sessionCount).toBe(1);
+    await agent.stop();
+    expect(live.size).toBe(0);
+  });
+});
+
+describe("a listener that throws", () => {
+  it.each([
+    [
+      "throws",
+      () => {
+        throw new Error("bad listener");
+      },
+    ],
+    [
+      "rejects",
+      async () => {
+        throw new Error("bad listener");
+      },
+    ],
+  ])("and %s costs the agent nothing, and is told once", async (_how, onEvent) => {
+    const told: string[] = [];
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation((text) => void told.push(String(text)));
+    onTestFinished(() => warn.mockRestore());
+    const { agent, becomes } = await running(
+      { scripts: [{ displayName: "Stop", script: "true", runOnStop: true }] },
+      {
+        onEvent,
+        more: [
+          () => ({
+            name: "bad",
+            open: () => {
+              throw new Error("no");
+            },
+          }),
+        ],
+      },
+    );
+    await becomes("ready");
+    expect(await agent.stop()).toEqual({ error: undefined, unsent: [] });
+    await becomes("off");
+    expect(told).toEqual(["onEvent: bad listener"]);
+  });
+});
+
+describe("what could not be sent", () => {
+  it("is told of a server that stops answering, within the time for it", async () => {
+    const plane = await controlPlane({
+      scripts: [{ displayName: "Stop", script: "echo bye", runOnStop: true }],
+    });
+    const link = await frozenLink(plane.url);
+    const { agent, events } = start(link.url);
+    await vi.waitFor(() => expect(agent.state).toBe("ready"));
+    link.freeze();
+    const begin = performance.now();
+    const { error, unsent } = await agent.stop();
+    expect(performance.now() - begin).toBeLessThan(15_000);
+    expect(error).toBeUndefined();
+    expect(unsent).toEqual(
+      expect.arrayContaining([
+        { sender: "logs", count: 1 },
+        { sender: "lifecycle", count: 2 },
+        { sender: "script-timings", count: 1 },
+      ]),
+    );
+    expect(events.at(-1)).toEqual({ kind: "unsent", unsent });
+  }, 30_000);
+
+  it("has what stop scripts had to say after a refusal for good", async () => {
+    const plane = await controlPlane({
+      scripts: [{ displayName: "Stop", script: "echo bye", runOnStop: true }],
+    });
+    const link = await frozenLink(plane.url);
+    let known = token;
+    const { agent } = start(link.url, {
+      dial: { url: link.url, token: () => known, proxy: false },
+      unauthorizedGraceMs: 0,
+    });
+    await vi.waitFor(() => expect(agent.state).toBe("ready"));
+    known = "00000000-1111-2222-3333-444444444444";
+    link.sever();
+    const { error, unsent } = await agent.ended;
+    expect(error).toMatchObject({ status: 401 });
+    expect(unsent).toEqual(
+      expect.arrayContaining([
+        { sender: "logs", count: 1 },
+        { sender: "lifecycle", count: 2 },
+      ]),
+    );
+    expect(agent.state).toBe("off");
+  });
+
+  it("is sent over a new connection when the last was lost before (C4.89)", async () => {
+    const plane = await controlPlane({
+      scripts: [{ displayName: "Stop", script: "echo bye", runOnStop: true }],
+    });
+    const id = plane.agents[0]?.id ?? "";
+    const link = await frozenLink(plane.url);
+    const { agent, events } = start(link.url, { backoff: { firstMs: 200, maxMs: 200, random: () => 0.9 } });
+    await vi.waitFor(async () => expect((await plane.store.agent(id))?.lifecycleState).toBe("ready"));
+    link.sever();
+    await eventually(() => events.some(({ kind }) => kind === "disconnected"), "the loss");
+    expect(await agent.stop()).toEqual({ error: undefined, unsent: [] });
+    expect((await plane.store.agent(id))?.lifecycleState).toBe("off");
+    expect((await plane.store.logs(id, 0, 10)).map(({ output }) => output)).toEqual(["bye"]);
+  });
+});
+
+describe("an agent that cannot begin", () => {
+  it.each<[string, Partial<AgentOptions>, string]>([
+    [
+      "a part that cannot be made",
+      {
+        more: [
+          () => {
+            throw new Error("no such part");
+          },
+        ],
+      },
+      "no such part",
+    ],
+    ["a command whose name is no file's", { commands: { "a/b": ["true"] } }, "ENOENT"],
+  ])("because of %s says why, and leaves nothing", async (_what, options, text) => {
+    const before = await scriptFolders();
+    const { agent } = await running({}, options);
+    expect((await agent.ended).error?.message).toContain(text);
+    expect((await scriptFolders()).filter((name) => !before.includes(name))).toEqual([]);
+  });
+
+  it("because of how it is to dial closes the parts that are open", async () => {
+    let isClosed = false;
+    const close = () => {
+      isClosed = true;
+    };
+    const { agent } = await running({}, { backoff: null as never, more: [() => ({ name: "mine", close })] });
+    expect((await agent.ended).error).toBeInstanceOf(Error);
+    expect(isClosed).toBe(true);
+  });
+});
