@@ -2,7 +2,7 @@ import { type AgentEvent, createAgent } from "../../agent/index.js";
 import { Subsystem } from "../../client/index-node.js";
 import { untilAborted } from "../../client/until-aborted.js";
 import { paintFor, printable } from "../colors.js";
-import { type Command, type Terminal, text, UsageError } from "../command.js";
+import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
 import { targetOf, targetOptions } from "../connection-options.js";
 import { toolCommand, toolVersion } from "../tool.js";
 
@@ -11,6 +11,9 @@ const subsystems: Readonly<Record<string, Subsystem>> = {
   envbuilder: Subsystem.ENVBUILDER,
   exectrace: Subsystem.EXECTRACE,
 };
+
+/** A machine often runs before its control plane has stored what belongs to it. */
+const bootGraceMs = 600_000;
 
 export const agent: Command = {
   name: "agent",
@@ -54,6 +57,7 @@ export const agent: Command = {
     const boundaryPath = text(values, "boundary-socket-path") || boundaryPathOf(env);
     const running = createAgent({
       dial: await targetOf(values, terminal),
+      ...(isTokenKnown(values, env) ? {} : { unauthorizedGraceMs: bootGraceMs }),
       buildVersion: `v${toolVersion()}`,
       subsystems: subsystemsOf(env["CODER_AGENT_SUBSYSTEM"] ?? ""),
       // scripts of the agent can use the tool
@@ -80,20 +84,23 @@ export const agent: Command = {
   },
 };
 
+/** False where a cloud says who this machine is. */
+function isTokenKnown(values: OptionValues, env: Terminal["env"]): boolean {
+  return (text(values, "auth") || env["CODER_AGENT_AUTH"] || "token") === "token";
+}
+
 function choice(name: "socket" | "boundaryLogs", isOff: boolean, path: string | undefined) {
   return { [name]: isOff ? (false as const) : { path } };
 }
 
 /** The older of the two names is the one that programs know. C6.19. */
-function boundaryPathOf(env: OptionEnvironment): string | undefined {
+function boundaryPathOf(env: Terminal["env"]): string | undefined {
   return (
     env["CODER_AGENT_FIREWALL_LOG_PROXY_SOCKET_PATH"] ||
     env["CODER_AGENT_BOUNDARY_LOG_PROXY_SOCKET_PATH"] ||
     undefined
   );
 }
-
-type OptionEnvironment = Terminal["env"];
 
 /** C4.91. */
 export function subsystemsOf(list: string): Subsystem[] {
