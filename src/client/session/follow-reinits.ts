@@ -1,6 +1,5 @@
 import type { ReinitEvent } from "../reinit/reinit-event.js";
 import { type ReinitOptions, reinitEvents, reinitsFor } from "../reinit/reinit-events.js";
-import type { ReconnectingSession } from "./session-options.js";
 
 /** Whether a session waits for its workspace to be given to somebody. */
 export interface ReinitFollowing {
@@ -14,9 +13,15 @@ export interface ReinitFollowing {
   onReinit?(event: ReinitEvent): void;
 }
 
+/** What of a session is needed for that. */
+interface Redialling {
+  readonly ended: Promise<unknown>;
+  reconnect(reason: string): void;
+}
+
 /** Has a session dial anew at each reinitialisation, as long as it lives. */
 export function followReinits(
-  session: Pick<ReconnectingSession, "ended" | "reconnect">,
+  session: Redialling,
   options: Omit<ReinitOptions, "signal">,
   onReinit: ((event: ReinitEvent) => void) | undefined,
 ): void {
