@@ -7,7 +7,7 @@ import { usedBytes, watchTimers } from "./live-things.js";
 
 const reconnects = 500 * Math.min(scale, 10);
 /** What each connection keeps shows; what the engine gains and loses by itself does not. */
-const noiseBytesPerConnection = 2048;
+const noiseBytesPerConnection = 4096;
 
 /** Sends nothing, for as long as it may, as most senders do most of the time. */
 function idleSender(): Sender {

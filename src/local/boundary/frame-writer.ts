@@ -25,10 +25,12 @@ export class FrameWriter {
     const deadline = this.#deadline(socket, "did not take a frame");
     try {
       await new Promise<void>((resolve, reject) => {
-        // Node may call back without an error where a socket was destroyed meanwhile
-        socket.write(frame, (error) =>
-          error || socket.errored ? reject(error ?? socket.errored) : resolve(),
-        );
+        // where a socket was destroyed meanwhile Node calls back without an error, or with one that says no more
+        socket.write(frame, (error) => {
+          const failure = socket.errored ?? error;
+          if (failure) reject(failure);
+          else resolve();
+        });
       });
     } catch (error) {
       socket.destroy();
