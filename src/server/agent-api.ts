@@ -43,6 +43,7 @@ import { RateLimit } from "./http/rate-limit.js";
 import { HttpRouter } from "./http/router.js";
 import { httpRoutes } from "./http/table.js";
 import { createRpcEndpoint, type RpcEndpoint, type RpcSession } from "./rpc-endpoint.js";
+import { createTailnet, type TailnetDeps, type TailnetOptions } from "./tailnet/tailnet.js";
 
 /** How an agent API is made. */
 export interface AgentApiOptions extends HttpOptions {
@@ -86,6 +87,8 @@ export interface AgentApiOptions extends HttpOptions {
   strictVersions?: boolean;
   /** What agents get as DERP map; one without regions by default. */
   derpMap?: () => DERPMap;
+  /** The private network between agents and their clients. */
+  tailnet?: TailnetOptions;
   /** The banners that agents show. None by default. */
   banners?: HandlerDeps["banners"];
   /** How often agents report stats, in milliseconds; 30,000 by default. */
@@ -141,6 +144,7 @@ class Api implements AgentApi {
   readonly routes: Routes;
   readonly #options: AgentApiOptions;
   readonly #deps: HandlerDeps;
+  readonly #tailnet: TailnetDeps;
   readonly #monitorDeps: MonitorDeps;
   readonly #endpoint: RpcEndpoint;
   readonly #http: HttpRouter;
@@ -174,7 +178,8 @@ class Api implements AgentApi {
     };
     const replicaId = options.replicaId ?? crypto.randomUUID();
     this.#monitorDeps = { ...shared, batches, builds: new BuildWatch(store), replicaId };
-    const handlers = agentRoutes(this.#deps);
+    this.#tailnet = createTailnet(options.tailnet ?? {}, this.#deps);
+    const handlers = agentRoutes(this.#deps, this.#tailnet);
     this.routes = (router) => {
       handlers(router);
       options.routes?.(router);
@@ -256,7 +261,7 @@ class Api implements AgentApi {
   async close(timeoutMs?: number): Promise<void> {
     await Promise.all([this.#http.close(), this.#endpoint.close(timeoutMs)]);
     await Promise.all(this.#lastUpdates);
-    await this.#deps.batches.close();
+    await Promise.all([this.#tailnet.close(), this.#deps.batches.close()]);
   }
 
   flush(): Promise<void> {

@@ -1,6 +1,8 @@
 import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import { Agent } from "../../gen/coder/agent/v2/agent_pb.js";
 import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { tailnetHandlers } from "../tailnet/handlers/index.js";
+import type { TailnetDeps } from "../tailnet/tailnet.js";
 import { appHandlers } from "./apps.js";
 import { bannerHandlers } from "./banners.js";
 import { boundaryHandlers } from "./boundary.js";
@@ -15,10 +17,9 @@ import { resourceHandlers } from "./resources.js";
 import { scriptHandlers } from "./scripts.js";
 import { statsHandlers } from "./stats.js";
 import { subAgentHandlers } from "./sub-agents.js";
-import { tailnetHandlers } from "./tailnet.js";
 
 /** All handlers of an agent's session, as a `routes(router)` function. */
-export function agentRoutes(deps: HandlerDeps): (router: ConnectRouter) => void {
+export function agentRoutes(deps: HandlerDeps, tailnetDeps: TailnetDeps): (router: ConnectRouter) => void {
   const agent: Partial<ServiceImpl<typeof Agent>> = {
     ...manifestHandlers(deps),
     ...bannerHandlers(deps),
@@ -34,7 +35,7 @@ export function agentRoutes(deps: HandlerDeps): (router: ConnectRouter) => void 
     ...boundaryHandlers(deps),
     ...contextHandlers(deps),
   };
-  const tailnet = tailnetHandlers(deps);
+  const tailnet = tailnetHandlers(tailnetDeps);
   return (router) => {
     router.service(Agent, agent);
     router.service(Tailnet, tailnet);

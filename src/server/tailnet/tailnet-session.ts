@@ -1,0 +1,31 @@
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { sessionOf } from "../agent-session.js";
+import type { ApiUser } from "../http/users/access.js";
+import type { Peer } from "./coordinator.js";
+
+/** Whose calls of the tailnet service these are. */
+export interface TailnetSession {
+  /** What it is to the coordinator. */
+  peer: Peer;
+  /** The agent itself, or the one that a client may reach over this connection; undefined for all of a user's. */
+  agentId: string | undefined;
+  /** Undefined on the connection of an agent. */
+  user: ApiUser | undefined;
+}
+
+/** Set for connections of users; on those of agents the agent's session is there. */
+export const tailnetSessionKey = createContextKey<TailnetSession | undefined>(undefined, {
+  description: "whose calls of the tailnet service these are",
+});
+
+/**
+ * The session of a call. S4.2.
+ * @throws ConnectError when nobody has authenticated it.
+ */
+export function tailnetSessionOf(context: HandlerContext): TailnetSession {
+  const session = context.values.get(tailnetSessionKey);
+  if (session !== undefined) return session;
+  const { agentId, agentName, ownerUsername, workspaceName } = sessionOf(context);
+  const name = `${ownerUsername}-${workspaceName}-${agentName}`;
+  return { peer: { id: agentId, name, authorize: () => {} }, agentId, user: undefined };
+}
