@@ -129,6 +129,22 @@ func flat(h http.Header) map[string]string {
 	return out
 }
 
+// openSession dials and runs yamux; the session has a handle.
+func (p *peer) openSession(a dialArgs) (*link, fields, error) {
+	l, answer, err := a.dialWS()
+	if err != nil {
+		return nil, nil, err
+	}
+	l.handle = p.reserve()
+	conn := websocket.NetConn(context.Background(), l.ws, websocket.MessageBinary)
+	if err := p.startMux(l, conn, a.Yamux, a.wireFaults); err != nil {
+		_ = l.ws.CloseNow()
+		return nil, nil, err
+	}
+	p.bind(l.handle, l)
+	return l, answer, nil
+}
+
 type dialTCPArgs struct {
 	envelope
 	Network       string    `json:"network"`
@@ -142,17 +158,10 @@ type dialTCPArgs struct {
 
 func init() {
 	commands["dial"] = typed(func(p *peer, a dialArgs) (fields, error) {
-		l, answer, err := a.dialWS()
+		l, answer, err := p.openSession(a)
 		if err != nil {
 			return nil, err
 		}
-		l.handle = p.reserve()
-		conn := websocket.NetConn(context.Background(), l.ws, websocket.MessageBinary)
-		if err := p.startMux(l, conn, a.Yamux, a.wireFaults); err != nil {
-			_ = l.ws.CloseNow()
-			return nil, err
-		}
-		p.bind(l.handle, l)
 		answer["handle"] = l.handle
 		return answer, nil
 	})

@@ -48,9 +48,9 @@ func findToken(r *http.Request) (token, in string) {
 }
 
 // gate says with what status and error a request is refused; status 0 lets it in.
-func gate(r *http.Request, token, newest string) (int, apiError) {
+func gate(r *http.Request, a serveArgs) (int, apiError) {
 	switch given, _ := findToken(r); {
-	case token == "" || given == token:
+	case a.Token == "" || given == a.Token:
 	case given == "":
 		return http.StatusUnauthorized, apiError{Message: `Cookie "coder_session_token" must be provided.`}
 	default:
@@ -63,10 +63,18 @@ func gate(r *http.Request, token, newest string) (int, apiError) {
 	if version == "" {
 		version = "2.0"
 	}
-	if err := checkVersion(newest, version); err != nil {
+	if err := checkVersion(a.MaxVersion, version); err != nil {
 		return http.StatusBadRequest, apiError{
 			Message:     "Unknown or unsupported API version",
 			Validations: []fieldError{{"version", err.Error()}},
+		}
+	}
+	if given := r.URL.Query().Get("resume_token"); given != "" && a.ResumeToken != "" && given != a.ResumeToken {
+		const invalid = "Invalid resume token"
+		return http.StatusUnauthorized, apiError{
+			Message:     invalid,
+			Detail:      "it has expired",
+			Validations: []fieldError{{"resume_token", invalid}},
 		}
 	}
 	return 0, apiError{}

@@ -17,6 +17,12 @@ import (
 
 const rpcPath = "/api/v2/workspaceagents/me/rpc"
 
+// where programs of users dial
+const (
+	tailnetPath    = "/api/v2/tailnet"
+	coordinatePath = "/api/v2/workspaceagents/{id}/coordinate"
+)
+
 // serveFaults are the faults of all sessions of a server.
 type serveFaults struct {
 	wireFaults
@@ -28,6 +34,7 @@ type serveArgs struct {
 	Addr        string      `json:"addr"`
 	Token       string      `json:"token"` // any, or none, if empty
 	MaxVersion  string      `json:"maxVersion"`
+	ResumeToken string      `json:"resumeToken"` // none other is accepted; any if empty
 	Compression bool        `json:"compression"`
 	Yamux       yamuxArgs   `json:"yamux"`
 	Faults      serveFaults `json:"faults"`
@@ -168,7 +175,9 @@ func (l watchListener) Accept() (net.Conn, error) {
 // prepareHTTP makes the HTTP server of an agent API.
 func (s *server) prepareHTTP(a serveArgs) {
 	routes := http.NewServeMux()
-	routes.HandleFunc("GET "+rpcPath, func(rw http.ResponseWriter, r *http.Request) { s.upgrade(rw, r, a) })
+	for _, path := range []string{rpcPath, tailnetPath, coordinatePath} {
+		routes.HandleFunc("GET "+path, func(rw http.ResponseWriter, r *http.Request) { s.upgrade(rw, r, a) })
+	}
 	routes.HandleFunc("/", func(rw http.ResponseWriter, _ *http.Request) {
 		writeJSON(rw, http.StatusNotFound, apiError{Message: "Route not found."})
 	})
@@ -201,14 +210,14 @@ func (s *server) upgrade(rw http.ResponseWriter, r *http.Request, a serveArgs) {
 	q := r.URL.Query()
 	token, in := findToken(r)
 	about := fields{
-		"version": q.Get("version"), "role": q.Get("role"), "token": token, "tokenIn": in,
+		"path": r.URL.Path, "version": q.Get("version"), "role": q.Get("role"), "token": token, "tokenIn": in,
 		"userAgent": r.UserAgent(), "query": r.URL.RawQuery, "headers": flat(r.Header),
 	}
 	refused := func(status int) {
 		about["server"], about["status"] = s.handle, status
 		s.peer.event("refused", about)
 	}
-	if status, why := gate(r, a.Token, a.MaxVersion); status != 0 {
+	if status, why := gate(r, a); status != 0 {
 		writeJSON(rw, status, why)
 		refused(status)
 		return
