@@ -212,8 +212,8 @@ export class HttpLogSender {
 
   #removed(batch: readonly QueuedLine[]): void {
     this.#queuedBytes -= this.#queue.remove(batch);
-    while (this.#waitingForRoom.serve());
-    if (this.#queue.length === 0) while (this.#waitingForEmpty.serve());
+    this.#waitingForRoom.serveAll();
+    if (this.#queue.length === 0) this.#waitingForEmpty.serveAll();
   }
 
   #close(error: Error): void {

@@ -119,7 +119,7 @@ export class StatsSender implements Sender {
       return undefined;
     } finally {
       this.#pending = 0;
-      while (this.#waitingForEmpty.serve());
+      this.#waitingForEmpty.serveAll();
     }
   }
 
