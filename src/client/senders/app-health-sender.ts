@@ -1,12 +1,11 @@
 import { formatUuid } from "../../codec/index.js";
 import { AppHealth } from "../../gen/coder/agent/v2/agent_pb.js";
 import { errorText } from "../../rpc/error-text.js";
-import { isUnimplemented } from "../../rpc/index.js";
 import { pause } from "../pause.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
 import { LatestValues } from "./latest-values.js";
-import { failureKind } from "./report-failure.js";
+import { throwIfRunEnds } from "./report-failure.js";
 import { enumField, uuidField, uuidText } from "./report-fields.js";
 import { retryWait } from "./retry-wait.js";
 import type { AgentClient, Sender } from "./sender.js";
@@ -137,7 +136,7 @@ export class AppHealthSender implements Sender {
       );
       return true;
     } catch (error) {
-      if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
+      throwIfRunEnds(error, signal);
       this.#onWarning(`app-health: ${errorText(error)}`);
       return false;
     }

@@ -4,7 +4,7 @@ import { isUnimplemented } from "../../rpc/index.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
 import { LatestValues } from "./latest-values.js";
-import { failureKind } from "./report-failure.js";
+import { failureKind, throwIfRunEnds } from "./report-failure.js";
 import { enumField, textField } from "./report-fields.js";
 import { retryWait } from "./retry-wait.js";
 import type { AgentClient, Sender } from "./sender.js";
@@ -153,7 +153,7 @@ export class AppStatusSender implements Sender {
         this.#options.onRefused?.(asError(error), status);
         return true;
       }
-      if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
+      throwIfRunEnds(error, signal);
       this.#statuses.moveToEnd(status.slug);
       this.#options.onWarning?.(`app-status: ${status.slug}: ${errorText(error)}`);
       return false;
