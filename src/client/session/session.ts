@@ -11,7 +11,7 @@ import { Backoff } from "./backoff.js";
 import { FinalAnswers } from "./final-answers.js";
 import { SenderRun } from "./sender-run.js";
 import type { ReconnectingSession, SessionEnd, SessionOptions } from "./session-options.js";
-import { type SessionState, StateFeed, type Unsent } from "./states.js";
+import { type SessionState, StateFeed, unsentOf } from "./states.js";
 
 const defaultCloseTimeoutMs = 5000;
 /** What does not end with its signal is not waited for any longer. */
@@ -94,7 +94,7 @@ class Session implements ReconnectingSession {
 
   async #run(): Promise<SessionEnd> {
     const error = await this.#connectAgainAndAgain();
-    const end: SessionEnd = { error, unsent: this.#unsent() };
+    const end: SessionEnd = { error, unsent: unsentOf(this.#senders) };
     this.#hard.abort(error ?? new Error("the session is closed"));
     this.#hard.release();
     this.#states.set({ kind: "stopped", ...end }, true);
@@ -208,11 +208,5 @@ class Session implements ReconnectingSession {
   async #drained(signal: AbortSignal): Promise<void> {
     await Promise.race([this.#underWay.catch(() => {}), untilAborted(signal)]);
     await Promise.all(this.#senders.map((sender) => sender.drained(signal)));
-  }
-
-  #unsent(): Unsent[] {
-    return this.#senders
-      .filter(({ pending }) => pending > 0)
-      .map(({ name, pending }) => ({ sender: name, count: pending }));
   }
 }
