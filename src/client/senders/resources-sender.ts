@@ -5,10 +5,11 @@ import type {
   PushResourcesMonitoringUsageRequest_DatapointSchema,
 } from "../../gen/coder/agent/v2/agent_pb.js";
 import { errorText } from "../../rpc/error-text.js";
+import { waitOf } from "../durations.js";
 import { pause } from "../pause.js";
 import { unlessAborted } from "../until-aborted.js";
 import { type DropCounts, Drops } from "./drops.js";
-import { boundOption, msOption, waitOf } from "./intervals.js";
+import { boundOption, msOption } from "./intervals.js";
 import { throwIfRunEnds } from "./report-failure.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
