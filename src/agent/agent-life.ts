@@ -13,6 +13,7 @@ import {
 } from "../client/index-node.js";
 import { LinkedAbort } from "../client/linked-abort.js";
 import { unsentOf } from "../client/session/states.js";
+import { TimeLimit } from "../client/time-limit.js";
 import { unlessAborted } from "../client/until-aborted.js";
 import { formatUuid, nilUuid } from "../codec/index.js";
 import { asError, errorText } from "../rpc/error-text.js";
@@ -139,8 +140,7 @@ export class AgentLife {
   async #openPart(part: AgentPart): Promise<void> {
     const { signal } = this.#inUse;
     if (signal.aborted) return;
-    const limit = new LinkedAbort(signal);
-    const timer = setTimeout(() => limit.abort(new Error(`not open within ${partOpenMs} ms`)), partOpenMs);
+    const limit = new TimeLimit(partOpenMs, signal, `not open within ${partOpenMs} ms`);
     try {
       // what opens too late is closed
       const close = () => void this.#careful(part, () => part.close?.());
@@ -150,7 +150,6 @@ export class AgentLife {
       if (!signal.aborted)
         this.#tell({ kind: "warning", text: `${part.name} is left out: ${errorText(error)}` });
     } finally {
-      clearTimeout(timer);
       limit.release();
     }
   }

@@ -5,6 +5,7 @@ import type { VersionChoice } from "../dial/dial-options.js";
 import { LinkedAbort } from "../linked-abort.js";
 import { pause } from "../pause.js";
 import type { AgentClient } from "../senders/sender.js";
+import { TimeLimit } from "../time-limit.js";
 import { unlessAborted, untilAborted } from "../until-aborted.js";
 import { withinMs } from "../within-ms.js";
 import { Backoff } from "./backoff.js";
@@ -189,16 +190,14 @@ class Session implements ReconnectingSession {
 
   async #close(timeoutMs: number): Promise<SessionEnd> {
     this.#closeDeadlineMs = performance.now() + timeoutMs;
-    const deadline = new LinkedAbort(this.#hard.signal);
-    const timer = setTimeout(() => deadline.abort(new Error("the time for closing is over")), timeoutMs);
+    const limit = new TimeLimit(timeoutMs, this.#hard.signal, "the time for closing is over");
     this.#closing.abort(new Error("the session closes"));
     try {
-      await Promise.race([this.#drained(deadline.signal), this.ended]);
+      await Promise.race([this.#drained(limit.signal), this.ended]);
     } catch {
       // what is left is told at the end
     } finally {
-      clearTimeout(timer);
-      deadline.release();
+      limit.release();
       this.#hard.abort(new Error("the session is closed"));
     }
     return await this.ended;
