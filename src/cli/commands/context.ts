@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { refreshChatContext } from "../../client/index-node.js";
 import type { ContextResource, ContextSnapshot } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
 import type { AgentSocketConnection } from "../../local/index.js";
+import type { ContextRpc } from "../../local/socket/context-routes.js";
 import { errorText } from "../../rpc/error-text.js";
 import { printable } from "../colors.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
@@ -11,14 +12,6 @@ import { type Column, tableText } from "../table.js";
 
 /** Connects to the agent on this machine. */
 export type AgentSocketOpener = (values: OptionValues, terminal: Terminal) => Promise<ContextCalls>;
-
-type ContextRpc =
-  | "contextSources"
-  | "getContextSource"
-  | "addContextSource"
-  | "removeContextSource"
-  | "getContextSnapshot"
-  | "resyncContext";
 
 /** What the command needs of the agent's socket. */
 export interface ContextCalls {
