@@ -3,8 +3,8 @@ import { Subsystem } from "../../client/index-node.js";
 import { untilAborted } from "../../client/until-aborted.js";
 import { boundaryLogSocketPath } from "../../local/index.js";
 import { paintFor, printable } from "../colors.js";
-import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
-import { targetOf, targetOptions } from "../connection-options.js";
+import { type Command, type Terminal, text, UsageError } from "../command.js";
+import { authOf, targetOf, targetOptions } from "../connection-options.js";
 import { socketOptions, socketPathOf } from "../socket-options.js";
 import { toolCommand, toolVersion } from "../tool.js";
 
@@ -54,7 +54,8 @@ export const agent: Command = {
     const boundaryPath = text(values, "boundary-socket-path") || boundaryLogSocketPath(env);
     const running = createAgent({
       dial: await targetOf(values, terminal),
-      ...(isTokenKnown(values, env) ? {} : { unauthorizedGraceMs: bootGraceMs }),
+      // where a cloud says who this machine is
+      ...(authOf(values, terminal) === "token" ? {} : { unauthorizedGraceMs: bootGraceMs }),
       buildVersion: `v${toolVersion()}`,
       subsystems: subsystemsOf(env["CODER_AGENT_SUBSYSTEM"] ?? ""),
       // scripts of the agent can use the tool
@@ -80,11 +81,6 @@ export const agent: Command = {
     return 0;
   },
 };
-
-/** False where a cloud says who this machine is. */
-function isTokenKnown(values: OptionValues, env: Terminal["env"]): boolean {
-  return (text(values, "auth") || env["CODER_AGENT_AUTH"] || "token") === "token";
-}
 
 function choice(name: "socket" | "boundaryLogs", isOff: boolean, path: string) {
   return { [name]: isOff ? (false as const) : { path } };

@@ -6,7 +6,7 @@ import type { ContextRpc } from "../../local/socket/context-routes.js";
 import { errorText } from "../../rpc/error-text.js";
 import { printable } from "../colors.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
-import { targetOf, targetOptions } from "../connection-options.js";
+import { authOf, targetOf, targetOptions } from "../connection-options.js";
 import { connectToSocket, socketOptions } from "../socket-options.js";
 import { type Column, tableText } from "../table.js";
 
@@ -163,8 +163,7 @@ function isTargetKnown(values: OptionValues, { env }: Terminal): boolean {
     ...["token", "token-file"].map((name) => text(values, name)),
     ...["CODER_AGENT_TOKEN", "CODER_AGENT_TOKEN_FILE"].map((name) => env[name]),
   ];
-  const auth = text(values, "auth") || env["CODER_AGENT_AUTH"] || "token";
-  return Boolean(url) && (auth !== "token" || tokens.some(Boolean));
+  return Boolean(url) && (authOf(values, { env }) !== "token" || tokens.some(Boolean));
 }
 
 /** What was found below a source. */
