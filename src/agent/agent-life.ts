@@ -10,9 +10,10 @@ import {
   type ReconnectingSession,
   type Sender,
   type SessionEnd,
-  type Unsent,
 } from "../client/index-node.js";
 import { LinkedAbort } from "../client/linked-abort.js";
+import { unsentOf } from "../client/session/states.js";
+import { TimeLimit } from "../client/time-limit.js";
 import { unlessAborted } from "../client/until-aborted.js";
 import { formatUuid, nilUuid } from "../codec/index.js";
 import { asError, errorText } from "../rpc/error-text.js";
@@ -60,8 +61,6 @@ export class AgentLife {
   constructor(options: AgentOptions, subAgents: SubAgents) {
     this.#options = options;
     this.#subAgents = subAgents;
-    // each script and each part listens: many are no leak
-    setMaxListeners(0, this.#inUse.signal);
     const warn = (text: string) => this.#tell({ kind: "warning", text });
     this.#lifecycle = new LifecycleSender({ onWarning: warn });
     this.#logs = new LogSender({
@@ -76,10 +75,6 @@ export class AgentLife {
     this.#opened = this.#open();
     this.#opened.catch(() => {});
     this.ended = this.#live().catch((error: unknown) => ({ error: asError(error), unsent: [] }));
-  }
-
-  get session(): ReconnectingSession | undefined {
-    return this.#session;
   }
 
   get state(): LifecycleName {
@@ -100,7 +95,8 @@ export class AgentLife {
       const end = await this.#session?.ended;
       // ended by itself, or in order: what is left of the agent ends now
       await this.stop();
-      const unsent = this.#unsent();
+      // the session's own count is as old as its end; a part may have had more to say after that
+      const unsent = unsentOf(this.#senders);
       if (unsent.length > 0) this.#tell({ kind: "unsent", unsent });
       return { error: end?.error, unsent };
     } finally {
@@ -144,8 +140,7 @@ export class AgentLife {
   async #openPart(part: AgentPart): Promise<void> {
     const { signal } = this.#inUse;
     if (signal.aborted) return;
-    const limit = new LinkedAbort(signal);
-    const timer = setTimeout(() => limit.abort(new Error(`not open within ${partOpenMs} ms`)), partOpenMs);
+    const limit = new TimeLimit(partOpenMs, signal, `not open within ${partOpenMs} ms`);
     try {
       // what opens too late is closed
       const close = () => void this.#careful(part, () => part.close?.());
@@ -155,7 +150,6 @@ export class AgentLife {
       if (!signal.aborted)
         this.#tell({ kind: "warning", text: `${part.name} is left out: ${errorText(error)}` });
     } finally {
-      clearTimeout(timer);
       limit.release();
     }
   }
@@ -238,13 +232,6 @@ export class AgentLife {
     }
     // a control plane that has never been there is not waited for
     await this.#session?.close({ timeoutMs: isKnown ? lastReportsMs : 0 });
-  }
-
-  /** The session's own count is as old as its end; a part may have had more to say after that. */
-  #unsent(): Unsent[] {
-    return this.#senders
-      .filter(({ pending }) => pending > 0)
-      .map(({ name, pending }) => ({ sender: name, count: pending }));
   }
 
   #advance(state: LifecycleName): void {

@@ -1,5 +1,6 @@
 import {
   type AgentConnection,
+  authKindOf,
   authKinds,
   dialAgent,
   type NodeDialOptions,
@@ -72,9 +73,7 @@ export async function targetOf(values: OptionValues, { env, signal }: Terminal):
       headers,
       fetch,
       url,
-      auth: text(values, "auth"),
-      token: text(values, "token"),
-      tokenFile: text(values, "token-file"),
+      ...tokenSettings(values),
       agentName: text(values, "agent-name"),
     });
     return { url: url ?? "", token, headers, fetch };
@@ -82,6 +81,19 @@ export async function targetOf(values: OptionValues, { env, signal }: Terminal):
     if (error instanceof TokenSettingError) throw new UsageError(error.message + hints[error.setting]);
     throw error;
   }
+}
+
+/** How the agent shows who it is: `token`, or the cloud of its machine. */
+export function authOf(values: OptionValues, { env }: Pick<Terminal, "env">): string {
+  return authKindOf({ env, ...tokenSettings(values) });
+}
+
+function tokenSettings(values: OptionValues) {
+  return {
+    auth: text(values, "auth"),
+    token: text(values, "token"),
+    tokenFile: text(values, "token-file"),
+  };
 }
 
 /** Whether it can be dialled: `ws` and `wss` are taken for `http` and `https`. */

@@ -28,6 +28,7 @@ export type { PatchLogsRequest } from "./http/patch-logs.js";
 export { patchLogs } from "./http/patch-logs.js";
 export type { RefusalFacts, Validation } from "./http/refusal.js";
 export { DialError, HttpError } from "./http/request-errors.js";
+export { appStatusStates, logLevels } from "./http/words.js";
 export type { HttpLogSenderOptions } from "./logs/http-log-sender.js";
 export { HttpLogSender } from "./logs/http-log-sender.js";
 export { LineSplitter } from "./logs/line-splitter.js";

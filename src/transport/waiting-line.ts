@@ -52,6 +52,11 @@ export class WaitingLine<T> {
     return true;
   }
 
+  /** Serves all who wait, in order. */
+  serveAll(value: T): void {
+    while (this.serve(value));
+  }
+
   rejectAll(error: unknown): void {
     for (let place = this.#first; place !== undefined; place = this.#first) {
       this.#remove(place);

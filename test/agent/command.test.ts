@@ -127,7 +127,7 @@ describe("a directory of a manifest (C4.28)", () => {
   const environment = { PROJECT: "wire" };
   it.each([
     ["", ""],
-    ["/work", "/work"],
+    ["/projects", "/projects"],
     ["~", homedir()],
     ["~/code/$PROJECT", `${homedir()}/code/wire`],
     [`code/\${PROJECT}x`, `${homedir()}/code/wirex`],

@@ -16,14 +16,14 @@ describe("sub-agents", () => {
   it("are created with a token to dial with, listed and deleted (C4.78, C4.79)", async () => {
     const { plane, subAgents } = await connected();
     const { agent, appErrors } = await subAgents.create({
-      directory: "/work/api",
+      directory: "/projects/api",
       apps: [{ slug: "web", url: "http://localhost:1" }, { slug: "NOT A SLUG" }],
     });
     expect(agent.name).toBe("api");
     expect(appErrors).toEqual([{ slug: "NOT A SLUG", field: "slug", error: expect.any(String) }]);
     const sub = await dialled(plane, { token: agent.token });
     const manifest = await sub.agent.getManifest({});
-    expect(manifest).toMatchObject({ agentName: "api", directory: "/work/api" });
+    expect(manifest).toMatchObject({ agentName: "api", directory: "/projects/api" });
     expect(manifest.parentId).toHaveLength(16);
     expect(await subAgents.list()).toEqual([agent]);
     await subAgents.delete(agent.id);

@@ -1,44 +1,18 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
+import { startTool } from "../support/built-tool.js";
 import { eventually, token } from "../support/control-plane.js";
 
-const tool = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const waitMs = 30_000;
 
-/** What of the environment of whoever runs the tests might point a tool somewhere else. */
-const cleanEnv = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !name.startsWith("CODER")),
-);
-
-/** Runs the built tool as a process; it is ended with the test. */
+/** Runs the tool; the context of an agent without a directory is that of its home. */
 function start(directory: string, ...args: string[]) {
-  const child: ChildProcess = spawn(process.execPath, [tool, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    // the context of an agent without a directory is that of its home
-    env: { ...cleanEnv, HOME: directory },
-  });
-  const output = { stdout: "", stderr: "" };
-  child.stdout?.on("data", (chunk: Buffer) => {
-    output.stdout += chunk.toString();
-  });
-  child.stderr?.on("data", (chunk: Buffer) => {
-    output.stderr += chunk.toString();
-  });
-  const exit = once(child, "close").then(([code, signal]) => ({ code, signal }));
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await exit;
-  });
+  const run = startTool(args, { HOME: directory });
   return {
-    child,
-    output,
-    exit,
-    says: (text: string) => eventually(() => output.stderr.includes(text), `"${text}"`, waitMs),
+    ...run,
+    says: (text: string) => eventually(() => run.output.stderr.includes(text), `"${text}"`, waitMs),
   };
 }
 

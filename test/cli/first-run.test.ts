@@ -1,32 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
+import { startTool } from "../support/built-tool.js";
 import { eventually } from "../support/control-plane.js";
-
-const tool = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-
-/** Runs the built tool as a process; it is ended with the test. */
-function start(...args: string[]) {
-  const child: ChildProcess = spawn(process.execPath, [tool, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  const output = { stdout: "", stderr: "" };
-  child.stdout?.on("data", (chunk: Buffer) => {
-    output.stdout += chunk.toString();
-  });
-  child.stderr?.on("data", (chunk: Buffer) => {
-    output.stderr += chunk.toString();
-  });
-  const exit = once(child, "close").then(([code, signal]) => ({ code, signal }));
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await exit;
-  });
-  return { child, output, exit };
-}
 
 describe("the first run", () => {
   it("with --once shows everything of an agent's start, and ends with 0", async () => {
-    const { output, exit } = start("demo", "--once");
+    const { output, exit } = startTool(["demo", "--once"]);
     expect(await exit).toEqual({ code: 0, signal: null });
     const shown = output.stderr.split("\n").filter((line) => /^\d\d:\d\d:\d\d/.test(line));
     const rest = shown.map((line) => line.replace(/^.{8} {2}playground\/main {2}/, ""));
@@ -55,7 +33,7 @@ describe("the first run", () => {
   it.each(["SIGINT", "SIGTERM"] as const)(
     "ends both in order on %s, with 0",
     async (signal) => {
-      const { child, output, exit } = start("demo");
+      const { child, output, exit } = startTool(["demo"]);
       await eventually(() => output.stderr.includes("ready"), "ready", 30_000);
       child.kill(signal);
       expect(await exit).toEqual({ code: 0, signal: null });
@@ -66,11 +44,11 @@ describe("the first run", () => {
   );
 
   it("can be used from another terminal, and serves the scripts of its agent too", async () => {
-    const { output } = start("demo");
+    const { output } = startTool(["demo"]);
     await eventually(() => output.stderr.includes("Ctrl-C"), "the introduction", 30_000);
     const [, url = "", token = ""] =
       /CODER_AGENT_URL=(\S+) CODER_AGENT_TOKEN=(\S+)/.exec(output.stderr) ?? [];
-    const call = start("call", "Agent/GetManifest", "--url", url, "--token", token);
+    const call = startTool(["call", "Agent/GetManifest", "--url", url, "--token", token]);
     expect((await call.exit).code).toBe(0);
     expect(JSON.parse(call.output.stdout)).toMatchObject({ agentName: "main", ownerUsername: "ada" });
   }, 60_000);
@@ -78,16 +56,16 @@ describe("the first run", () => {
 
 describe("the built tool", () => {
   it("ends with 2 for a wrong call, and without waiting for standard input", async () => {
-    const { output, exit } = start("call");
+    const { output, exit } = startTool(["call"]);
     expect((await exit).code).toBe(2);
     expect(output.stderr).toContain("give SERVICE/METHOD");
   });
 
   it("serves until it is told to end", async () => {
-    const { child, output, exit } = start("serve", "--listen", "127.0.0.1:0", "--database", "memory");
+    const { child, output, exit } = startTool(["serve", "--listen", "127.0.0.1:0", "--database", "memory"]);
     await eventually(() => output.stdout.endsWith("\n"), "the line that it is ready", 30_000);
     const { url, agents } = JSON.parse(output.stdout) as { url: string; agents: { token: string }[] };
-    const agent = start("agent", "--url", url, "--token", agents[0]?.token ?? "");
+    const agent = startTool(["agent", "--url", url, "--token", agents[0]?.token ?? ""]);
     await eventually(() => agent.output.stderr.includes("ready"), "ready", 30_000);
     agent.child.kill("SIGTERM");
     expect((await agent.exit).code).toBe(0);

@@ -106,6 +106,14 @@ describe("--auth", () => {
     expect(asked.map((line) => /"agent_name":"(.*)"/.exec(line)?.[1])).toEqual(["api", "web"]);
   });
 
+  it("of the environment does not make an agent wait that has a wrong token on the command line", async () => {
+    const { plane, asked } = await withClouds();
+    const env = { CODER_AGENT_URL: plane.url, CODER_AGENT_AUTH: "aws", HOME: tmpdir() };
+    const wrong = ["--token", "none", "--no-socket", "--no-boundary"];
+    expect(await toolResult(["agent", ...wrong], env)).toMatchObject({ exitCode: 1 });
+    expect(asked).toEqual([]);
+  });
+
   it("of another kind is refused with 2, and says which there are", async () => {
     const { exitCode, stderr } = await toolResult([...manifest, "--url", unreachable, "--auth", "oops"]);
     expect(exitCode).toBe(2);

@@ -1,5 +1,6 @@
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { TimeLimit } from "../../src/client/time-limit.js";
 import { unlessAborted, untilAborted } from "../../src/client/until-aborted.js";
 import { withinMs } from "../../src/client/within-ms.js";
 
@@ -61,5 +62,36 @@ describe("work within a time", () => {
     expect(vi.getTimerCount()).toBe(1);
     await vi.advanceTimersByTimeAsync(1);
     expect(await waiting).toBe(false);
+  });
+});
+
+describe("a time limit", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it.each([
+    ["as what has not answered", undefined, "no answer within 1000 ms"],
+    ["with the text that it was given", "too slow", "too slow"],
+  ])("ends its signal when the time has passed, %s", (_how, reason, text) => {
+    const limit = new TimeLimit(1000, undefined, reason);
+    vi.advanceTimersByTime(999);
+    expect(limit).toMatchObject({ isOver: false, signal: { aborted: false } });
+    vi.advanceTimersByTime(1);
+    expect(limit).toMatchObject({ isOver: true, signal: { aborted: true, reason: new Error(text) } });
+  });
+
+  it("ends with the caller's signal, and leaves no timer and nothing on the signal once released", () => {
+    const caller = new AbortController();
+    const limit = new TimeLimit(1000, caller.signal);
+    caller.abort(new Error("enough"));
+    expect(limit).toMatchObject({ isOver: false, signal: { reason: new Error("enough") } });
+    limit.release();
+    expect(getEventListeners(caller.signal, "abort")).toHaveLength(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("without a time ends by the caller's signal alone", () => {
+    expect(new TimeLimit(undefined)).toMatchObject({ isOver: false, signal: { aborted: false } });
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

@@ -30,7 +30,7 @@ describeWithGo("what a Go client is told by our server", () => {
       workspaceId: uuidB64((await workspace.agent())?.workspaceId ?? ""),
       workspaceName: "dev",
       environmentVariables: { EDITOR: "vi", LANG: "de_DE.UTF-8" },
-      directory: "/work",
+      directory: "/projects",
       motdPath: "/etc/motd",
       derpMap: {
         homeParams: {},
@@ -87,8 +87,8 @@ describeWithGo("what a Go client is told by our server", () => {
     expect(devcontainers).toEqual([
       {
         id: expect.any(String),
-        workspaceFolder: "/work/box",
-        configPath: "/work/box/dc.json",
+        workspaceFolder: "/projects/box",
+        configPath: "/projects/box/dc.json",
         name: "box",
       },
     ]);

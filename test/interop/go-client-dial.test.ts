@@ -108,7 +108,7 @@ describeWithGo("a Go client that dials our server", () => {
     const peer = GoPeer.start();
     const { url, store, agents } = await controlPlane();
     const id = agents[0]?.id ?? "";
-    const startup = { startup: { version: "v2.30.0", expandedDirectory: "/work", subsystems: [] } };
+    const startup = { startup: { version: "v2.30.0", expandedDirectory: "/projects", subsystems: [] } };
     const bare = await peer.handle("dial", { url: url + rpcPath, token });
     await goCall(peer, bare, agentRpc("UpdateStartup"), startup);
     expect((await store.agent(id))?.apiVersion).toBe("2.0");

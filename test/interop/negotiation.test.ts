@@ -202,7 +202,7 @@ describe("negotiation with a server that refuses for something else", () => {
 });
 
 describeWithGo("versions of a Go client, at our server", () => {
-  const startup = { startup: { version: "v2.30.0", expandedDirectory: "/work" } };
+  const startup = { startup: { version: "v2.30.0", expandedDirectory: "/projects" } };
 
   it.each(versions)("S1.16, S1.19 %s is served, with every RPC", async (version) => {
     const peer = GoPeer.start();

@@ -137,7 +137,7 @@ describeWithGo("many calls of our client", () => {
     const { connection, quiet } = await start();
     const texts = await Promise.all(
       Array.from({ length: 2000 }, async (_, i) => {
-        const startup = { version: "v1", expandedDirectory: `/work/${i}` };
+        const startup = { version: "v1", expandedDirectory: `/projects/${i}` };
         const { expandedDirectory } = await connection.agent.updateStartup({ startup });
         return expandedDirectory === startup.expandedDirectory;
       }),

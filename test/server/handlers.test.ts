@@ -37,7 +37,7 @@ const agentDefinition = {
     { slug: "ai" },
   ],
   metadata: [{ key: "cpu", displayName: "CPU", script: "uptime", intervalSeconds: 10, timeoutSeconds: 1 }],
-  devcontainers: [{ name: "dc", workspaceFolder: "/work" }],
+  devcontainers: [{ name: "dc", workspaceFolder: "/projects" }],
   resourceMonitoring: {
     memory: { thresholdPercent: 80 },
     volumes: [{ path: "/", thresholdPercent: 90, enabled: false }],
@@ -94,7 +94,7 @@ describe("S3-B GetManifest", () => {
     ]);
     // seconds travel as that many nanoseconds: S3.18
     expect(manifest.metadata).toMatchObject([{ key: "cpu", interval: { nanos: 10 }, timeout: { nanos: 1 } }]);
-    expect(manifest.devcontainers).toMatchObject([{ name: "dc", workspaceFolder: "/work" }]);
+    expect(manifest.devcontainers).toMatchObject([{ name: "dc", workspaceFolder: "/projects" }]);
     expect((await plane.store.logSources(agentId)).map(({ displayName }) => displayName)).toEqual(["Start"]);
   });
 });

@@ -173,7 +173,7 @@ describe("strictVersions", () => {
 describe("a control plane with strictVersions", () => {
   it("is one of its version for those that dial, and has everything for calls over HTTP", async () => {
     const plane = await controlPlane(
-      { devcontainers: [{ name: "dc", workspaceFolder: "/work" }], apps: [{ slug: "ai" }] },
+      { devcontainers: [{ name: "dc", workspaceFolder: "/projects" }], apps: [{ slug: "ai" }] },
       { strictVersions: true, serverVersion: { major: 2, minor: 3 } },
     );
     const { agent, version } = await dialled(plane, { shims: false });

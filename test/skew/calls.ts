@@ -78,7 +78,7 @@ export const calls: Record<ApiMethod, (on: AgentConnection, about: Subject) => P
   createSubAgent: async ({ agent }, about) => {
     const { agent: made } = await agent.createSubAgent({
       name: `sub-${about.count}`,
-      directory: "/work",
+      directory: "/projects",
       architecture: "amd64",
       operatingSystem: "linux",
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { blankAgent, MemoryStore, maxLogsLength, StoreConflict } from "../../src/store/index.js";
+import { blankAgent, MemoryStore, StoreConflict } from "../../src/store/index.js";
 import { reportsOf } from "../support/reports.js";
 import { storeCompliance } from "./compliance.js";
 
@@ -38,22 +38,6 @@ describe("logs in memory", () => {
     expect(await outputs(0, 2)).toEqual(["a", "b"]);
     expect(await outputs(2, 2)).toEqual(["c"]);
     expect(await outputs(3, 2)).toEqual([]);
-  });
-
-  it("have a limit in bytes, past which a batch is refused whole (S3.81)", async () => {
-    const { store, id } = await defined();
-    const half = line("é".repeat(maxLogsLength / 4));
-    await store.insertLogs(id, sourceId, 1, [half]);
-    expect(await store.insertLogs(id, sourceId, 1, [half, line("x")])).toEqual({ kind: "overflow" });
-    expect(await store.agent(id)).toMatchObject({ logsOverflowed: true, logsLength: maxLogsLength / 2 });
-    expect(await store.logs(id, 0, 10)).toHaveLength(1);
-    expect(await store.insertLogs(id, sourceId, 1, [half])).toMatchObject({ kind: "stored" });
-  });
-
-  it("are cut by character, not in the middle of one (S3.80)", async () => {
-    const { store, id } = await defined();
-    await store.insertLogs(id, sourceId, 1, [line("🙂".repeat(2000))]);
-    expect((await store.logs(id, 0, 1))[0]?.output).toBe("🙂".repeat(1024));
   });
 
   it("keep the first registration of a source", async () => {

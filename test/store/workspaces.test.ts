@@ -31,7 +31,7 @@ workspaces:
             share: public
             healthcheck: { url: http://localhost:1/health, interval: 5, threshold: 3 }
         metadata: [{ key: load, display_name: Load, script: uptime, interval: 10, timeout: 1 }]
-        devcontainers: [{ name: dc, workspace_folder: /work, config_path: x.json }]
+        devcontainers: [{ name: dc, workspace_folder: /projects, config_path: x.json }]
         resources_monitoring:
           memory: { threshold: 80 }
           volumes: [{ path: /, threshold: 90, enabled: false }]
@@ -75,7 +75,7 @@ describe("a workspaces file", () => {
       { displayName: "Stop", runOnStart: false, runOnStop: true },
     ]);
     expect(metadata).toMatchObject([{ key: "load", intervalSeconds: 10, timeoutSeconds: 1 }]);
-    expect(devcontainers).toMatchObject([{ name: "dc", workspaceFolder: "/work", configPath: "x.json" }]);
+    expect(devcontainers).toMatchObject([{ name: "dc", workspaceFolder: "/projects", configPath: "x.json" }]);
     expect(await store.resourceMonitors(id)).toMatchObject({
       memory: { enabled: true, thresholdPercent: 80 },
       volumes: [{ path: "/", enabled: false, thresholdPercent: 90 }],

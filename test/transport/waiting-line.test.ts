@@ -3,12 +3,13 @@ import { describe, expect, it } from "vitest";
 import { WaitingLine } from "../../src/transport/waiting-line.js";
 import { runs } from "../support/scale.js";
 
-type Step = { kind: "wait" | "serve" | "rejectAll" } | { kind: "leave"; who: number };
+type Step = { kind: "wait" | "serve" | "serveAll" | "rejectAll" } | { kind: "leave"; who: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Step>({ kind: "wait" }) },
   { weight: 3, arbitrary: fc.constant<Step>({ kind: "serve" }) },
   { weight: 2, arbitrary: fc.nat(30).map<Step>((who) => ({ kind: "leave", who })) },
+  { weight: 1, arbitrary: fc.constant<Step>({ kind: "serveAll" }) },
   { weight: 1, arbitrary: fc.constant<Step>({ kind: "rejectAll" }) },
 );
 
@@ -20,6 +21,7 @@ function byTheModel(steps: readonly Step[]): { outcomes: string[]; lengths: numb
   const lengths = steps.map((step, i) => {
     if (step.kind === "wait") line.push(count++);
     if (step.kind === "serve" && line.length > 0) outcomes.push(`${line.shift()} served at ${i}`);
+    if (step.kind === "serveAll") outcomes.push(...line.splice(0).map((who) => `${who} served at ${i}`));
     if (step.kind === "leave" && line.includes(step.who)) {
       outcomes.push(`${step.who} left`);
       line = line.filter((who) => who !== step.who);
@@ -46,6 +48,7 @@ async function byTheLine(steps: readonly Step[]): Promise<{ outcomes: string[]; 
       );
     }
     if (step.kind === "serve") expect(line.serve(`served at ${i}`)).toBe((lengths.at(-1) ?? 0) > 0);
+    if (step.kind === "serveAll") line.serveAll(`served at ${i}`);
     if (step.kind === "leave") callers[step.who]?.abort("left");
     if (step.kind === "rejectAll") line.rejectAll(`rejected at ${i}`);
     lengths.push(line.length);
@@ -85,7 +88,7 @@ describe("a waiting line", () => {
     }
     for (const leaver of leaving) leaver.abort(new Error("left"));
     expect(line.length).toBe(count / 2);
-    while (line.serve());
+    line.serveAll();
     await new Promise((resolve) => setImmediate(resolve));
     expect(served).toEqual(Array.from({ length: count / 2 }, (_, i) => 2 * i));
   });

@@ -1,5 +1,9 @@
 import { BoundaryLogSender, StatsMetricType } from "../../client/index-node.js";
-import { type BoundaryLogProxy, createBoundaryLogProxy } from "../../local/index.js";
+import {
+  type BoundaryLogProxy,
+  boundaryLogSocketVariables,
+  createBoundaryLogProxy,
+} from "../../local/index.js";
 import type { AgentHost, AgentPart } from "../part.js";
 
 /** How boundary logs are taken. */
@@ -22,8 +26,7 @@ export function boundaryPart(host: AgentHost, options: BoundaryOptions = {}): Ag
         ...(options.path === undefined ? {} : { path: options.path }),
       });
       // programs know one name or the other. C6.19
-      host.setEnvironment("CODER_AGENT_FIREWALL_LOG_PROXY_SOCKET_PATH", proxy.path);
-      host.setEnvironment("CODER_AGENT_BOUNDARY_LOG_PROXY_SOCKET_PATH", proxy.path);
+      for (const name of boundaryLogSocketVariables) host.setEnvironment(name, proxy.path);
     },
     metrics: () =>
       sender.metrics().map(({ name, labels, value }) => ({

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
+import { maxTimerMs } from "../../client/durations.js";
 import { withinMs } from "../../client/within-ms.js";
 import type { ScriptStatus } from "../events.js";
 import { shellArguments } from "./script-file.js";
@@ -36,8 +37,6 @@ const killAfterMs = 2000;
 const lookAgainMs = 20;
 /** More than pipes and streams can hold: whatever writes so much after the command's end is something else. */
 const maxLateBytes = 2 * 1024 * 1024;
-/** What a timer can count, which is 24 days; a longer time limit is none. */
-const maxTimerMs = 2 ** 31 - 1;
 
 /**
  * Runs a script in the user's shell, as a process group of its own.

@@ -1,7 +1,6 @@
 import { createWriteStream, type WriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { homedir } from "node:os";
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Manifest } from "../../client/index-node.js";
 import { formatUuid } from "../../codec/index.js";
 import { expandDirectory } from "../workspace/workplace.js";
@@ -11,8 +10,7 @@ type Script = Pick<Manifest["scripts"][number], "logPath" | "logSourceId">;
 /** The file that a script's output also goes to. C4.67. */
 export function logPathOf({ logPath, logSourceId }: Script, logDirectory: string): string {
   if (logPath === "") return join(logDirectory, `coder-script-${formatUuid(logSourceId) ?? "unknown"}.log`);
-  const expanded = expandDirectory(logPath);
-  return isAbsolute(expanded) ? expanded : join(homedir(), expanded);
+  return expandDirectory(logPath);
 }
 
 /** The output of a script as a file. A file that cannot be written costs nothing but itself. */

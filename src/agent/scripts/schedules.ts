@@ -1,5 +1,6 @@
 import { LinkedAbort } from "../../client/linked-abort.js";
 import { formatUuid } from "../../codec/index.js";
+import { errorText } from "../../rpc/error-text.js";
 import { atTimesOf } from "./schedule.js";
 import { type Script, scriptName } from "./script-run.js";
 
@@ -72,8 +73,7 @@ export class Schedules {
       await atTimesOf(schedule.script.cron, signal, () => this.#options.run(schedule.script));
     } catch (error) {
       if (signal.aborted) return;
-      const text = error instanceof Error ? error.message : String(error);
-      this.#options.onWarning(`script ${scriptName(schedule.script)}: ${text}`);
+      this.#options.onWarning(`script ${scriptName(schedule.script)}: ${errorText(error)}`);
     }
   }
 }

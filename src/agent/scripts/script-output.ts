@@ -1,5 +1,5 @@
 import { LineSplitter, LogLevel, type LogLine, type LogSender } from "../../client/index-node.js";
-import { LinkedAbort } from "../../client/linked-abort.js";
+import { TimeLimit } from "../../client/time-limit.js";
 import type { LogFile } from "./log-file.js";
 
 const defaultMaxHoldMs = 10_000;
@@ -34,7 +34,7 @@ export class ScriptOutput {
 
   readonly onStderr = (chunk: Buffer) => this.#take(chunk, this.#err, LogLevel.ERROR);
 
-  /** Sends what has no newline, and closes the file. */
+  /** Sends what has no newline. */
   async end(): Promise<void> {
     await this.#send(this.#out.end(), LogLevel.INFO);
     await this.#send(this.#err.end(), LogLevel.ERROR);
@@ -55,8 +55,7 @@ export class ScriptOutput {
       this.#isDropping = logs.enqueue(sourceId, lines) < lines.length;
       return;
     }
-    const hold = new LinkedAbort(signal);
-    const timer = setTimeout(() => hold.abort(new Error("the control plane takes no logs")), maxHoldMs);
+    const hold = new TimeLimit(maxHoldMs, signal, "the control plane takes no logs");
     let sent = 0;
     try {
       for (; sent < lines.length; sent++) await logs.send(sourceId, lines.slice(sent, sent + 1), hold.signal);
@@ -65,7 +64,6 @@ export class ScriptOutput {
       this.#isDropping = true;
       logs.enqueue(sourceId, lines.slice(sent));
     } finally {
-      clearTimeout(timer);
       hold.release();
     }
   }

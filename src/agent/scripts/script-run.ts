@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { durationMs } from "../../client/durations.js";
 import type { LogSender, Manifest } from "../../client/index-node.js";
 import { formatUuid } from "../../codec/index.js";
 import { errorText } from "../../rpc/error-text.js";
@@ -58,11 +59,4 @@ export async function runScript(options: ScriptRunOptions): Promise<CommandEnd> 
 /** For people. */
 export function scriptName({ displayName }: Pick<Script, "displayName">): string {
   return displayName === "" ? "without a name" : `"${displayName}"`;
-}
-
-/** A duration of a manifest, in milliseconds; undefined for none, and for one below zero. */
-export function durationMs(duration: { seconds: bigint; nanos: number } | undefined): number | undefined {
-  if (duration === undefined) return undefined;
-  const ms = Number(duration.seconds) * 1000 + duration.nanos / 1e6;
-  return ms > 0 ? ms : undefined;
 }

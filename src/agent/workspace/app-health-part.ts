@@ -1,15 +1,13 @@
+import { waitOf } from "../../client/durations.js";
 import { AppHealth, AppHealthSender, type Manifest, WorkspaceAppHealth } from "../../client/index-node.js";
 import { pause } from "../../client/pause.js";
 import { formatUuid } from "../../codec/index.js";
 import type { AgentHost, AgentPart } from "../part.js";
-import { durationMs } from "../scripts/script-run.js";
 
 type App = Manifest["apps"][number];
 
 /** An interval of nanoseconds is a mistake, and must not keep a processor busy. */
 const minIntervalMs = 100;
-/** What a timer can count: one that is longer would not wait at all. */
-const maxIntervalMs = 2 ** 31 - 1;
 
 /** Keeps checking the apps that have a health check, and reports when one changes. C4.44–C4.48. */
 export function appHealthPart(host: AgentHost): AgentPart {
@@ -44,7 +42,7 @@ export function appHealthPart(host: AgentHost): AgentPart {
 function isChecked({ id, health, healthcheck }: App): boolean {
   if (health === WorkspaceAppHealth.DISABLED || healthcheck === undefined) return false;
   if (formatUuid(id) === undefined || healthcheck.url === "") return false;
-  return durationMs(healthcheck.interval) !== undefined && healthcheck.threshold > 0;
+  return waitOf(healthcheck.interval) !== undefined && healthcheck.threshold > 0;
 }
 
 async function keepChecking(
@@ -53,7 +51,7 @@ async function keepChecking(
   tell: (health: AppHealth) => void,
 ): Promise<never> {
   const { url = "", threshold = 1, interval } = app.healthcheck ?? {};
-  const intervalMs = Math.min(maxIntervalMs, Math.max(minIntervalMs, durationMs(interval) ?? 0));
+  const intervalMs = Math.max(minIntervalMs, waitOf(interval) ?? 0);
   let failures = 0;
   for (;;) {
     await pause(intervalMs, signal);

@@ -1,9 +1,11 @@
 import { type AgentEvent, createAgent } from "../../agent/index.js";
 import { Subsystem } from "../../client/index-node.js";
 import { untilAborted } from "../../client/until-aborted.js";
+import { boundaryLogSocketPath } from "../../local/index.js";
 import { paintFor, printable } from "../colors.js";
-import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
-import { targetOf, targetOptions } from "../connection-options.js";
+import { type Command, type Terminal, text, UsageError } from "../command.js";
+import { authOf, targetOf, targetOptions } from "../connection-options.js";
+import { socketOptions, socketPathOf } from "../socket-options.js";
 import { toolCommand, toolVersion } from "../tool.js";
 
 const subsystems: Readonly<Record<string, Subsystem>> = {
@@ -31,11 +33,7 @@ export const agent: Command = {
       value: "DIR",
       help: "for what scripts keep; CODER_AGENT_SCRIPT_DATA_DIR, or one that ends with the agent, by default",
     },
-    "socket-path": {
-      type: "string",
-      value: "PATH",
-      help: "the agent's socket; CODER_AGENT_SOCKET_PATH by default",
-    },
+    ...socketOptions,
     "no-socket": { type: "boolean", help: "serve no agent socket" },
     "boundary-socket-path": {
       type: "string",
@@ -53,11 +51,11 @@ export const agent: Command = {
     if (positionals.length > 0)
       throw new UsageError(`"${positionals[0]}" is too much; see agentwire agent --help`);
     const { env } = terminal;
-    const socketPath = text(values, "socket-path") || env["CODER_AGENT_SOCKET_PATH"];
-    const boundaryPath = text(values, "boundary-socket-path") || boundaryPathOf(env);
+    const boundaryPath = text(values, "boundary-socket-path") || boundaryLogSocketPath(env);
     const running = createAgent({
       dial: await targetOf(values, terminal),
-      ...(isTokenKnown(values, env) ? {} : { unauthorizedGraceMs: bootGraceMs }),
+      // where a cloud says who this machine is
+      ...(authOf(values, terminal) === "token" ? {} : { unauthorizedGraceMs: bootGraceMs }),
       buildVersion: `v${toolVersion()}`,
       subsystems: subsystemsOf(env["CODER_AGENT_SUBSYSTEM"] ?? ""),
       // scripts of the agent can use the tool
@@ -68,7 +66,7 @@ export const agent: Command = {
           logDirectory: text(values, "log-dir") || env["CODER_AGENT_LOG_DIR"] || undefined,
           dataDirectory: text(values, "script-data-dir") || env["CODER_AGENT_SCRIPT_DATA_DIR"] || undefined,
         },
-        ...choice("socket", values["no-socket"] === true, socketPath),
+        ...choice("socket", values["no-socket"] === true, socketPathOf(values, terminal)),
         ...choice("boundaryLogs", values["no-boundary"] === true, boundaryPath),
       },
       onEvent: (event) => {
@@ -84,22 +82,8 @@ export const agent: Command = {
   },
 };
 
-/** False where a cloud says who this machine is. */
-function isTokenKnown(values: OptionValues, env: Terminal["env"]): boolean {
-  return (text(values, "auth") || env["CODER_AGENT_AUTH"] || "token") === "token";
-}
-
-function choice(name: "socket" | "boundaryLogs", isOff: boolean, path: string | undefined) {
+function choice(name: "socket" | "boundaryLogs", isOff: boolean, path: string) {
   return { [name]: isOff ? (false as const) : { path } };
-}
-
-/** The older of the two names is the one that programs know. C6.19. */
-function boundaryPathOf(env: Terminal["env"]): string | undefined {
-  return (
-    env["CODER_AGENT_FIREWALL_LOG_PROXY_SOCKET_PATH"] ||
-    env["CODER_AGENT_BOUNDARY_LOG_PROXY_SOCKET_PATH"] ||
-    undefined
-  );
 }
 
 /** C4.91. */

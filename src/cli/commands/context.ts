@@ -2,23 +2,16 @@ import { resolve } from "node:path";
 import { refreshChatContext } from "../../client/index-node.js";
 import type { ContextResource, ContextSnapshot } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
 import type { AgentSocketConnection } from "../../local/index.js";
+import type { ContextRpc } from "../../local/socket/context-routes.js";
 import { errorText } from "../../rpc/error-text.js";
 import { printable } from "../colors.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
-import { targetOf, targetOptions } from "../connection-options.js";
+import { authOf, targetOf, targetOptions } from "../connection-options.js";
 import { connectToSocket, socketOptions } from "../socket-options.js";
 import { type Column, tableText } from "../table.js";
 
 /** Connects to the agent on this machine. */
 export type AgentSocketOpener = (values: OptionValues, terminal: Terminal) => Promise<ContextCalls>;
-
-type ContextRpc =
-  | "contextSources"
-  | "getContextSource"
-  | "addContextSource"
-  | "removeContextSource"
-  | "getContextSnapshot"
-  | "resyncContext";
 
 /** What the command needs of the agent's socket. */
 export interface ContextCalls {
@@ -170,8 +163,7 @@ function isTargetKnown(values: OptionValues, { env }: Terminal): boolean {
     ...["token", "token-file"].map((name) => text(values, name)),
     ...["CODER_AGENT_TOKEN", "CODER_AGENT_TOKEN_FILE"].map((name) => env[name]),
   ];
-  const auth = text(values, "auth") || env["CODER_AGENT_AUTH"] || "token";
-  return Boolean(url) && (auth !== "token" || tokens.some(Boolean));
+  return Boolean(url) && (authOf(values, { env }) !== "token" || tokens.some(Boolean));
 }
 
 /** What was found below a source. */

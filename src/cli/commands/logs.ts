@@ -5,8 +5,9 @@ import {
   connectAgent,
   externalLogSourceId,
   type LineWriter,
-  LogLevel,
+  type LogLevel,
   LogSender,
+  logLevels,
   type ReconnectingSession,
   registerLogSource,
 } from "../../client/index-node.js";
@@ -14,14 +15,6 @@ import { formatUuid, parseUuid } from "../../codec/index.js";
 import { printable } from "../colors.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
 import { connectionOptions, dialOptionsOf, targetOf } from "../connection-options.js";
-
-const levels = {
-  trace: LogLevel.TRACE,
-  debug: LogLevel.DEBUG,
-  info: LogLevel.INFO,
-  warn: LogLevel.WARN,
-  error: LogLevel.ERROR,
-};
 
 /** How long the last lines have when all is read. */
 const lastLinesMs = 60_000;
@@ -37,7 +30,7 @@ export const logs: Command = {
       value: "NAME",
       help: "the name beside the lines; the same name is the same source\n(without it: the source for logs from outside)",
     },
-    level: { type: "string", value: "LEVEL", help: `${Object.keys(levels).join(", ")}; info by default` },
+    level: { type: "string", value: "LEVEL", help: `${Object.keys(logLevels).join(", ")}; info by default` },
   },
   examples: [
     "agentwire logs build.log",
@@ -112,10 +105,9 @@ async function allSent(sender: LogSender, signal: AbortSignal): Promise<void> {
 
 function levelOf(values: OptionValues): LogLevel {
   const name = text(values, "level") ?? "info";
-  const level = levels[name as keyof typeof levels];
-  if (level === undefined)
-    throw new UsageError(`--level ${name}: must be one of ${Object.keys(levels).join(", ")}`);
-  return level;
+  if (!Object.hasOwn(logLevels, name))
+    throw new UsageError(`--level ${name}: must be one of ${Object.keys(logLevels).join(", ")}`);
+  return logLevels[name as keyof typeof logLevels];
 }
 
 /** Registers the source where it has a name. */

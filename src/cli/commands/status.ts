@@ -1,16 +1,9 @@
-import { AppStatusState, isUnimplemented, RpcError } from "../../client/index-node.js";
+import { type AppStatusState, appStatusStates, isUnimplemented, RpcError } from "../../client/index-node.js";
 import type { AgentSocketConnection } from "../../local/index.js";
 import { errorText } from "../../rpc/error-text.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
 import { connect, connectionOptions, targetOf } from "../connection-options.js";
 import { connectToSocket, socketOptions, socketPathOf } from "../socket-options.js";
-
-const states = {
-  working: AppStatusState.WORKING,
-  idle: AppStatusState.IDLE,
-  complete: AppStatusState.COMPLETE,
-  failure: AppStatusState.FAILURE,
-};
 
 /** How long an agent on this machine has to take the connection, before the server is asked. */
 const socketTimeoutMs = 5_000;
@@ -29,7 +22,7 @@ export const status: Command = {
   usage: "--slug SLUG --state STATE --message TEXT [--uri URI] [options]",
   options: {
     slug: { type: "string", value: "SLUG", help: "the app" },
-    state: { type: "string", value: "STATE", help: Object.keys(states).join(", ") },
+    state: { type: "string", value: "STATE", help: Object.keys(appStatusStates).join(", ") },
     message: { type: "string", value: "TEXT", help: "what it does, for people" },
     uri: { type: "string", value: "URI", help: "where there is more, such as a pull request" },
     ...socketOptions,
@@ -66,11 +59,11 @@ function reportOf(values: OptionValues): AppStatus {
     if (value === undefined) throw new UsageError(`give --slug, --state and --message: --${name} is missing`);
     return value;
   });
-  if (!Object.hasOwn(states, state ?? ""))
-    throw new UsageError(`--state ${state}: must be one of ${Object.keys(states).join(", ")}`);
+  if (!Object.hasOwn(appStatusStates, state ?? ""))
+    throw new UsageError(`--state ${state}: must be one of ${Object.keys(appStatusStates).join(", ")}`);
   return {
     slug: slug ?? "",
-    state: states[state as keyof typeof states],
+    state: appStatusStates[state as keyof typeof appStatusStates],
     message: message ?? "",
     uri: text(values, "uri") ?? "",
   };

@@ -1,3 +1,5 @@
+import { maxTimerMs } from "../../client/durations.js";
+import { TimeLimit } from "../../client/time-limit.js";
 import type { AgentSocketConnection } from "../../local/index.js";
 import { goQuote } from "../../rpc/index.js";
 import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
@@ -75,30 +77,23 @@ async function run(
   }
   const timeoutText = text(values, "timeout") ?? "5m";
   const timeoutMs = name === "start" ? parseDuration("timeout", timeoutText) : 0;
-  const ending = new AbortController();
-  let hasTimedOut = false;
-  const action = part(units, {
-    values,
-    pollIntervalMs,
-    print: (line) => terminal.stdout.write(`${line}\n`),
-    write: (all) => terminal.stdout.write(all),
-    hasTimedOut: () => hasTimedOut,
-  });
-  const interrupt = () => ending.abort(terminal.signal.reason);
-  terminal.signal.addEventListener("abort", interrupt, { once: true });
-  if (terminal.signal.aborted) interrupt();
-  const timer = timeoutMs > 0 ? setTimeout(timeOut, Math.min(timeoutMs, 2 ** 31 - 1)) : undefined;
-  function timeOut() {
-    hasTimedOut = true;
-    ending.abort(new Error(`the time-out of ${timeoutText} has passed`));
-  }
+  const limit = new TimeLimit(
+    timeoutMs > 0 ? Math.min(timeoutMs, maxTimerMs) : undefined,
+    terminal.signal,
+    `the time-out of ${timeoutText} has passed`,
+  );
+  const { signal } = limit;
   try {
-    const connection = await step(
-      "connect to agent socket",
-      connectToSocket(values, terminal, ending.signal),
-    );
+    const action = part(units, {
+      values,
+      pollIntervalMs,
+      print: (line) => terminal.stdout.write(`${line}\n`),
+      write: (all) => terminal.stdout.write(all),
+      hasTimedOut: () => limit.isOver,
+    });
+    const connection = await step("connect to agent socket", connectToSocket(values, terminal, signal));
     try {
-      await action(connection.agentSocket, ending.signal);
+      await action(connection.agentSocket, signal);
     } finally {
       await connection.close();
     }
@@ -109,8 +104,7 @@ async function run(
     terminal.stderr.write(`${error.message}\n${hint === "" ? "" : `${hint}\n`}`);
     return 1;
   } finally {
-    clearTimeout(timer);
-    terminal.signal.removeEventListener("abort", interrupt);
+    limit.release();
   }
 }
 

@@ -50,7 +50,7 @@ export interface DialOptions<V extends VersionChoice = VersionChoice> {
    * Makes the requests beside the connection, for shims over HTTP; the runtime's own by default, and on Node
    * `nodeFetch`, which goes by `proxy` and `tls`.
    */
-  fetch?: typeof fetch;
+  fetch?: typeof fetch | undefined;
 
   /** As with every Connect transport: the first is the outermost. */
   interceptors?: Interceptor[];

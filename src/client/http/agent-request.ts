@@ -1,11 +1,11 @@
 import { Code } from "@connectrpc/connect";
+import { TimeLimit } from "../time-limit.js";
 import { knownToken, type TokenSource } from "../tokens/token-source.js";
 import { apiUrl, shownUrl } from "./api-url.js";
 import { boundedText, startOfText } from "./bounded-body.js";
 import { hideSecrets } from "./hide-secrets.js";
 import { HttpError, refusedRequest } from "./request-errors.js";
 import { requestFailure } from "./request-failure.js";
-import { TimeLimit } from "./time-limit.js";
 
 /** Where requests beside the connection go, and as whom. */
 export interface AgentHttpOptions {

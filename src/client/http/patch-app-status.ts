@@ -1,5 +1,5 @@
 import type { UpdateAppStatusRequest_AppStatusState as AppStatusState } from "../../gen/coder/agent/v2/agent_pb.js";
-import { type AgentHttpOptions, agentRequest } from "./agent-request.js";
+import { type AgentHttpOptions, type AgentRequest, agentRequest } from "./agent-request.js";
 import { appStatusWord } from "./words.js";
 
 /** What an app says of itself. */
@@ -25,16 +25,17 @@ export interface PatchAppStatusRequest extends AgentHttpOptions {
  * @throws TypeError for a state that there is not.
  */
 export async function patchAppStatus(options: PatchAppStatusRequest): Promise<void> {
-  const { slug, message, uri = "", icon = "", needsUserAttention = false } = options;
-  const body = {
-    app_slug: slug,
-    state: wordFor(options.state),
-    message,
-    uri,
-    icon,
-    needs_user_attention: needsUserAttention,
-  };
-  await agentRequest(options, { method: "PATCH", route: "me/app-status", body });
+  await agentRequest(options, appStatusRequest(options, wordFor(options.state)));
+}
+
+/** The request that reports a status. C1.43. @param state as the HTTP API says it. */
+export function appStatusRequest(
+  status: Omit<PatchAppStatusRequest, "state" | keyof AgentHttpOptions>,
+  state: string,
+): AgentRequest {
+  const { slug, message, uri = "", icon = "", needsUserAttention = false } = status;
+  const body = { app_slug: slug, state, message, uri, icon, needs_user_attention: needsUserAttention };
+  return { method: "PATCH", route: "me/app-status", body };
 }
 
 /** C1.52. */

@@ -1,6 +1,7 @@
 import { Log_Level as LogLevel } from "../../gen/coder/agent/v2/agent_pb.js";
+import type { JsonLog } from "../logs/log-json.js";
 import type { LogLine } from "../logs/log-line.js";
-import { type AgentHttpOptions, agentRequest } from "./agent-request.js";
+import { type AgentHttpOptions, type AgentRequest, agentRequest } from "./agent-request.js";
 import { externalLogSourceId } from "./log-source.js";
 import { logLevelWord } from "./words.js";
 
@@ -22,15 +23,17 @@ export interface PatchLogsRequest extends AgentHttpOptions {
 export async function patchLogs(options: PatchLogsRequest): Promise<void> {
   const { logSourceId = externalLogSourceId, logs } = options;
   const now = new Date();
-  const body = {
-    log_source_id: logSourceId,
-    logs: logs.map(({ createdAt = now, output, level = LogLevel.INFO }) => ({
-      created_at: createdAt.toISOString(),
-      output,
-      level: wordFor(level),
-    })),
-  };
-  await agentRequest(options, { method: "PATCH", route: "me/logs", body });
+  const lines = logs.map(({ createdAt = now, output, level = LogLevel.INFO }) => ({
+    created_at: createdAt.toISOString(),
+    output,
+    level: wordFor(level),
+  }));
+  await agentRequest(options, logsRequest(logSourceId, lines));
+}
+
+/** The request that stores lines. C1.42. */
+export function logsRequest(sourceId: string, logs: readonly JsonLog[]): AgentRequest {
+  return { method: "PATCH", route: "me/logs", body: { log_source_id: sourceId, logs } };
 }
 
 /** C1.51. */

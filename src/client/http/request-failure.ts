@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { TimeLimit } from "../time-limit.js";
 import { HttpError } from "./request-errors.js";
-import type { TimeLimit } from "./time-limit.js";
 
 /**
  * Why a request has failed.

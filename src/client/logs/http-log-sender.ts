@@ -3,6 +3,7 @@ import { WaitingLine } from "../../transport/waiting-line.js";
 import { type AgentHttpOptions, agentRequest } from "../http/agent-request.js";
 import { apiUrl } from "../http/api-url.js";
 import { externalLogSourceId } from "../http/log-source.js";
+import { logsRequest } from "../http/patch-logs.js";
 import { HttpError } from "../http/request-errors.js";
 import { pause } from "../pause.js";
 import { type DropCounts, Drops } from "../senders/drops.js";
@@ -182,11 +183,11 @@ export class HttpLogSender {
   async #sendBatch(signal: AbortSignal): Promise<void> {
     const { maxBatchBytes = defaultMaxBytes, firstRetryMs = defaultFirstRetryMs } = this.#options;
     const batch = this.#queue.batch({ maxBatchBytes, lineOverheadBytes: 0 });
-    const body = { log_source_id: this.#sourceId, logs: batch.map(jsonLog) };
+    const request = logsRequest(this.#sourceId, batch.map(jsonLog));
     let retryInMs = firstRetryMs;
     for (;;) {
       try {
-        await agentRequest({ ...this.#options, signal }, { method: "PATCH", route: "me/logs", body });
+        await agentRequest({ ...this.#options, signal }, request);
         break;
       } catch (error) {
         signal.throwIfAborted();
@@ -212,8 +213,8 @@ export class HttpLogSender {
 
   #removed(batch: readonly QueuedLine[]): void {
     this.#queuedBytes -= this.#queue.remove(batch);
-    while (this.#waitingForRoom.serve());
-    if (this.#queue.length === 0) while (this.#waitingForEmpty.serve());
+    this.#waitingForRoom.serveAll();
+    if (this.#queue.length === 0) this.#waitingForEmpty.serveAll();
   }
 
   #close(error: Error): void {

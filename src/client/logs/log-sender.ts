@@ -224,8 +224,8 @@ export class LogSender implements Sender {
     } else {
       this.#queues.sent(turn, lines);
     }
-    while (this.#waitingForRoom.serve());
-    if (this.#queues.lines === 0) while (this.#waitingForEmpty.serve());
+    this.#waitingForRoom.serveAll();
+    if (this.#queues.lines === 0) this.#waitingForEmpty.serveAll();
     if (logLimitExceeded) this.#onLimitReached?.();
   }
 }

@@ -1,8 +1,8 @@
 import { errorText } from "../../rpc/error-text.js";
 import { type AgentHttpOptions, type AgentRequest, openAgentRequest } from "../http/agent-request.js";
-import { TimeLimit } from "../http/time-limit.js";
 import { pause } from "../pause.js";
 import { type RetryCurve, retryCurve } from "../retry-curve.js";
+import { TimeLimit } from "../time-limit.js";
 import { EventStreamReader } from "./event-stream.js";
 import { ReinitError } from "./reinit-error.js";
 import { parseReinitEvent, type ReinitEvent } from "./reinit-event.js";

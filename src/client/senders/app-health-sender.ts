@@ -1,14 +1,12 @@
 import { formatUuid } from "../../codec/index.js";
 import { AppHealth } from "../../gen/coder/agent/v2/agent_pb.js";
 import { errorText } from "../../rpc/error-text.js";
-import { isUnimplemented } from "../../rpc/index.js";
-import { pause } from "../pause.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
+import { keepReporting } from "./keep-reporting.js";
 import { LatestValues } from "./latest-values.js";
-import { failureKind } from "./report-failure.js";
+import { throwIfRunEnds } from "./report-failure.js";
 import { enumField, uuidField, uuidText } from "./report-fields.js";
-import { retryWait } from "./retry-wait.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
 
@@ -106,20 +104,14 @@ export class AppHealthSender implements Sender {
    * ends it (C4.19).
    */
   run(agent: Pick<AgentClient, "batchUpdateAppHealths">, signal: AbortSignal): Promise<void> {
-    return this.#runs.run(signal, async () => {
-      for (let failures = 0; ; ) {
-        await this.#changes.whenSome(signal);
-        await pause(this.#reportIntervalMs, signal);
-        if (this.#changes.size === 0) continue;
-        const { changes } = this.#changes;
-        const isReported = await this.#report(agent, signal);
-        failures = isReported ? 0 : failures + 1;
-        if (failures > 0) {
-          const hasChanged = () => this.#changes.changes !== changes;
-          await retryWait(failures, this.#reportIntervalMs, signal, hasChanged);
-        }
-      }
-    });
+    return this.#runs.run(signal, () =>
+      keepReporting(this.#changes, {
+        signal,
+        gatherMs: this.#reportIntervalMs,
+        retryIntervalMs: this.#reportIntervalMs,
+        report: () => this.#report(agent, signal),
+      }),
+    );
   }
 
   /** Resolves once all changes are reported. @throws the signal's reason when that ends first. */
@@ -137,7 +129,7 @@ export class AppHealthSender implements Sender {
       );
       return true;
     } catch (error) {
-      if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
+      throwIfRunEnds(error, signal);
       this.#onWarning(`app-health: ${errorText(error)}`);
       return false;
     }

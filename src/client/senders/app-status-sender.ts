@@ -3,10 +3,10 @@ import { asError, errorText } from "../../rpc/error-text.js";
 import { isUnimplemented } from "../../rpc/index.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
+import { keepReporting } from "./keep-reporting.js";
 import { LatestValues } from "./latest-values.js";
-import { failureKind } from "./report-failure.js";
+import { failureKind, throwIfRunEnds } from "./report-failure.js";
 import { enumField, textField } from "./report-fields.js";
-import { retryWait } from "./retry-wait.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
 
@@ -107,20 +107,13 @@ export class AppStatusSender implements Sender {
    * ends it.
    */
   run(agent: Pick<AgentClient, "updateAppStatus">, signal: AbortSignal): Promise<void> {
-    return this.#runs.run(signal, async () => {
-      for (let failures = 0; ; ) {
-        await this.#statuses.whenSome(signal);
-        const status = this.#statuses.first();
-        if (status === undefined) continue;
-        const { changes } = this.#statuses;
-        const isAnswered = await this.#report(agent, status, signal);
-        failures = isAnswered ? 0 : failures + 1;
-        if (failures > 0) {
-          const hasChanged = () => this.#statuses.changes !== changes;
-          await retryWait(failures, this.#retryIntervalMs, signal, hasChanged);
-        }
-      }
-    });
+    return this.#runs.run(signal, () =>
+      keepReporting(this.#statuses, {
+        signal,
+        retryIntervalMs: this.#retryIntervalMs,
+        report: () => this.#report(agent, signal),
+      }),
+    );
   }
 
   /** Resolves once nothing waits to be sent. @throws the signal's reason when that ends first. */
@@ -128,12 +121,10 @@ export class AppStatusSender implements Sender {
     return this.#statuses.whenEmpty(signal);
   }
 
-  /** @returns whether the server has said something about it. */
-  async #report(
-    agent: Pick<AgentClient, "updateAppStatus">,
-    status: SentStatus,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  /** Reports the status that waits longest. @returns whether the server has said something about it. */
+  async #report(agent: Pick<AgentClient, "updateAppStatus">, signal: AbortSignal): Promise<boolean> {
+    const status = this.#statuses.first();
+    if (status === undefined) return true;
     const batch = new Map([[status.slug, status]]);
     const call = { signal, timeoutMs: this.#reportTimeoutMs };
     // until there is an answer nobody knows what the server has
@@ -153,7 +144,7 @@ export class AppStatusSender implements Sender {
         this.#options.onRefused?.(asError(error), status);
         return true;
       }
-      if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
+      throwIfRunEnds(error, signal);
       this.#statuses.moveToEnd(status.slug);
       this.#options.onWarning?.(`app-status: ${status.slug}: ${errorText(error)}`);
       return false;

@@ -149,7 +149,7 @@ export class BoundaryLogSender implements Sender {
       if (failureKind(error) === "lost") throw error;
     } finally {
       this.#isSending = false;
-      if (this.#queue.length === 0) while (this.#waitingForEmpty.serve());
+      if (this.#queue.length === 0) this.#waitingForEmpty.serveAll();
     }
   }
 

@@ -131,6 +131,6 @@ export class ContextSender implements Sender {
   }
 
   #wakeIfEmpty(): void {
-    if (this.#waitingForEmpty.length > 0 && this.pending === 0) while (this.#waitingForEmpty.serve());
+    if (this.#waitingForEmpty.length > 0 && this.pending === 0) this.#waitingForEmpty.serveAll();
   }
 }

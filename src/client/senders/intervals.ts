@@ -1,12 +1,4 @@
-/** Timers cannot wait longer; with more they end at once. */
-const maxTimerMs = 2_147_483_647;
-
-/** A duration of the wire in milliseconds; undefined for none, and for one that is no time to wait. */
-export function waitOf(duration: { seconds: bigint; nanos: number } | undefined): number | undefined {
-  if (duration === undefined) return undefined;
-  const ms = Number(duration.seconds) * 1000 + duration.nanos / 1e6;
-  return ms > 0 ? Math.min(ms, maxTimerMs) : undefined;
-}
+import { maxTimerMs } from "../durations.js";
 
 /** An option in milliseconds. @throws RangeError when no timer can wait so long. */
 export function msOption(name: string, value: number | undefined, usual: number): number {

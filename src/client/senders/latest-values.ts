@@ -130,6 +130,6 @@ export class LatestValues<V extends object> {
   }
 
   #tellWhenEmpty(): void {
-    if (this.#values.size === 0) while (this.#waitingForEmpty.serve());
+    if (this.#values.size === 0) this.#waitingForEmpty.serveAll();
   }
 }

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { RpcError } from "../../rpc/index.js";
+import { isUnimplemented, RpcError } from "../../rpc/index.js";
 import { TransportError } from "../../transport/index.js";
 import { HttpError } from "../http/request-errors.js";
 import { pause } from "../pause.js";
@@ -38,6 +38,14 @@ export function failureKind(error: unknown): FailureKind {
   const isLocal = error.code === Code.InvalidArgument || error.code === Code.ResourceExhausted;
   if (error.layer === "rpc" && isLocal) return "unsendable";
   return error.layer === "session" || error.layer === "connection" ? "lost" : "unanswered";
+}
+
+/**
+ * For the failures that a sender takes care of itself. @throws the error when it ends a run on this connection: the
+ * signal has ended, the server does not have the RPC, or the connection is lost.
+ */
+export function throwIfRunEnds(error: unknown, signal: AbortSignal): void {
+  if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
 }
 
 /** After a report without an answer: waits a moment. @throws the signal's reason when it was the connection that ended. */

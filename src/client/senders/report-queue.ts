@@ -79,6 +79,6 @@ export class ReportQueue<T> {
   }
 
   #tellWhenEmpty(): void {
-    if (this.#reports.length === 0) while (this.#waitingForEmpty.serve());
+    if (this.#reports.length === 0) this.#waitingForEmpty.serveAll();
   }
 }

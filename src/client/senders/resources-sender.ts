@@ -5,12 +5,12 @@ import type {
   PushResourcesMonitoringUsageRequest_DatapointSchema,
 } from "../../gen/coder/agent/v2/agent_pb.js";
 import { errorText } from "../../rpc/error-text.js";
-import { isUnimplemented } from "../../rpc/index.js";
+import { waitOf } from "../durations.js";
 import { pause } from "../pause.js";
 import { unlessAborted } from "../until-aborted.js";
 import { type DropCounts, Drops } from "./drops.js";
-import { boundOption, msOption, waitOf } from "./intervals.js";
-import { failureKind } from "./report-failure.js";
+import { boundOption, msOption } from "./intervals.js";
+import { throwIfRunEnds } from "./report-failure.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
 
@@ -141,7 +141,7 @@ export class ResourcesSender implements Sender {
       await agent.pushResourcesMonitoringUsage({ datapoints: [...datapoints] }, call);
     } catch (error) {
       this.#drops.count("push_failed");
-      if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
+      throwIfRunEnds(error, signal);
       this.#onWarning(errorText(error));
     }
   }

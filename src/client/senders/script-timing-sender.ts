@@ -5,10 +5,9 @@ import {
   Timing_Status as TimingStatus,
 } from "../../gen/coder/agent/v2/agent_pb.js";
 import { errorText } from "../../rpc/error-text.js";
-import { isUnimplemented } from "../../rpc/index.js";
 import { type DropCounts, Drops } from "./drops.js";
 import { boundOption, msOption } from "./intervals.js";
-import { failureKind, unlessConnectionEnds } from "./report-failure.js";
+import { failureKind, throwIfRunEnds, unlessConnectionEnds } from "./report-failure.js";
 import { enumField, int32Field, timeField, uuidField } from "./report-fields.js";
 import { ReportQueue } from "./report-queue.js";
 import type { AgentClient, Sender } from "./sender.js";
@@ -40,7 +39,8 @@ export interface ScriptTimingSenderOptions {
 /**
  * Reports how long scripts ran, in order and one call at a time. A timing whose connection is lost stays first and is
  * sent again on the next; where only the answer was lost, the server refuses the second. Dropped are new timings while
- * the queue is full (`queue_full`), those that the server refuses (`refused`) or does not answer (`unanswered`), and all that wait or come while the server does not have the RPC (`unsupported`).
+ * the queue is full (`queue_full`), those that the server refuses (`refused`) or does not answer (`unanswered`), and
+ * all that wait or come while the server does not have the RPC (`unsupported`).
  */
 export class ScriptTimingSender implements Sender {
   readonly name = "script-timings";
@@ -113,10 +113,10 @@ export class ScriptTimingSender implements Sender {
     try {
       await agent.scriptCompleted({ timing }, { signal, timeoutMs: this.#reportTimeoutMs });
     } catch (error) {
-      const kind = failureKind(error);
-      if (signal.aborted || isUnimplemented(error) || kind === "lost") throw error;
-      if (kind === "unanswered") await unlessConnectionEnds(signal);
-      this.#drops.count(kind === "unanswered" ? "unanswered" : "refused");
+      throwIfRunEnds(error, signal);
+      const isUnanswered = failureKind(error) === "unanswered";
+      if (isUnanswered) await unlessConnectionEnds(signal);
+      this.#drops.count(isUnanswered ? "unanswered" : "refused");
       this.#onWarning(`script-timings: one was dropped: ${errorText(error)}`);
     }
   }

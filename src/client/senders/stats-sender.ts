@@ -2,10 +2,11 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { StatsSchema, UpdateStatsResponse } from "../../gen/coder/agent/v2/agent_pb.js";
 import { errorText } from "../../rpc/error-text.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
+import { waitOf } from "../durations.js";
 import { pause } from "../pause.js";
 import { unlessAborted } from "../until-aborted.js";
 import { type DropCounts, Drops } from "./drops.js";
-import { msOption, waitOf } from "./intervals.js";
+import { msOption } from "./intervals.js";
 import { failureKind } from "./report-failure.js";
 import type { AgentClient, Sender } from "./sender.js";
 import { SenderRuns } from "./sender-runs.js";
@@ -119,7 +120,7 @@ export class StatsSender implements Sender {
       return undefined;
     } finally {
       this.#pending = 0;
-      while (this.#waitingForEmpty.serve());
+      this.#waitingForEmpty.serveAll();
     }
   }
 

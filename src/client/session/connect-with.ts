@@ -17,8 +17,7 @@ export function connectWith<V extends VersionChoice>(
 ): ReconnectingSession<V> {
   // a mistake of the caller's is told to the caller
   apiUrl(options.url, "me/rpc");
-  const own = fetch === undefined ? {} : { fetch };
-  const session = sessionWith<V>((signal) => dialWith(opener, { ...options, ...own, signal }), options);
+  const session = sessionWith<V>((signal) => dialWith(opener, { ...options, fetch, signal }), options);
   const { url, token, headers, onReinit } = options;
   if (options.reinit === true) {
     followReinits(session, { url, token, headers, fetch }, onReinit?.bind(options));

@@ -31,7 +31,7 @@ export class SenderRun {
       throw new Error(`sender "${this.name}": ${errorText(error)}`, { cause: error });
     }
     this.#isIdle = true;
-    while (this.#waitingForIdle.serve());
+    this.#waitingForIdle.serveAll();
   }
 
   /** Resolves once all is sent, or the connection takes no more. @throws the signal's reason when it ends first. */

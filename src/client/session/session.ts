@@ -5,13 +5,14 @@ import type { VersionChoice } from "../dial/dial-options.js";
 import { LinkedAbort } from "../linked-abort.js";
 import { pause } from "../pause.js";
 import type { AgentClient } from "../senders/sender.js";
+import { TimeLimit } from "../time-limit.js";
 import { unlessAborted, untilAborted } from "../until-aborted.js";
 import { withinMs } from "../within-ms.js";
 import { Backoff } from "./backoff.js";
 import { FinalAnswers } from "./final-answers.js";
 import { SenderRun } from "./sender-run.js";
 import type { ReconnectingSession, SessionEnd, SessionOptions } from "./session-options.js";
-import { type SessionState, StateFeed, type Unsent } from "./states.js";
+import { type SessionState, StateFeed, unsentOf } from "./states.js";
 
 const defaultCloseTimeoutMs = 5000;
 /** What does not end with its signal is not waited for any longer. */
@@ -94,7 +95,7 @@ class Session implements ReconnectingSession {
 
   async #run(): Promise<SessionEnd> {
     const error = await this.#connectAgainAndAgain();
-    const end: SessionEnd = { error, unsent: this.#unsent() };
+    const end: SessionEnd = { error, unsent: unsentOf(this.#senders) };
     this.#hard.abort(error ?? new Error("the session is closed"));
     this.#hard.release();
     this.#states.set({ kind: "stopped", ...end }, true);
@@ -189,16 +190,14 @@ class Session implements ReconnectingSession {
 
   async #close(timeoutMs: number): Promise<SessionEnd> {
     this.#closeDeadlineMs = performance.now() + timeoutMs;
-    const deadline = new LinkedAbort(this.#hard.signal);
-    const timer = setTimeout(() => deadline.abort(new Error("the time for closing is over")), timeoutMs);
+    const limit = new TimeLimit(timeoutMs, this.#hard.signal, "the time for closing is over");
     this.#closing.abort(new Error("the session closes"));
     try {
-      await Promise.race([this.#drained(deadline.signal), this.ended]);
+      await Promise.race([this.#drained(limit.signal), this.ended]);
     } catch {
       // what is left is told at the end
     } finally {
-      clearTimeout(timer);
-      deadline.release();
+      limit.release();
       this.#hard.abort(new Error("the session is closed"));
     }
     return await this.ended;
@@ -208,11 +207,5 @@ class Session implements ReconnectingSession {
   async #drained(signal: AbortSignal): Promise<void> {
     await Promise.race([this.#underWay.catch(() => {}), untilAborted(signal)]);
     await Promise.all(this.#senders.map((sender) => sender.drained(signal)));
-  }
-
-  #unsent(): Unsent[] {
-    return this.#senders
-      .filter(({ pending }) => pending > 0)
-      .map(({ name, pending }) => ({ sender: name, count: pending }));
   }
 }

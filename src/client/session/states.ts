@@ -9,6 +9,13 @@ export interface Unsent {
   count: number;
 }
 
+/** What senders still have. */
+export function unsentOf(senders: readonly { name: string; pending: number }[]): Unsent[] {
+  return senders
+    .filter(({ pending }) => pending > 0)
+    .map(({ name, pending }) => ({ sender: name, count: pending }));
+}
+
 /** Where a session is. */
 export type SessionState<C = AgentConnection> =
   /** It dials; `attempt` counts from 1, and from 1 again after each connection. */

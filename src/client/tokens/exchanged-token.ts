@@ -1,5 +1,5 @@
 import { requestFailure } from "../http/request-failure.js";
-import { TimeLimit } from "../http/time-limit.js";
+import { TimeLimit } from "../time-limit.js";
 import { SharedWork } from "./shared-work.js";
 import type { TokenProvider } from "./token-source.js";
 

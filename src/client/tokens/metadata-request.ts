@@ -3,7 +3,7 @@ import { shownUrl } from "../http/api-url.js";
 import { boundedText } from "../http/bounded-body.js";
 import { HttpError } from "../http/request-errors.js";
 import { requestFailure } from "../http/request-failure.js";
-import { TimeLimit } from "../http/time-limit.js";
+import { TimeLimit } from "../time-limit.js";
 
 /** How the metadata service of a cloud is reached. */
 export interface MetadataOptions {

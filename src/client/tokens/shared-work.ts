@@ -1,3 +1,5 @@
+import { unlessAborted } from "../until-aborted.js";
+
 interface Run<T> {
   result: Promise<T>;
   abort: AbortController;
@@ -26,15 +28,9 @@ export class SharedWork<T> {
     this.#run ??= this.#start();
     const run = this.#run;
     run.waiting++;
-    let leave = () => {};
-    const left = new Promise<never>((_resolve, reject) => {
-      leave = () => reject(signal.reason);
-      signal.addEventListener("abort", leave, { once: true });
-    });
     try {
-      return await Promise.race([run.result, left]);
+      return await unlessAborted(run.result, signal);
     } finally {
-      signal.removeEventListener("abort", leave);
       run.waiting--;
       if (run.waiting === 0) this.#end(run);
     }

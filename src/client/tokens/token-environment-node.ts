@@ -49,14 +49,28 @@ export async function tokenSourceFromEnvironment(
   const { env = process.env, signal = new AbortController().signal } = options;
   const url = options.url || env["CODER_AGENT_URL"];
   if (!url) throw new TokenSettingError("url", "CODER_AGENT_URL must be set");
-  const isTokenGiven = options.token !== undefined || options.tokenFile !== undefined;
-  const auth = options.auth || (isTokenGiven ? "token" : env["CODER_AGENT_AUTH"] || "token");
-  if (auth === "token") return tokenOf(isTokenGiven ? options : settingsIn(env), signal);
+  const auth = authKindOf(options);
+  if (auth === "token") return tokenOf(isTokenGiven(options) ? options : settingsIn(env), signal);
   const identity = Object.hasOwn(clouds, auth) ? clouds[auth as keyof typeof clouds] : undefined;
   if (identity === undefined) throw new TokenSettingError("auth", `unknown agent auth type: ${auth}`);
   const agentName = options.agentName ?? env["CODER_AGENT_NAME"];
   // the metadata service is of this machine: what goes through a proxy is for the control plane
   return identity({ ...options, url, agentName, fetch: options.fetch ?? nodeFetch() });
+}
+
+/**
+ * How this machine shows who it is: one of {@link authKinds}, where there is no mistake. A token among the options
+ * goes before `CODER_AGENT_AUTH`. C1.39.
+ */
+export function authKindOf(
+  options: Pick<TokenEnvironmentOptions, "env" | "auth" | "token" | "tokenFile">,
+): string {
+  const { env = process.env, auth } = options;
+  return auth || (isTokenGiven(options) ? "token" : env["CODER_AGENT_AUTH"] || "token");
+}
+
+function isTokenGiven({ token, tokenFile }: TokenSettings): boolean {
+  return token !== undefined || tokenFile !== undefined;
 }
 
 type TokenSettings = Pick<TokenEnvironmentOptions, "token" | "tokenFile">;

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
-import { type ContextResourceFacts, compareText } from "./resource.js";
+import type { ContextSnapshotResource } from "../socket/context-service.js";
+import { compareText } from "./resource.js";
 
 /**
  * What changes with the resources from files: SHA-256 over those that are no MCP servers, sorted by id, each as
  * netstrings of id, kind and source, the 32 bytes of its hash, a netstring of its status, and a NUL. C4.75.
  */
 export function aggregateHash(
-  resources: readonly Pick<ContextResourceFacts, "id" | "kind" | "source" | "contentHash" | "status">[],
+  resources: readonly Pick<ContextSnapshotResource, "id" | "kind" | "source" | "contentHash" | "status">[],
 ): Uint8Array {
   const hash = createHash("sha256");
   const counted = resources.filter(({ kind }) => kind !== "mcp_server");

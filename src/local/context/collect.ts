@@ -1,15 +1,10 @@
+import { cutText } from "../../client/senders/report-fields.js";
 import { aggregateHash } from "./aggregate-hash.js";
 import { compareForCaps, maxListed, maxPathBytes, SnapshotCaps } from "./caps.js";
 import type { ContextFiles } from "./files.js";
 import { serverResource } from "./mcp-server.js";
 import { readFileResource } from "./read-resource.js";
-import {
-  type ContextResource,
-  compareText,
-  type McpServerEntry,
-  maxErrorBytes,
-  textWithin,
-} from "./resource.js";
+import { type ContextResource, compareText, type McpServerEntry, maxErrorBytes } from "./resource.js";
 import type { Candidate } from "./walk.js";
 
 /** What is known of a workspace's context after a walk. */
@@ -105,5 +100,5 @@ function textBytesOf({ source, sourcePath, error, name, description }: ContextRe
 function faultsText(faults: readonly string[]): string {
   const told = faults.slice(0, maxFaults);
   if (faults.length > told.length) told.push(`and ${faults.length - told.length} more`);
-  return textWithin(told.join("; "), maxErrorBytes);
+  return cutText(told.join("; "), maxErrorBytes).text;
 }

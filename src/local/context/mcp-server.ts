@@ -1,4 +1,5 @@
 import { create, type JsonObject, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { cutText } from "../../client/senders/report-fields.js";
 import { MCPServerBodySchema } from "../../gen/coder/agent/v2/agent_pb.js";
 import { maxResourceBytes, oversizeError } from "./caps.js";
 import { failureCode } from "./files.js";
@@ -9,7 +10,6 @@ import {
   type McpServerEntry,
   type McpTool,
   sha256,
-  textWithin,
 } from "./resource.js";
 
 /** Bytes of a server's description. */
@@ -18,7 +18,7 @@ const maxDescriptionBytes = 1024;
 /** An MCP server as a resource. Its hash is that of its JSON; its size is that, or its size as a message if larger. */
 export function serverResource(server: McpServerEntry): ContextResource {
   const { name } = server;
-  const description = textWithin(server.description ?? "", maxDescriptionBytes);
+  const description = cutText(server.description ?? "", maxDescriptionBytes).text;
   const blank = { ...blankResource("mcp_server", `mcp:${name}`), name, description };
   let tools: readonly McpTool[];
   let messageBytes: number;

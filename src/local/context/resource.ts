@@ -1,12 +1,10 @@
 import { createHash } from "node:crypto";
-import type { ContextSnapshot } from "../socket/context-service.js";
-
-/** A resource as the snapshot has it: without content. */
-export type ContextResourceFacts = ContextSnapshot["resources"][number];
-/** What a resource is, as text. */
-export type ContextResourceKind = ContextResourceFacts["kind"];
-/** How a resource could be taken in, as text. */
-export type ContextResourceStatus = ContextResourceFacts["status"];
+import { cutText } from "../../client/senders/report-fields.js";
+import type {
+  ContextResourceKind,
+  ContextResourceStatusText,
+  ContextSnapshotResource,
+} from "../socket/context-service.js";
 
 /** A tool of an MCP server. */
 export interface McpTool {
@@ -25,7 +23,7 @@ export interface McpServerEntry {
 }
 
 /** A resource with what is pushed of it. */
-export interface ContextResource extends ContextResourceFacts {
+export interface ContextResource extends ContextSnapshotResource {
   /** What is pushed; undefined where nothing is: for a status other than ok, and for MCP configs always. */
   content: Uint8Array | undefined;
   /** What is pushed of an MCP server, in place of a content. */
@@ -38,16 +36,6 @@ export const maxErrorBytes = 4096;
 /** The order of two texts by their UTF-8 bytes: the same everywhere, whatever the locale. */
 export function compareText(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
-
-/** A text of at most so many UTF-8 bytes, cut between characters. */
-export function textWithin(text: string, maxBytes: number): string {
-  const bytes = Buffer.from(text);
-  if (bytes.length <= maxBytes) return text;
-  let end = maxBytes;
-  // a byte that continues a character is no place to cut
-  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
-  return bytes.toString("utf8", 0, end);
 }
 
 /** A resource of which nothing is known yet. */
@@ -71,10 +59,10 @@ export function blankResource(kind: ContextResourceKind, source: string): Contex
 /** A resource with what is wrong with it. */
 export function faulty(
   resource: ContextResource,
-  status: ContextResourceStatus,
+  status: ContextResourceStatusText,
   error: string,
 ): ContextResource {
-  return { ...resource, status, error: textWithin(error, maxErrorBytes) };
+  return { ...resource, status, error: cutText(error, maxErrorBytes).text };
 }
 
 export function sha256(bytes: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
 import { parseDocument } from "yaml";
+import { cutText } from "../../client/senders/report-fields.js";
 import { errorText } from "../../rpc/error-text.js";
-import { textWithin } from "./resource.js";
 
 /** What the description file of a skill says at its head. */
 export interface SkillMeta {
@@ -26,7 +26,7 @@ export function readSkillMeta(text: string): SkillMeta {
   if (Buffer.byteLength(name) > maxNameBytes) {
     throw new Error(`front matter: "name" is longer than ${maxNameBytes} bytes`);
   }
-  return { name, description: textWithin(fieldOf(fields, "description"), maxDescriptionBytes) };
+  return { name, description: cutText(fieldOf(fields, "description"), maxDescriptionBytes).text };
 }
 
 function frontMatter(text: string): Readonly<Record<string, unknown>> {

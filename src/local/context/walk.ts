@@ -1,7 +1,7 @@
 import { basename, dirname, join, relative, sep } from "node:path";
+import type { ContextResourceKind } from "../socket/context-service.js";
 import { type ContextFileEntry, type ContextFiles, failureCode, isMissing } from "./files.js";
 import { isInside } from "./paths.js";
-import type { ContextResourceKind } from "./resource.js";
 import type { Watches } from "./watches.js";
 
 /** How far a walk goes below each root. */

@@ -5,7 +5,8 @@ import { errorText } from "../../rpc/error-text.js";
 import { goQuote } from "../../rpc/index.js";
 import type { ContextService, ContextSnapshot } from "./context-service.js";
 
-type ContextRpc =
+/** Those of the agent's context. */
+export type ContextRpc =
   | "contextSources"
   | "getContextSource"
   | "addContextSource"

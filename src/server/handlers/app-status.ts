@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { UpdateAppStatusRequest_AppStatusState as WireState } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { goQuote } from "../../rpc/index.js";
 import {
   type AppRecord,
@@ -11,7 +12,7 @@ import {
 import { ApiError, type FieldError } from "../api-error.js";
 import { type Notification, runHook } from "../hooks.js";
 import type { HandlerDeps } from "./deps.js";
-import { HandlerFailure, textOf } from "./failure.js";
+import { HandlerFailure } from "./failure.js";
 import { cleanStatusMessage } from "./status-message.js";
 
 /** The reference server calls them characters and counts bytes. S3.48. */
@@ -119,7 +120,7 @@ async function attempt<T>(what: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {
-    throw refusal(500, what, textOf(error));
+    throw refusal(500, what, errorText(error));
   }
 }
 

@@ -1,10 +1,11 @@
 import { normalizeUuid } from "../../codec/index.js";
 import type { BoundaryLog } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import type { BoundaryLogRecord } from "../../store/index.js";
 import { type AgentSession, sessionOf } from "../agent-session.js";
 import type { LogFields } from "../hooks.js";
 import type { AgentHandlers, HandlerDeps } from "./deps.js";
-import { HandlerFailure, textOf } from "./failure.js";
+import { HandlerFailure } from "./failure.js";
 import { goTime, timestampUs } from "./time.js";
 
 const maxLogs = 1000;
@@ -80,11 +81,11 @@ export function boundaryHandlers(deps: HandlerDeps): AgentHandlers {
       if (session === undefined) return {};
       // what cannot be stored does not fail the call
       await storeSession(who, session, confinedProcessName).catch((error: unknown) => {
-        deps.log.warn("a boundary session could not be stored", { error: textOf(error) });
+        deps.log.warn("a boundary session could not be stored", { error: errorText(error) });
       });
       if (records.length === 0) return {};
       await deps.store.insertBoundaryLogs(records).catch((error: unknown) => {
-        deps.log.warn("boundary logs could not be stored", { error: textOf(error) });
+        deps.log.warn("boundary logs could not be stored", { error: errorText(error) });
       });
       return {};
     },

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { formatUuid } from "../../codec/index.js";
+import { errorText } from "../../rpc/error-text.js";
 
 /**
  * A handler's refusal. Callers over dRPC get the text with code 0, as the reference server sends it; callers over
@@ -13,19 +14,13 @@ export class HandlerFailure extends ConnectError {
   }
 }
 
-/** The text of any error, for one that wraps it. */
-export function textOf(error: unknown): string {
-  if (error instanceof ConnectError) return error.rawMessage;
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** Runs a step; its failure is told with what was being done. */
 export async function doing<T>(what: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {
     if (error instanceof HandlerFailure) throw error;
-    throw new HandlerFailure(`${what}: ${textOf(error)}`, Code.Internal, error);
+    throw new HandlerFailure(`${what}: ${errorText(error)}`, Code.Internal, error);
   }
 }
 

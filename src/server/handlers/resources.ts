@@ -1,7 +1,8 @@
+import { errorText } from "../../rpc/error-text.js";
 import type { MonitorRecord, ResourceSample } from "../../store/index.js";
 import { type AgentSession, sessionOf } from "../agent-session.js";
 import type { AgentHandlers, HandlerDeps } from "./deps.js";
-import { HandlerFailure, textOf } from "./failure.js";
+import { HandlerFailure } from "./failure.js";
 import { sampleState, updatedMonitor } from "./resource-state.js";
 import { timestampUs } from "./time.js";
 
@@ -48,8 +49,12 @@ async function takeSamples(
 ): Promise<void> {
   await step("update workspace monitor", () => deps.store.insertResourceSamples(who.agentId, samples));
   const failures: string[] = [];
-  await watchMemory(deps, who, samples).catch((error) => failures.push(`monitor memory: ${textOf(error)}`));
-  await watchVolumes(deps, who, samples).catch((error) => failures.push(`monitor volume: ${textOf(error)}`));
+  await watchMemory(deps, who, samples).catch((error) =>
+    failures.push(`monitor memory: ${errorText(error)}`),
+  );
+  await watchVolumes(deps, who, samples).catch((error) =>
+    failures.push(`monitor volume: ${errorText(error)}`),
+  );
   if (failures.length > 0) throw new HandlerFailure(failures.join("\n"));
 }
 
@@ -131,7 +136,7 @@ async function step<T>(what: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    throw new HandlerFailure(`${what}: ${textOf(error)}`, undefined, error);
+    throw new HandlerFailure(`${what}: ${errorText(error)}`, undefined, error);
   }
 }
 

@@ -8,11 +8,12 @@ import {
   CreateSubAgentRequest_App_OpenIn as OpenIn,
   CreateSubAgentRequest_App_SharingLevel as Share,
 } from "../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../rpc/error-text.js";
 import { goQuote } from "../../rpc/index.js";
 import { type AgentRecord, type AppRecord, blankAgent, type SharingLevel } from "../../store/index.js";
 import { sessionOf } from "../agent-session.js";
 import { type AgentHandlers, freshAgent, type HandlerDeps } from "./deps.js";
-import { HandlerFailure, invalidUuid, textOf, uuidIn } from "./failure.js";
+import { HandlerFailure, invalidUuid, uuidIn } from "./failure.js";
 import { bytesOf } from "./manifest.js";
 
 const displayApps: Readonly<Partial<Record<DisplayApp, string>>> = {
@@ -130,7 +131,7 @@ async function insertNew(
   try {
     await deps.store.insertSubAgent(agent);
   } catch (error) {
-    throw new HandlerFailure(`insert sub agent: pq: ${textOf(error)}`, Code.AlreadyExists, error);
+    throw new HandlerFailure(`insert sub agent: pq: ${errorText(error)}`, Code.AlreadyExists, error);
   }
   return agent;
 }
@@ -154,7 +155,7 @@ async function insertApps(deps: HandlerDeps, agent: AgentRecord, apps: readonly 
       await insertApp(deps, agent, app, used);
     } catch (error) {
       const field = error instanceof AppFault ? error.field : undefined;
-      faults.push({ index, error: textOf(error), ...(field === undefined ? {} : { field }) });
+      faults.push({ index, error: errorText(error), ...(field === undefined ? {} : { field }) });
     }
   }
   return faults;
@@ -198,7 +199,7 @@ async function insertApp(deps: HandlerDeps, agent: AgentRecord, app: App, used: 
         : undefined,
     });
   } catch (error) {
-    throw new AppFault(undefined, `insert workspace app: ${textOf(error)}`);
+    throw new AppFault(undefined, `insert workspace app: ${errorText(error)}`);
   }
 }
 

@@ -15,7 +15,7 @@ const workspaces: WorkspaceDefinition[] = [
       {
         name: "main",
         token,
-        directory: "/work",
+        directory: "/projects",
         environment: { EDITOR: "vi", LANG: "de_DE.UTF-8" },
         motdFile: "/etc/motd",
         architecture: "arm64",
@@ -43,7 +43,9 @@ const workspaces: WorkspaceDefinition[] = [
           },
         ],
         metadata: [{ key: "cpu", displayName: "CPU", script: "top", intervalSeconds: 10, timeoutSeconds: 3 }],
-        devcontainers: [{ name: "box", workspaceFolder: "/work/box", configPath: "/work/box/dc.json" }],
+        devcontainers: [
+          { name: "box", workspaceFolder: "/projects/box", configPath: "/projects/box/dc.json" },
+        ],
         resourceMonitoring: {
           memory: { thresholdPercent: 80 },
           volumes: [

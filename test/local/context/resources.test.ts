@@ -119,11 +119,12 @@ describe("C4.73 caps", () => {
     for (let i = 10; i < 43; i++) files[`work/${i}/AGENTS.md`] = Buffer.alloc(65_536, `${i}`);
     files["work/43/AGENTS.md"] = "";
     files["work/skills/a/SKILL.md"] = skillFile("a");
-    const { resources, payloadBytes } = await snapshotOf(files);
+    const place = await Workplace.make(files);
+    const { resources, payloadBytes } = (await place.opened()).snapshot();
     const excluded = resources.filter(({ status }) => status !== "ok");
-    expect(excluded.map(({ source, status, error }) => [source.split("/work/")[1], status, error])).toEqual([
-      ["42/AGENTS.md", "excluded", "dropped to fit 2097152-byte aggregate cap"],
-      ["skills/a", "excluded", "dropped to fit 2097152-byte aggregate cap"],
+    expect(excluded.map(({ source, status, error }) => [source, status, error])).toEqual([
+      [place.at("work/42/AGENTS.md"), "excluded", "dropped to fit 2097152-byte aggregate cap"],
+      [place.at("work/skills/a"), "excluded", "dropped to fit 2097152-byte aggregate cap"],
     ]);
     expect(payloadBytes).toBe(2_097_152n);
     expect(hex(excluded[0]?.contentHash)).toBe(sha256(Buffer.alloc(65_536, "42")));

@@ -189,7 +189,7 @@ describe("a context that is watched", () => {
     const place = await Workplace.make({ "work/a/b/AGENTS.md": "" });
     const { files, watched } = countingFiles();
     const context = await place.opened({ files });
-    const expected = ["", "/work", "/work/a", "/work/a/b"].map((path) => place.home + path);
+    const expected = ["", "work", "work/a", "work/a/b"].map((path) => place.at(path));
     for (let i = 0; i < 5; i++) await context.resync();
     expect([...watched].sort()).toEqual(expected);
     await rm(place.at("work/a"), { recursive: true });

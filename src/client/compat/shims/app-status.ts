@@ -5,6 +5,7 @@ import {
   UpdateAppStatusResponseSchema,
 } from "../../../gen/coder/agent/v2/agent_pb.js";
 import { RpcError } from "../../../rpc/index.js";
+import { appStatusRequest } from "../../http/patch-app-status.js";
 import { appStatusWord } from "../../http/words.js";
 import { type Shim, whenRefused } from "./shim.js";
 
@@ -23,9 +24,7 @@ export const appStatusOverHttp: Shim<"appStatusOverHttp"> = {
     if (word === undefined) {
       throw new RpcError(`Invalid state: ${state}`, Code.InvalidArgument, { layer: "rpc" });
     }
-    // the last two are of older servers still, and have no fields in the RPC
-    const body = { app_slug: slug, state: word, message, uri, icon: "", needs_user_attention: false };
-    await ways.http({ method: "PATCH", route: "me/app-status", body }, options);
+    await ways.http(appStatusRequest({ slug, message, uri }, word), options);
     return create(UpdateAppStatusResponseSchema);
   },
 };

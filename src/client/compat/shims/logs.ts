@@ -8,8 +8,10 @@ import {
   type Log,
 } from "../../../gen/coder/agent/v2/agent_pb.js";
 import { RpcError } from "../../../rpc/index.js";
+import { logsRequest } from "../../http/patch-logs.js";
 import { HttpError } from "../../http/request-errors.js";
 import { logLevelWord } from "../../http/words.js";
+import type { JsonLog } from "../../logs/log-json.js";
 import { type Shim, whenRefused } from "./shim.js";
 
 /** The server takes no more logs of this agent. C1.50. */
@@ -33,9 +35,8 @@ export const logsOverHttp: Shim<"logsOverHttp"> = {
     }
     // an empty batch is fine as RPC (C3.18), and refused over HTTP
     if (logs.length === 0) return create(BatchCreateLogsResponseSchema);
-    const body = { log_source_id: sourceId, logs: logs.map(jsonOf) };
     try {
-      await ways.http({ method: "PATCH", route: "me/logs", body }, options);
+      await ways.http(logsRequest(sourceId, logs.map(jsonOf)), options);
     } catch (error) {
       if (!(error instanceof HttpError) || error.status !== limitStatus) throw error;
       return create(BatchCreateLogsResponseSchema, { logLimitExceeded: true });
@@ -44,7 +45,7 @@ export const logsOverHttp: Shim<"logsOverHttp"> = {
   },
 };
 
-function jsonOf({ output, level, createdAt }: Log) {
+function jsonOf({ output, level, createdAt }: Log): JsonLog {
   return {
     created_at: toJson(TimestampSchema, createdAt ?? timestampNow()),
     output,

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { UpdateAppStatusRequest_AppStatusState as WireState } from "../../../gen/coder/agent/v2/agent_pb.js";
+import { errorText } from "../../../rpc/error-text.js";
 import { formatVersion, newestVersion } from "../../../version/index.js";
 import { agentSession } from "../../agent-session.js";
 import { ApiError } from "../../api-error.js";
 import { reportAppStatus } from "../../handlers/app-status.js";
-import { HandlerFailure, textOf } from "../../handlers/failure.js";
+import { HandlerFailure } from "../../handlers/failure.js";
 import { jsonAnswer } from "../answer.js";
 import type { HttpDeps } from "../options.js";
 import { readJson, textField } from "../request-body.js";
@@ -45,7 +46,7 @@ async function freshWorkspace({ store }: HttpDeps["handlers"], id: string) {
     const workspace = await store.workspace(id);
     if (workspace !== undefined) return workspace;
   } catch (error) {
-    throw new ApiError(400, message, { detail: textOf(error) });
+    throw new ApiError(400, message, { detail: errorText(error) });
   }
   throw new ApiError(400, message, { detail: `there is no workspace ${id}` });
 }

@@ -1,6 +1,6 @@
+import { errorText } from "../../../rpc/error-text.js";
 import { goQuote } from "../../../rpc/index.js";
 import { ApiError } from "../../api-error.js";
-import { textOf } from "../../handlers/failure.js";
 import { jsonAnswer } from "../answer.js";
 import { Bell } from "../bell.js";
 import type { HttpDeps } from "../options.js";
@@ -111,7 +111,7 @@ async function examined(
     return { usable: await tokens.usable(link, provider), examinedToken };
   } catch (error) {
     if (isListening) return { usable: undefined, examinedToken };
-    throw new ApiError(500, `Failed to ${doing}.`, { detail: textOf(error) });
+    throw new ApiError(500, `Failed to ${doing}.`, { detail: errorText(error) });
   }
 }
 
@@ -141,7 +141,7 @@ async function linkOf(auth: ExternalAuth, { id }: ExternalAuthProvider, ownerId:
   try {
     return await auth.link(ownerId, id);
   } catch (error) {
-    throw new ApiError(500, "Failed to get external auth link.", { detail: textOf(error) });
+    throw new ApiError(500, "Failed to get external auth link.", { detail: errorText(error) });
   }
 }
 

@@ -1,5 +1,5 @@
+import { errorText } from "../../../rpc/error-text.js";
 import { ApiError } from "../../api-error.js";
-import { textOf } from "../../handlers/failure.js";
 import { jsonAnswer } from "../answer.js";
 import type { HttpDeps } from "../options.js";
 import type { AgentCall, RouteAnswer } from "../routes.js";
@@ -32,6 +32,6 @@ async function readKey(keys: GitSshKeys | undefined, ownerId: string): Promise<G
   try {
     return await keys?.keyOf(ownerId);
   } catch (error) {
-    throw new ApiError(500, failed, { detail: textOf(error) });
+    throw new ApiError(500, failed, { detail: errorText(error) });
   }
 }

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { nilUuid } from "../../../codec/index.js";
+import { errorText } from "../../../rpc/error-text.js";
 import { goQuote } from "../../../rpc/index.js";
 import type { LogLevel } from "../../../store/index.js";
 import { ApiError } from "../../api-error.js";
-import { HandlerFailure, textOf } from "../../handlers/failure.js";
 import { insertExternalSource, insertLines, publishOverflow } from "../../handlers/insert-lines.js";
 import { jsonAnswer } from "../answer.js";
 import type { HttpDeps } from "../options.js";
@@ -63,7 +63,6 @@ async function orRefuse<T>(message: string, step: () => Promise<T>): Promise<T> 
   try {
     return await step();
   } catch (error) {
-    const detail = error instanceof HandlerFailure ? error.rawMessage : textOf(error);
-    throw new ApiError(500, message, { detail });
+    throw new ApiError(500, message, { detail: errorText(error) });
   }
 }
