@@ -12,7 +12,7 @@ export function tailnetHandlers(deps: TailnetDeps): TailnetHandlers {
     ...derpMapHandlers(deps),
     ...coordinateHandlers(),
     ...telemetryHandlers(deps),
-    ...resumeTokenHandlers(),
-    ...workspaceUpdateHandlers(),
+    ...resumeTokenHandlers(deps),
+    ...workspaceUpdateHandlers(deps),
   };
 }
