@@ -1,5 +1,6 @@
+import { errorText } from "../../../rpc/error-text.js";
 import type { ServerEvent, WorkspaceEventKind } from "../../events/index.js";
-import { doing, textOf } from "../../handlers/failure.js";
+import { doing } from "../../handlers/failure.js";
 import { Bell } from "../../http/bell.js";
 import type { ApiUser } from "../../http/users/access.js";
 import type { TailnetInit } from "../tailnet.js";
@@ -77,7 +78,7 @@ async function readUntilItWorks(
       return await read();
     } catch (error) {
       log.warn("workspaces could not be read for updates; they are read again", {
-        error: textOf(error),
+        error: errorText(error),
         retryMs,
       });
     }
