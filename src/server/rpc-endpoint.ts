@@ -1,22 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
-import { type WebSocket, WebSocketServer } from "ws";
-import {
-  createRpcTable,
-  type Routes,
-  type RpcError,
-  type RpcTable,
-  type ServeOptions,
-  serveStream,
-} from "../rpc/index.js";
-import {
-  createYamuxSession,
-  type TransportError,
-  type YamuxOptions,
-  type YamuxSession,
-} from "../transport/index.js";
-import { wsConnection } from "../transport/ws-node.js";
+import type { Routes, RpcError, RpcTable } from "../rpc/index.js";
+import type { TransportError, YamuxOptions, YamuxSession } from "../transport/index.js";
 import {
   type ApiVersion,
   assumedVersion,
@@ -28,7 +14,7 @@ import { ApiError, asApiError } from "./api-error.js";
 import { type DialRequest, dialRequestOf } from "./dial-request.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
 import { attachHandlers, type NodeServer } from "./http/attach.js";
-import { strictTables } from "./strict-versions.js";
+import { RpcSessions } from "./rpc-sessions.js";
 import { upgradeRefusal } from "./upgrade-check.js";
 
 /** Where agents dial. */
@@ -94,7 +80,6 @@ export interface RpcEndpoint {
 }
 
 const defaultBuildVersion = "agentwire";
-const defaultMaxWebSocketMessageBytes = 16 * 1024 * 1024;
 
 /** Makes an endpoint for a server that routes by itself. Most use {@link attachRpc}. */
 export function createRpcEndpoint<Identity>(options: RpcEndpointOptions<Identity>): RpcEndpoint {
@@ -112,31 +97,18 @@ interface Accepted<Identity> {
 class Endpoint<Identity> implements RpcEndpoint {
   readonly path: string;
   readonly #options: RpcEndpointOptions<Identity>;
-  /** The handlers for a session's version. */
-  readonly #tableFor: (apiVersion: string) => RpcTable;
   readonly #buildVersion: string;
-  readonly #upgrader: WebSocketServer;
-  readonly #sessions = new Set<YamuxSession>();
-  #isClosed = false;
+  readonly #sessions: RpcSessions<Accepted<Identity>>;
 
   constructor(options: RpcEndpointOptions<Identity>) {
     this.#options = options;
     this.path = options.path ?? defaultRpcPath;
     this.#buildVersion = options.buildVersion ?? defaultBuildVersion;
-    const { routes, interceptors = [], strictVersions = false } = options;
-    const table = typeof routes === "function" ? createRpcTable(routes, { interceptors }) : routes;
-    this.#tableFor = strictVersions ? strictTables(table) : () => table;
-    this.#upgrader = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: options.maxWebSocketMessageBytes ?? defaultMaxWebSocketMessageBytes,
-      handleProtocols: () => false,
-    });
+    this.#sessions = new RpcSessions(options);
   }
 
   get sessionCount(): number {
-    return this.#sessions.size;
+    return this.#sessions.count;
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -158,19 +130,15 @@ class Endpoint<Identity> implements RpcEndpoint {
       const accepted = await this.#accept(request);
       const refusal = upgradeRefusal(request);
       if (refusal !== undefined) this.#send(socket, refusal);
-      else if (this.#isClosed || socket.destroyed) socket.destroy();
-      else {
-        socket.off("error", giveUp);
-        this.#upgrader.handleUpgrade(request, socket, head, (webSocket) => this.#begin(webSocket, accepted));
-      }
+      else if (this.#sessions.begin(request, socket, head, accepted)) socket.off("error", giveUp);
+      else socket.destroy();
     } catch (error) {
       this.#send(socket, refusalOf(error));
     }
   }
 
-  async close(timeoutMs = 0): Promise<void> {
-    this.#isClosed = true;
-    await Promise.all([...this.#sessions].map((session) => session.close(timeoutMs)));
+  close(timeoutMs?: number): Promise<void> {
+    return this.#sessions.close(timeoutMs);
   }
 
   /**
@@ -185,29 +153,6 @@ class Endpoint<Identity> implements RpcEndpoint {
     const apiVersion = query.get("version") || assumedVersion;
     checkVersion(apiVersion, this.#options.serverVersion ?? newestVersion);
     return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress: dial.remoteAddress };
-  }
-
-  #begin(webSocket: WebSocket, accepted: Accepted<Identity>): void {
-    const { maxMessageBytes, contextValues, onProtocolError, onSession, yamux } = this.#options;
-    const connection = wsConnection(webSocket, accepted.remoteAddress ?? "WebSocket");
-    const table = this.#tableFor(accepted.apiVersion);
-    const session = createYamuxSession(connection, {
-      role: "server",
-      ...yamux,
-      onStream: (stream) => serveStream(stream, table, serveOptions),
-    });
-    const rpcSession: RpcSession<Identity> = { ...accepted, session };
-    const serveOptions: ServeOptions = {
-      ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
-      ...(contextValues === undefined ? {} : { contextValues: contextValues(rpcSession) }),
-      onProtocolError: (error) => onProtocolError?.(error, rpcSession),
-    };
-    this.#sessions.add(session);
-    const onEnd = onSession?.(rpcSession);
-    session.closed.then((end) => {
-      this.#sessions.delete(session);
-      onEnd?.(end);
-    });
   }
 
   #send(to: AnswerTo, answer: HttpAnswer): void {
