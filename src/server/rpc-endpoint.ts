@@ -3,17 +3,12 @@ import type { Duplex } from "node:stream";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
 import type { Routes, RpcError, RpcTable } from "../rpc/index.js";
 import type { TransportError, YamuxOptions, YamuxSession } from "../transport/index.js";
-import {
-  type ApiVersion,
-  assumedVersion,
-  checkVersion,
-  newestVersion,
-  VersionError,
-} from "../version/index.js";
+import type { ApiVersion } from "../version/index.js";
 import { ApiError, asApiError } from "./api-error.js";
 import { type DialRequest, dialRequestOf } from "./dial-request.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
 import { attachHandlers, type NodeServer } from "./http/attach.js";
+import { requestedVersion } from "./requested-version.js";
 import { RpcSessions } from "./rpc-sessions.js";
 import { upgradeRefusal } from "./upgrade-check.js";
 
@@ -150,8 +145,7 @@ class Endpoint<Identity> implements RpcEndpoint {
     const identity = await this.#options.authenticate(dial);
     if (request.method !== "GET") throw new MethodNotAllowed();
     const query = dial.url.searchParams;
-    const apiVersion = query.get("version") || assumedVersion;
-    checkVersion(apiVersion, this.#options.serverVersion ?? newestVersion);
+    const apiVersion = requestedVersion(query, this.#options);
     return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress: dial.remoteAddress };
   }
 
@@ -164,10 +158,6 @@ class MethodNotAllowed extends Error {}
 
 function refusalOf(error: unknown): HttpAnswer {
   if (error instanceof MethodNotAllowed) return { status: 405, headers: { Allow: "GET" }, body: "" };
-  if (error instanceof VersionError) {
-    const validations = [{ field: "version", detail: error.message }];
-    return errorAnswer(new ApiError(400, "Unknown or unsupported API version", { validations }));
-  }
   return errorAnswer(asApiError(error));
 }
 
