@@ -85,6 +85,17 @@ describe("an embedded store", () => {
     expect(await store.buildAgents(build.id)).toEqual([agent]);
   });
 
+  it("of the first version gets what later ones have, and keeps what it has", async () => {
+    const folder = temporaryFolder();
+    const store = await openEmbeddedStore(folder);
+    await store.define([lab]);
+    await store.close();
+    tamper(folder, "drop table signing_keys; delete from agentwire_migrations where version > 1");
+    const again = await opened(folder);
+    expect(await again.workspaces()).toMatchObject([{ name: "lab" }]);
+    expect(await again.signingKeys("any")).toEqual([]);
+  });
+
   it("is for its user alone", async () => {
     const folder = join(temporaryFolder(), "data");
     await opened(folder);

@@ -61,6 +61,8 @@ export function declaredThings({ name, emptyStore, definedStore }: Subject): voi
           store.scriptTimings(id),
           store.subAgents(id),
           store.agents(id),
+          store.ownedWorkspaces(id),
+          store.signingKeys(id),
           store.appStatuses({ agentId: id }, 10),
           store.connectionLog({ agentId: id, limit: 10 }),
         ]) {

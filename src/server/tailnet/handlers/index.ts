@@ -12,7 +12,7 @@ export function tailnetHandlers(deps: TailnetDeps): TailnetHandlers {
     ...derpMapHandlers(deps),
     ...coordinateHandlers(deps),
     ...telemetryHandlers(deps),
-    ...resumeTokenHandlers(),
+    ...resumeTokenHandlers(deps),
     ...workspaceUpdateHandlers(),
   };
 }
