@@ -43,6 +43,8 @@ import { RateLimit } from "./http/rate-limit.js";
 import { HttpRouter } from "./http/router.js";
 import { httpRoutes } from "./http/table.js";
 import { createRpcEndpoint, type RpcEndpoint, type RpcSession } from "./rpc-endpoint.js";
+import { countSocket } from "./socket-metrics.js";
+import { TailnetEndpoint } from "./tailnet/endpoint.js";
 import { createTailnet, type TailnetDeps, type TailnetOptions } from "./tailnet/tailnet.js";
 
 /** How an agent API is made. */
@@ -108,8 +110,10 @@ export interface AgentApiOptions extends HttpOptions {
 export interface AgentApi {
   /** The handlers, for any Connect server. Calls need the agent's session in `context.values`. */
   readonly routes: Routes;
-  /** Sessions over WebSocket that are open. */
+  /** Sessions of agents, and of tools with their tokens, over WebSocket that are open. */
   readonly sessionCount: number;
+  /** Sessions of users' programs with the tailnet service that are open. */
+  readonly tailnetSessionCount: number;
   /** Stores now what waits to be stored in company: metadata, stats, connection reports. */
   flush(): Promise<void>;
   /** Followers of logs, events and metadata over HTTP that are open. */
@@ -147,6 +151,7 @@ class Api implements AgentApi {
   readonly #tailnet: TailnetDeps;
   readonly #monitorDeps: MonitorDeps;
   readonly #endpoint: RpcEndpoint;
+  readonly #tailnetEndpoint: TailnetEndpoint;
   readonly #http: HttpRouter;
   readonly #protocols: ReturnType<typeof connectProtocols>;
   /** Updates of connections that have ended and are not written yet. */
@@ -204,17 +209,23 @@ class Api implements AgentApi {
       ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
       ...(buildVersion === undefined ? {} : { buildVersion }),
     });
+    const pingIntervalMs = options.streamPingIntervalMs ?? defaultStreamPingIntervalMs;
+    this.#tailnetEndpoint = new TailnetEndpoint(this.#tailnet, {
+      ...{ metrics: shared.metrics, pingIntervalMs },
+      ...{ serverVersion, strictVersions, yamux, maxMessageBytes, interceptors },
+    });
+    const routes = httpRoutes({
+      ...options,
+      handlers: this.#deps,
+      disconnectTimeoutMs: resolveMonitorOptions(options.monitor).disconnectTimeoutMs,
+    });
     this.#http = new HttpRouter({
-      routes: httpRoutes({
-        ...options,
-        handlers: this.#deps,
-        disconnectTimeoutMs: resolveMonitorOptions(options.monitor).disconnectTimeoutMs,
-      }),
+      routes: [...routes, ...this.#tailnetEndpoint.routes],
       authenticateAgent: (request) => this.#authenticate(request),
       authenticateUser: (request) => options.authenticateUser?.(request),
       rateLimit: options.rateLimit && new RateLimit(options.rateLimit),
       buildVersion: buildVersion ?? defaultBuildVersion,
-      pingIntervalMs: options.streamPingIntervalMs ?? defaultStreamPingIntervalMs,
+      pingIntervalMs,
     });
     this.#protocols = connectProtocols({
       routes: this.routes,
@@ -226,6 +237,10 @@ class Api implements AgentApi {
 
   get sessionCount(): number {
     return this.#endpoint.sessionCount;
+  }
+
+  get tailnetSessionCount(): number {
+    return this.#tailnetEndpoint.sessionCount;
   }
 
   get streamCount(): number {
@@ -259,7 +274,8 @@ class Api implements AgentApi {
   }
 
   async close(timeoutMs?: number): Promise<void> {
-    await Promise.all([this.#http.close(), this.#endpoint.close(timeoutMs)]);
+    const sessions = [this.#endpoint.close(timeoutMs), this.#tailnetEndpoint.close(timeoutMs)];
+    await Promise.all([this.#http.close(), ...sessions]);
     await Promise.all(this.#lastUpdates);
     await Promise.all([this.#tailnet.close(), this.#deps.batches.close()]);
   }
@@ -277,19 +293,6 @@ class Api implements AgentApi {
     return own === undefined ? authenticateAgent(this.#options.store, request.token) : own(request);
   }
 
-  /** S8. @returns what to call at its end. */
-  #countSocket(): () => void {
-    const { metrics } = this.#deps;
-    const labels = { path: this.#endpoint.path };
-    const beginMs = performance.now();
-    metrics.gauge("coderd_api_concurrent_websockets", 1, labels);
-    return () => {
-      metrics.gauge("coderd_api_concurrent_websockets", -1, labels);
-      const seconds = (performance.now() - beginMs) / 1000;
-      metrics.observe("coderd_api_websocket_durations_seconds", seconds, labels);
-    };
-  }
-
   #onSession(connection: RpcSession<AgentIdentity>): () => void {
     const who = sessionFacts(connection);
     const onEnd = this.#options.onSession?.(who, connection);
@@ -302,7 +305,7 @@ class Api implements AgentApi {
           this.#options.monitor,
         )
       : undefined;
-    const endMetrics = this.#countSocket();
+    const endMetrics = countSocket(this.#deps.metrics, this.#endpoint.path);
     return () => {
       onEnd?.();
       endMetrics();

@@ -18,6 +18,8 @@ export interface TailnetOptions {
    * process when the store keeps none.
    */
   signingKeys?: SigningKeyStore;
+  /** Whether only browsers may connect: programs of users are refused then. False by default. S4.28. */
+  isBrowserOnly?(): boolean | Promise<boolean>;
 }
 
 /** What the parts of the tailnet are made with. */
@@ -35,6 +37,7 @@ export interface TailnetDeps extends TailnetInit {
   coordinator: Coordinator;
   /** With these a client that dials again keeps its peer id. S4.29, S4.30. */
   resumeTokens: ResumeTokens;
+  isBrowserOnly: () => boolean | Promise<boolean>;
   /** Ends what goes on beside the calls. */
   close(): Promise<void>;
 }
@@ -50,6 +53,7 @@ export function createTailnet(options: TailnetOptions, init: TailnetInit): Tailn
     ...init,
     coordinator,
     resumeTokens: new ResumeTokens(keyRing, init.nowUs),
+    isBrowserOnly: () => options.isBrowserOnly?.() ?? false,
     async close() {
       if (options.coordinator === undefined) await coordinator.close();
     },
