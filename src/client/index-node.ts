@@ -3,16 +3,20 @@ import type { AgentConnection } from "./dial/connection.js";
 import { dialWith, type TypedVersion } from "./dial/dial.js";
 import type { NodeDialOptions, VersionChoice } from "./dial/dial-options.js";
 import { nodeOpener } from "./dial/open-socket-node.js";
+import type { TailnetConnection } from "./dial/tailnet-connection.js";
 import { nodeFetch } from "./http/fetch-node.js";
 import { connectWith } from "./session/connect-with.js";
 import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
+import { dialTailnetWith } from "./tailnet/dial-tailnet.js";
+import type { NodeTailnetDialOptions, TailnetVersionText } from "./tailnet/tailnet-options.js";
 
-export type { NodeDialOptions } from "./dial/dial-options.js";
+export type { NodeDialOptions, NodeSocketOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
 export type { NodeFetchOptions } from "./http/fetch-node.js";
 export { nodeFetch } from "./http/fetch-node.js";
 export type { LineLogger } from "./logs/line-writer-node.js";
 export { lineStream } from "./logs/line-writer-node.js";
+export type { NodeTailnetDialOptions } from "./tailnet/tailnet-options.js";
 export type { TokenEnvironmentOptions } from "./tokens/token-environment-node.js";
 export { authKinds, tokenSourceFromEnvironment } from "./tokens/token-environment-node.js";
 export { tokenFile } from "./tokens/token-file-node.js";
@@ -36,6 +40,16 @@ export function connectAgent<const V extends VersionChoice = "negotiate">(
   options: NodeDialOptions<V> & SessionOptions<V>,
 ): ReconnectingSession<V> {
   return connectWith(nodeOpener(options), options, fetchOf(options));
+}
+
+/**
+ * Connects to the tailnet service of a control plane as a user: `/api/v2/tailnet`, or the endpoint of one agent.
+ * @throws DialError when it is refused or not reachable in time, with status, message, detail and validations.
+ */
+export function dialTailnet<const V extends VersionChoice = TailnetVersionText>(
+  options: NodeTailnetDialOptions<V>,
+): Promise<TailnetConnection<TypedVersion<V>>> {
+  return dialTailnetWith(nodeOpener(options), options);
 }
 
 /** What belongs to a connection goes its way. */

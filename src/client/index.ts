@@ -6,11 +6,15 @@ import type { AgentConnection } from "./dial/connection.js";
 import { dialWith, type TypedVersion } from "./dial/dial.js";
 import type { VersionChoice, WebDialOptions } from "./dial/dial-options.js";
 import { webOpener } from "./dial/open-socket.js";
+import type { TailnetConnection } from "./dial/tailnet-connection.js";
 import { connectWith } from "./session/connect-with.js";
 import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
+import { dialTailnetWith } from "./tailnet/dial-tailnet.js";
+import type { TailnetVersionText, WebTailnetDialOptions } from "./tailnet/tailnet-options.js";
 
-export type { WebDialOptions } from "./dial/dial-options.js";
+export type { WebDialOptions, WebSocketOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
+export type { WebTailnetDialOptions } from "./tailnet/tailnet-options.js";
 
 /**
  * Connects to a control plane.
@@ -32,4 +36,15 @@ export function connectAgent<const V extends VersionChoice = "negotiate">(
   options: WebDialOptions<V> & SessionOptions<V>,
 ): ReconnectingSession<V> {
   return connectWith(webOpener(options), options);
+}
+
+/**
+ * Connects to the tailnet service of a control plane as a user: `/api/v2/tailnet`, or the endpoint of one agent.
+ * @throws DialError when it is refused or not reachable in time, with status, message, detail and validations where
+ * the runtime shows them.
+ */
+export function dialTailnet<const V extends VersionChoice = TailnetVersionText>(
+  options: WebTailnetDialOptions<V>,
+): Promise<TailnetConnection<TypedVersion<V>>> {
+  return dialTailnetWith(webOpener(options), options);
 }
