@@ -28,6 +28,7 @@ import { ApiError, asApiError } from "./api-error.js";
 import { type DialRequest, dialRequestOf } from "./dial-request.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
 import { attachHandlers, type NodeServer } from "./http/attach.js";
+import type { ReachedAt } from "./reached-at.js";
 import { strictTables } from "./strict-versions.js";
 import { upgradeRefusal } from "./upgrade-check.js";
 
@@ -42,6 +43,8 @@ export interface RpcSession<Identity> {
   /** As the client wrote it; an empty text where it wrote none, which means `agent`. */
   role: string;
   remoteAddress: string | undefined;
+  /** Where the client reached this server, as its request says; undefined where it says nothing of use. */
+  reachedAt?: ReachedAt | undefined;
   session: YamuxSession;
 }
 
@@ -107,6 +110,7 @@ interface Accepted<Identity> {
   apiVersion: string;
   role: string;
   remoteAddress: string | undefined;
+  reachedAt: ReachedAt | undefined;
 }
 
 class Endpoint<Identity> implements RpcEndpoint {
@@ -184,7 +188,8 @@ class Endpoint<Identity> implements RpcEndpoint {
     const query = dial.url.searchParams;
     const apiVersion = query.get("version") || assumedVersion;
     checkVersion(apiVersion, this.#options.serverVersion ?? newestVersion);
-    return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress: dial.remoteAddress };
+    const { remoteAddress, reachedAt } = dial;
+    return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress, reachedAt };
   }
 
   #begin(webSocket: WebSocket, accepted: Accepted<Identity>): void {
