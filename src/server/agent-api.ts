@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import { createContextValues, type Interceptor } from "@connectrpc/connect";
 import { defaultMaxPacketBytes } from "../codec/index.js";
-import { type DERPMap, DERPMapSchema } from "../gen/coder/tailnet/v2/tailnet_pb.js";
+import { DERPMapSchema } from "../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { Routes } from "../rpc/index.js";
 import type { AgentStore } from "../store/index.js";
 import type { YamuxOptions } from "../transport/index.js";
@@ -44,6 +44,7 @@ import { HttpRouter } from "./http/router.js";
 import { httpRoutes } from "./http/table.js";
 import { createRpcEndpoint, type RpcEndpoint, type RpcSession } from "./rpc-endpoint.js";
 import { countSocket } from "./socket-metrics.js";
+import { type DerpMapOption, derpMapSourceOf } from "./tailnet/derp/derp-map-source.js";
 import { TailnetEndpoint } from "./tailnet/endpoint.js";
 import { createTailnet, type TailnetDeps, type TailnetOptions } from "./tailnet/tailnet.js";
 
@@ -87,8 +88,11 @@ export interface AgentApiOptions extends HttpOptions {
    * Connect, gRPC and gRPC-Web have no version, and always everything. S1.19, S3.10.
    */
   strictVersions?: boolean;
-  /** What agents get as DERP map; one without regions by default. */
-  derpMap?: () => DERPMap;
+  /**
+   * The relays that agents and clients get: a map, a function that gives one, or a source that tells of changes, such
+   * as `derpMapFile`. None by default. Whoever makes a source closes it.
+   */
+  derpMap?: DerpMapOption;
   /** The private network between agents and their clients. */
   tailnet?: TailnetOptions;
   /** The banners that agents show. None by default. */
@@ -114,7 +118,7 @@ export interface AgentApi {
   readonly sessionCount: number;
   /** Sessions of users' programs with the tailnet service that are open. */
   readonly tailnetSessionCount: number;
-  /** Stores now what waits to be stored in company: metadata, stats, connection reports. */
+  /** Stores now what waits to be stored in company: metadata, stats, connection reports, telemetry. */
   flush(): Promise<void>;
   /** Followers of logs, events and metadata over HTTP that are open. */
   readonly streamCount: number;
@@ -149,6 +153,7 @@ class Api implements AgentApi {
   readonly #options: AgentApiOptions;
   readonly #deps: HandlerDeps;
   readonly #tailnet: TailnetDeps;
+  readonly #derpMap: ReturnType<typeof derpMapSourceOf>;
   readonly #monitorDeps: MonitorDeps;
   readonly #endpoint: RpcEndpoint;
   readonly #tailnetEndpoint: TailnetEndpoint;
@@ -160,7 +165,6 @@ class Api implements AgentApi {
   /** @throws SyntaxError when the pattern of an external-auth provider is no regular expression. */
   constructor(options: AgentApiOptions) {
     this.#options = options;
-    const emptyMap = create(DERPMapSchema, { homeParams: {} });
     const { store, onAgentMetrics } = options;
     const shared = {
       store,
@@ -169,6 +173,10 @@ class Api implements AgentApi {
       log: options.log ?? silentLogger,
       metrics: options.metrics ?? noMetrics,
     };
+    const { log } = shared;
+    this.#derpMap = derpMapSourceOf(options.derpMap ?? create(DERPMapSchema, { homeParams: {} }), (error) =>
+      log.warn("the map of relays stays as it was", { error: error.message }),
+    );
     const batches = createBatches({ ...shared, metadataIntervalMs: options.metadataIntervalMs });
     this.#deps = {
       ...shared,
@@ -179,7 +187,7 @@ class Api implements AgentApi {
       manifest: options.manifest ?? {},
       statsIntervalMs: options.statsIntervalMs ?? defaultStatsIntervalMs,
       banners: options.banners ?? (() => []),
-      derpMap: options.derpMap ?? (() => emptyMap),
+      derpMap: this.#derpMap.source,
     };
     const replicaId = options.replicaId ?? crypto.randomUUID();
     this.#monitorDeps = { ...shared, batches, builds: new BuildWatch(store), replicaId };
@@ -277,11 +285,11 @@ class Api implements AgentApi {
     const sessions = [this.#endpoint.close(timeoutMs), this.#tailnetEndpoint.close(timeoutMs)];
     await Promise.all([this.#http.close(), ...sessions]);
     await Promise.all(this.#lastUpdates);
-    await Promise.all([this.#tailnet.close(), this.#deps.batches.close()]);
+    await Promise.all([this.#tailnet.close(), this.#derpMap.close(), this.#deps.batches.close()]);
   }
 
-  flush(): Promise<void> {
-    return this.#deps.batches.flush();
+  async flush(): Promise<void> {
+    await Promise.all([this.#deps.batches.flush(), this.#tailnet.telemetry.flush()]);
   }
 
   #wants(path: string): boolean {
@@ -316,6 +324,6 @@ class Api implements AgentApi {
   }
 }
 
-function sessionFacts({ identity, apiVersion, role }: RpcSession<AgentIdentity>): AgentSession {
-  return agentSession(identity, apiVersion, role);
+function sessionFacts({ identity, apiVersion, role, reachedAt }: RpcSession<AgentIdentity>): AgentSession {
+  return agentSession(identity, apiVersion, role, reachedAt);
 }

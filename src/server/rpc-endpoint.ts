@@ -8,6 +8,7 @@ import { ApiError, asApiError } from "./api-error.js";
 import { type DialRequest, dialRequestOf } from "./dial-request.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
 import { attachHandlers, type NodeServer } from "./http/attach.js";
+import type { ReachedAt } from "./reached-at.js";
 import { requestedVersion } from "./requested-version.js";
 import { RpcSessions } from "./rpc-sessions.js";
 import { upgradeRefusal } from "./upgrade-check.js";
@@ -23,6 +24,8 @@ export interface RpcSession<Identity> {
   /** As the client wrote it; an empty text where it wrote none, which means `agent`. */
   role: string;
   remoteAddress: string | undefined;
+  /** Where the client reached this server, as its request says; undefined where it says nothing of use. */
+  reachedAt?: ReachedAt | undefined;
   session: YamuxSession;
 }
 
@@ -87,6 +90,7 @@ interface Accepted<Identity> {
   apiVersion: string;
   role: string;
   remoteAddress: string | undefined;
+  reachedAt: ReachedAt | undefined;
 }
 
 class Endpoint<Identity> implements RpcEndpoint {
@@ -99,7 +103,7 @@ class Endpoint<Identity> implements RpcEndpoint {
     this.#options = options;
     this.path = options.path ?? defaultRpcPath;
     this.#buildVersion = options.buildVersion ?? defaultBuildVersion;
-    this.#sessions = new RpcSessions(options);
+    this.#sessions = new RpcSessions<Accepted<Identity>>(options);
   }
 
   get sessionCount(): number {
@@ -146,7 +150,8 @@ class Endpoint<Identity> implements RpcEndpoint {
     if (request.method !== "GET") throw new MethodNotAllowed();
     const query = dial.url.searchParams;
     const apiVersion = requestedVersion(query, this.#options);
-    return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress: dial.remoteAddress };
+    const { remoteAddress, reachedAt } = dial;
+    return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress, reachedAt };
   }
 
   #send(to: AnswerTo, answer: HttpAnswer): void {

@@ -10,6 +10,7 @@ import {
   openEmbeddedStore,
   openPostgresStore,
 } from "../../src/store/sql/index.js";
+import { createTables } from "../../src/store/sql/migrations/0001-tables.js";
 import { SqlStore } from "../../src/store/sql/sql-store.js";
 
 function temporaryFolder(): string {
@@ -131,6 +132,32 @@ describe("an embedded store", () => {
     await expect(openEmbeddedStore(folder)).rejects.toThrow(
       /^the database is of version 99, this program knows \d+: use a newer program, or another database$/,
     );
+  });
+
+  it("brings the database of an older version up to date, and keeps what is in it", async () => {
+    const folder = temporaryFolder();
+    const types = { text: "text", bytes: "blob", counter: "integer primary key autoincrement" };
+    tamper(folder, createTables(types).join(";\n"));
+    tamper(
+      folder,
+      `create table agentwire_migrations (version integer primary key, applied_at_us bigint not null);
+      insert into agentwire_migrations (version, applied_at_us) values (1, 0);
+      insert into agents values ('a', 'w', 'b', null, 'main', 't', null, '', '', '', '{}', '', '[]', 1, '', '', 0, '', '',
+        '', '[]', 'created', null, null, null, null, null, null, 0, 0, 0)`,
+    );
+    const older = { agentId: "a", receivedAtUs: 7, event: { text: "x" } };
+    for (const id of ["first", "second"])
+      tamper(
+        folder,
+        `insert into telemetry (id, agent_id, received_at_us, event) values ('${id}', 'a', 7, '{"text":"x"}')`,
+      );
+    const store = await opened(folder);
+    await store.insertTelemetry([{ id: "third", ...older, userId: "u", peerId: "p" }]);
+    expect((await store.reports("a", 9)).telemetry).toEqual([
+      { id: "first", ...older },
+      { id: "second", ...older },
+      { id: "third", ...older, userId: "u", peerId: "p" },
+    ]);
   });
 
   it("refuses a file that is no database, and a directory that is none", async () => {

@@ -21,6 +21,7 @@ import {
   UsageError,
 } from "../command.js";
 import { databaseOptions, openKept } from "../database.js";
+import { derpMapOptions, openDerpMap } from "../derp-map.js";
 import { LiveView } from "../live-view.js";
 
 const defaultListen = "127.0.0.1:3400";
@@ -46,6 +47,7 @@ export const serve: Command = {
       help: "who may connect; one agent with a new token by default",
     },
     ...databaseOptions,
+    ...derpMapOptions,
     "admin-token": {
       type: "string",
       value: "TOKEN",
@@ -84,6 +86,7 @@ export const serve: Command = {
     const serverVersion = maxVersionOf(values);
     const strictVersions = values["strict-versions"] === true;
     const drainMs = 1000 * (positiveInteger(values, "drain") ?? 0);
+    const derpMap = await openDerpMap(values, terminal);
     const { store, events, where } = await openKept(values, terminal);
     const { plane, view } = await startShown(
       {
@@ -93,6 +96,7 @@ export const serve: Command = {
         adminToken,
         serverVersion,
         strictVersions,
+        ...(derpMap && { derpMap }),
         ...(store && { store }),
         ...(events && { events }),
       },
@@ -112,6 +116,7 @@ export const serve: Command = {
       await unwatch?.();
       await plane.close(closeTimeoutMs);
       await view?.close();
+      await derpMap?.close();
     }
   },
 };

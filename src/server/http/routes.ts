@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { AgentIdentity } from "../agent-session.js";
 import type { HttpAnswer } from "./answer.js";
 import type { EventStream } from "./event-stream.js";
-import type { TextSocket } from "./text-socket.js";
+import type { TextSocket, TextSocketOptions } from "./text-socket.js";
 import type { ApiUser } from "./users/access.js";
 
 /** A request that has found its route. */
@@ -42,6 +42,7 @@ export interface EventStreamAnswer {
 export interface WebSocketAnswer {
   /** How it is closed when the server ends it. */
   goodbye: { code: number; reason: string };
+  socketOptions?: TextSocketOptions;
   followMessages(socket: TextSocket): Promise<void>;
 }
 

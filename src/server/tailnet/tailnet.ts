@@ -1,11 +1,12 @@
-import type { DERPMap } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
-import type { AgentStore, SigningKeyStore } from "../../store/index.js";
+import type { AgentStore, SigningKeyStore, TelemetryRecord } from "../../store/index.js";
 import type { Events } from "../events/index.js";
 import type { Logger } from "../hooks.js";
 import type { Coordinator } from "./coordinator.js";
+import type { DerpMapSource } from "./derp/derp-map-source.js";
 import { LocalCoordinator } from "./local-coordinator.js";
 import { ResumeTokens, resumeTokenLifetimeMs, resumeTokenPurpose } from "./resume-tokens.js";
 import { KeyRing, signingKeyStore } from "./signing-keys.js";
+import { TelemetryBatch, type TelemetrySink } from "./telemetry-batch.js";
 
 /** How the private network between agents and their clients is coordinated. */
 export interface TailnetOptions {
@@ -20,6 +21,8 @@ export interface TailnetOptions {
   signingKeys?: SigningKeyStore;
   /** Whether only browsers may connect: programs of users are refused then. False by default. S4.28. */
   isBrowserOnly?(): boolean | Promise<boolean>;
+  /** Where events of network clients go; by default into the store. */
+  telemetry?: TelemetrySink;
 }
 
 /** What the parts of the tailnet are made with. */
@@ -29,7 +32,7 @@ export interface TailnetInit {
   log: Logger;
   /** Microseconds since 1970. */
   nowUs: () => number;
-  derpMap: () => DERPMap;
+  derpMap: DerpMapSource;
 }
 
 /** What the handlers of the tailnet service work with. */
@@ -38,6 +41,8 @@ export interface TailnetDeps extends TailnetInit {
   /** With these a client that dials again keeps its peer id. S4.29, S4.30. */
   resumeTokens: ResumeTokens;
   isBrowserOnly: () => boolean | Promise<boolean>;
+  /** Events of network clients on their way. */
+  telemetry: TelemetryBatch;
   /** Ends what goes on beside the calls. */
   close(): Promise<void>;
 }
@@ -49,13 +54,17 @@ export function createTailnet(options: TailnetOptions, init: TailnetInit): Tailn
     purpose: resumeTokenPurpose,
     signatureLifetimeMs: resumeTokenLifetimeMs,
   });
+  const storing = { send: (records: readonly TelemetryRecord[]) => init.store.insertTelemetry(records) };
+  const telemetry = new TelemetryBatch({ ...init, sink: options.telemetry ?? storing });
   return {
     ...init,
     coordinator,
     resumeTokens: new ResumeTokens(keyRing, init.nowUs),
     isBrowserOnly: () => options.isBrowserOnly?.() ?? false,
+    telemetry,
     async close() {
       if (options.coordinator === undefined) await coordinator.close();
+      await telemetry.close();
     },
   };
 }
