@@ -3,6 +3,7 @@ import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { YamuxOptions } from "../../transport/index.js";
 import type { ApiVersion } from "../../version/index.js";
 import { ApiError } from "../api-error.js";
+import { dialRequestOf } from "../dial-request.js";
 import { type Metrics, runHook } from "../hooks.js";
 import type { Route, SessionAnswer, UserCall } from "../http/routes.js";
 import { type ApiUser, connectableAgent, mayReach } from "../http/users/access.js";
@@ -11,11 +12,13 @@ import { RpcSessions, type SessionFacts } from "../rpc-sessions.js";
 import { countSocket } from "../socket-metrics.js";
 import { pingStore } from "../store-ping.js";
 import type { Peer } from "./coordinator.js";
+import { desktopTelemetryHeader, desktopTelemetryOf } from "./desktop-telemetry.js";
 import { ProbedConnection } from "./endpoint-connection.js";
 import { tailnetHandlers } from "./handlers/index.js";
 import { ResumeTokenRefused, resumeTokenAnswer } from "./resume-tokens.js";
 import type { TailnetDeps } from "./tailnet.js";
 import { type TailnetSession, tailnetSessionKey } from "./tailnet-session.js";
+import type { DesktopTelemetry } from "./telemetry-batch.js";
 import { clientRule, userRule } from "./tunnel-auth.js";
 
 /** Where users' programs dial that are to reach all of a user's agents. S4.28. */
@@ -40,6 +43,8 @@ interface Admitted extends SessionFacts {
   /** Of the route. */
   path: string;
   tailnet: TailnetSession;
+  /** The user whose connection it is for telemetry, and what is known of their program; on one path only. S4.31. */
+  told?: (DesktopTelemetry & { userId: string }) | undefined;
 }
 
 /** The tailnet service for users' programs: who may have a session of which kind, and the sessions. */
@@ -59,7 +64,7 @@ export class TailnetEndpoint {
       routes: (router) => router.service(Tailnet, handlers),
       contextValues: ({ tailnet }) => createContextValues().set(tailnetSessionKey, tailnet),
       connect: (webSocket, name) => new ProbedConnection(webSocket, name, pingIntervalMs),
-      onSession: ({ path }) => countSocket(options.metrics, path),
+      onSession: (session) => this.#onSession(session),
       ...(interceptors && { interceptors }),
       ...(strictVersions && { strictVersions }),
       ...(yamux && { yamux }),
@@ -93,7 +98,9 @@ export class TailnetEndpoint {
       ...(await this.#client(call)),
       authorize: userRule((agentId) => this.#mayReach(user, agentId)),
     };
-    return this.#admit(call, tailnetPath, apiVersion, { peer, user, agentId: undefined });
+    const desktop = desktopTelemetryOf(call.request.headers[desktopTelemetryHeader], this.#deps.log);
+    const told = { userId: user.id, ...desktop };
+    return this.#admit(call, { path: tailnetPath, apiVersion, told }, { peer, user, agentId: undefined });
   }
 
   /** S4.35, in this order. A client of the oldest kind says no version: it is refused. */
@@ -105,7 +112,7 @@ export class TailnetEndpoint {
     const { serverVersion } = this.#options;
     const apiVersion = requestedVersion(call.query, { serverVersion, assumed: "1.0" });
     const peer = { ...(await this.#client(call)), authorize: clientRule(agentId) };
-    return this.#admit(call, agentTailnetPath, apiVersion, { peer, user: call.user, agentId });
+    return this.#admit(call, { path: agentTailnetPath, apiVersion }, { peer, user: call.user, agentId });
   }
 
   async #checkBrowserOnly(): Promise<void> {
@@ -134,11 +141,28 @@ export class TailnetEndpoint {
     return may;
   }
 
-  #admit(call: UserCall, path: string, apiVersion: string, tailnet: TailnetSession): SessionAnswer {
-    const { remoteAddress } = call.request.socket;
-    const admitted = { path, apiVersion, tailnet, remoteAddress };
+  #admit(
+    call: UserCall,
+    facts: Pick<Admitted, "path" | "apiVersion" | "told">,
+    whose: Omit<TailnetSession, "reachedAt">,
+  ): SessionAnswer {
+    const { remoteAddress, reachedAt } = dialRequestOf(call.request);
+    const admitted = { ...facts, remoteAddress, tailnet: { ...whose, reachedAt } };
     return {
       beginSession: (request, socket, head) => this.#sessions.begin(request, socket, head, admitted),
+    };
+  }
+
+  /** @returns what to call at its end. */
+  #onSession({ path, tailnet, told }: Admitted): () => void {
+    const { telemetry, nowUs } = this.#deps;
+    const endCount = countSocket(this.#options.metrics, path);
+    if (told === undefined) return endCount;
+    const record = { ...told, peerId: tailnet.peer.id, connectedAtUs: nowUs() };
+    telemetry.userConnected(record);
+    return () => {
+      endCount();
+      telemetry.userConnected({ ...record, disconnectedAtUs: nowUs() });
     };
   }
 }
