@@ -101,6 +101,38 @@ describe("a ring of keys", () => {
     expect(insert).toHaveBeenCalledTimes(1);
   });
 
+  it("sees the key that it has made, even when a read that began before is slow", async () => {
+    const pass = movedClock();
+    let release = () => {};
+    let gate: Promise<void> | undefined;
+    class SlowKeys extends MemorySigningKeys {
+      override async signingKeys(purpose: string) {
+        const keys = await super.signingKeys(purpose);
+        await gate;
+        return keys;
+      }
+
+      override async insertSigningKey(key: SigningKeyRecord) {
+        gate = new Promise((resolve) => {
+          release = resolve;
+        });
+        pass(1000);
+        slow = ring.keyWith(99, 0);
+        // it has read when this is over
+        await new Promise((resolve) => setImmediate(resolve));
+        gate = undefined;
+        await super.insertSigningKey(key);
+      }
+    }
+    let slow: Promise<unknown> | undefined;
+    const ring = new KeyRing(new SlowKeys(), options);
+    const key = await ring.signingKey(0);
+    expect(key.sequence).toBe(1);
+    release();
+    expect(await slow).toBeUndefined();
+    expect(await ring.signingKey(0)).toEqual(key);
+  });
+
   it("reads keys again for one that it does not know, once a second at most", async () => {
     const pass = movedClock();
     const store = new CountedKeys();

@@ -13,6 +13,6 @@ export function tailnetHandlers(deps: TailnetDeps): TailnetHandlers {
     ...coordinateHandlers(deps),
     ...telemetryHandlers(deps),
     ...resumeTokenHandlers(deps),
-    ...workspaceUpdateHandlers(),
+    ...workspaceUpdateHandlers(deps),
   };
 }
