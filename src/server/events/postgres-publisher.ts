@@ -1,8 +1,10 @@
 import type { Client } from "pg";
+import { PostgresConnection } from "../engines/postgres-connection.js";
+import { messageOf } from "../engines/problems.js";
+import { within } from "../engines/waits.js";
 import type { EventMessage } from "./event-message.js";
-import { messageOf, type ResolvedEngineOptions, within } from "./event-options.js";
+import type { ResolvedEngineOptions } from "./event-options.js";
 import type { ServerEvent } from "./events.js";
-import { PostgresConnection } from "./postgres-connection.js";
 import { BatchRefused, PublicationQueue } from "./publication-queue.js";
 
 /** One statement for any number of messages, so that the server parses it once; it notifies in the order given. */
