@@ -82,6 +82,8 @@ export type {
 } from "./identity/index.js";
 export type { RpcEndpoint, RpcEndpointOptions, RpcSession } from "./rpc-endpoint.js";
 export { attachRpc, createRpcEndpoint, defaultRpcPath } from "./rpc-endpoint.js";
+export type { PostgresCoordinatorOptions } from "./tailnet/postgres/index.js";
+export { openPostgresCoordinator } from "./tailnet/postgres/index.js";
 export { readWorkspaces, WorkspacesFileError } from "./workspaces-file.js";
 export type { WorkspacesWatchOptions } from "./workspaces-watch.js";
 export { watchWorkspaces } from "./workspaces-watch.js";

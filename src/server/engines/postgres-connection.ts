@@ -115,6 +115,12 @@ export class PostgresConnection {
   }
 }
 
+/** True when the server has said no, and stays: not when it ends the connection, shuts down or starts. */
+export function isRefusal(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" && /^(?!08|57P)[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code);
+}
+
 function destroy(client: Client): void {
   client.connection.stream.destroy();
 }

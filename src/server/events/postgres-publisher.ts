@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import { PostgresConnection } from "../engines/postgres-connection.js";
+import { isRefusal, PostgresConnection } from "../engines/postgres-connection.js";
 import { messageOf } from "../engines/problems.js";
 import { within } from "../engines/waits.js";
 import type { EventMessage } from "./event-message.js";
@@ -82,10 +82,4 @@ export class PostgresPublisher {
       throw error;
     }
   }
-}
-
-/** True when the server has said no, and stays: not when it ends the connection, shuts down or starts. */
-function isRefusal(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === "string" && /^(?!08|57P)[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code);
 }
