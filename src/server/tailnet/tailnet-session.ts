@@ -2,6 +2,7 @@ import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { sessionOf } from "../agent-session.js";
 import type { ApiUser } from "../http/users/access.js";
 import type { Peer } from "./coordinator.js";
+import { agentRule } from "./tunnel-auth.js";
 
 /** Whose calls of the tailnet service these are. */
 export interface TailnetSession {
@@ -27,5 +28,5 @@ export function tailnetSessionOf(context: HandlerContext): TailnetSession {
   if (session !== undefined) return session;
   const { agentId, agentName, ownerUsername, workspaceName } = sessionOf(context);
   const name = `${ownerUsername}-${workspaceName}-${agentName}`;
-  return { peer: { id: agentId, name, authorize: () => {} }, agentId, user: undefined };
+  return { peer: { id: agentId, name, authorize: agentRule(agentId) }, agentId, user: undefined };
 }
