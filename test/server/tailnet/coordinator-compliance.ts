@@ -102,7 +102,9 @@ export function coordinatorCompliance(
       });
       const agent = join();
       await agent.addTunnel(client);
-      await Promise.all([1n, 2n, 3n, 4n].map((id) => client.update(id)));
+      await client.update(1n);
+      await agent.heard(1);
+      await Promise.all([2n, 3n, 4n].map((id) => client.update(id)));
       await client.ended();
       expect(asked).toBe(3);
       expect(client.errors).toEqual(["authorization: that is enough"]);

@@ -22,7 +22,7 @@ export interface ReaderHost {
 }
 
 /** Something to take note of: a notice, or that a peer of this process has come. */
-type Change = Notice | { of: "arrival"; local: LocalPeer };
+type Change = Notice | { of: "arrival"; local: LocalPeer; partners: ReadonlySet<string> };
 
 /** More are forgotten, and everything is read instead. */
 const maxWaitingChanges = 50_000;
@@ -78,9 +78,9 @@ export class ChangeReader {
     }
   }
 
-  /** A peer of this process has come: it is told of all its partners. S4.22. */
-  arrive(local: LocalPeer): void {
-    this.#add({ of: "arrival", local });
+  /** A peer of this process has come: it is told of the partners that it had by then. S4.22. */
+  arrive(local: LocalPeer, partners: ReadonlySet<string>): void {
+    this.#add({ of: "arrival", local, partners });
   }
 
   /** Reads all anew. */
@@ -156,8 +156,8 @@ export class ChangeReader {
     const { neighbourhood } = this.#host;
     for (const change of changes) {
       try {
-        if (change.of !== "arrival") neighbourhood.apply(change, facts);
-        else neighbourhood.compare(change.local, facts, { reason: "init", isWhole: false });
+        if (change.of === "arrival") neighbourhood.begin(change.local, facts, change.partners);
+        else neighbourhood.apply(change, facts);
       } catch (error) {
         report(this.#options.onProblem, new Error(`A tailnet peer cannot be read: ${messageOf(error)}`));
       }
@@ -201,7 +201,7 @@ export class ChangeReader {
       for (const local of locals) {
         const connection = facts.peers.get(local.id)?.connection;
         if (connection !== undefined) this.#host.onConnection(local.id, connection);
-        neighbourhood.compare(local, facts, { reason: "node update", isWhole });
+        neighbourhood.compare(local, facts, isWhole);
       }
       neighbourhood.tellAll();
     }

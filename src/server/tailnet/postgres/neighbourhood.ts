@@ -1,13 +1,9 @@
-import { createRegistry, equals, fromBinary } from "@bufbuild/protobuf";
-import { parseUuid } from "../../../codec/index.js";
-import {
-  NodeSchema,
-  CoordinateResponse_PeerUpdate_Kind as PeerUpdateKind,
-} from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { CoordinateResponse_PeerUpdate_Kind as PeerUpdateKind } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { goodbyes, readyForHandshake, removedTunnel, tellFailures } from "../news-texts.js";
 import type { PeerLine } from "../peer-line.js";
 import type { KnownNode, PeerNews } from "../response-queue.js";
 import type { Facts } from "./facts.js";
+import { Neighbour } from "./neighbour.js";
 import type { Notice } from "./notices.js";
 
 /** A peer of this process, as far as it is told of others. */
@@ -18,22 +14,9 @@ export interface ToldPeer {
   readonly opened: Set<string>;
 }
 
-/** A peer, here or elsewhere, that some of this process share a tunnel with. */
-interface Neighbour {
-  readonly id: string;
-  readonly idBytes: Uint8Array;
-  /** The highest number known of its connections; 0 while it has had none. */
-  connection: number;
-  /** Undefined while that connection has told none. */
-  node: KnownNode | undefined;
-  /** The last one known, with its bytes: one that is said again is the same object again. */
-  latest: { node: KnownNode; bytes: Uint8Array } | undefined;
-  readonly followers: Set<ToldPeer>;
-}
-
 /** What a peer of this process has to do with a neighbour. */
 interface Link {
-  readonly neighbour: Neighbour;
+  readonly neighbour: Neighbour<ToldPeer>;
   /** The peer has opened a tunnel to it, in the connection with this number. */
   openedIn: number | undefined;
   /** It has opened a tunnel to the peer, in its connection with this number. */
@@ -42,11 +25,12 @@ interface Link {
   told: { node: KnownNode; connection: number } | undefined;
 }
 
-/** How a peer's links are compared with what the database says of them. */
-export interface Comparison {
-  reason: string;
-  /** What the database does not have has ended. False when it may have lost it, and will have it anew. */
-  isWhole: boolean;
+/** A peer of this process with its links, by the ids of the neighbours. */
+interface Place {
+  readonly local: ToldPeer;
+  readonly links: Map<string, Link>;
+  /** Partners of which it was heard before it has been told of any; undefined afterwards. S4.22. */
+  early: Set<string> | undefined;
 }
 
 /**
@@ -54,8 +38,8 @@ export interface Comparison {
  * for each peer, by {@link tellAll}.
  */
 export class Neighbourhood {
-  readonly #links = new Map<string, { local: ToldPeer; links: Map<string, Link> }>();
-  readonly #neighbours = new Map<string, Neighbour>();
+  readonly #places = new Map<string, Place>();
+  readonly #neighbours = new Map<string, Neighbour<ToldPeer>>();
   #news = new Map<ToldPeer, { news: PeerNews[]; failure: string }>();
 
   /** Neighbours that are remembered. */
@@ -64,19 +48,19 @@ export class Neighbourhood {
   }
 
   add(local: ToldPeer): void {
-    this.#links.set(local.id, { local, links: new Map() });
+    this.#places.set(local.id, { local, links: new Map(), early: new Set() });
   }
 
   remove(local: ToldPeer): void {
-    const there = this.#links.get(local.id);
+    const there = this.#places.get(local.id);
     if (there?.local !== local) return;
-    this.#links.delete(local.id);
+    this.#places.delete(local.id);
     for (const { neighbour } of there.links.values()) this.#unfollow(neighbour, local);
   }
 
   /** True for a peer of this process. */
   has(id: string): boolean {
-    return this.#links.has(id);
+    return this.#places.has(id);
   }
 
   /** True for a peer that one of this process shares a tunnel with. */
@@ -88,7 +72,8 @@ export class Neighbourhood {
   apply(notice: Notice, facts: Facts): void {
     switch (notice.of) {
       case "join":
-        this.#succeed(notice.id, notice.connection);
+        // the place of the one before is taken; partners are not told: S4.24
+        this.#neighbours.get(notice.id)?.begin(notice.connection);
         break;
       case "node":
         this.#updateNode(notice.id, facts);
@@ -108,30 +93,32 @@ export class Neighbourhood {
     }
   }
 
-  /** Takes all links of a peer from what was read. S4.22. */
-  compare(local: ToldPeer, facts: Facts, { reason, isWhole }: Comparison): void {
-    const there = this.#links.get(local.id);
-    if (there?.local !== local) return;
+  /**
+   * A peer is told of the partners that it had when it came, in one go; of those since then there are notices. S4.22.
+   */
+  begin(local: ToldPeer, facts: Facts, partners: ReadonlySet<string>): void {
+    const place = this.#places.get(local.id);
+    if (place?.local !== local) return;
     const { opened, reached } = facts.tunnelsOf(local.id);
-    for (const [id, link] of there.links) {
-      const keep = isWhole ? undefined : link;
-      link.openedIn = opened.get(id) ?? keep?.openedIn;
-      link.reachedIn = reached.get(id) ?? keep?.reachedIn;
-      const isThere = facts.peers.has(id);
-      const end = isThere && link.openedIn === undefined && link.reachedIn === undefined;
-      if (isWhole && (end || !isThere)) this.#tellEnd(local, link, end ? removedTunnel : goodbyes.lost);
-      if (isWhole && !isThere) link.neighbour.node = undefined;
-      this.#dropUnused(local, link);
-    }
-    for (const [id, connection] of opened) {
-      local.opened.add(id);
-      this.#linkTo(local, there.links, id).openedIn = connection;
-    }
-    for (const [id, connection] of reached) this.#linkTo(local, there.links, id).reachedIn = connection;
-    for (const link of there.links.values()) {
-      this.#refresh(link.neighbour, facts);
-      this.#introduce(local, link, reason, tellFailures.update);
-    }
+    const isInitial = ([id]: [string, number]) => partners.has(id) || place.early?.has(id) === true;
+    this.#addLinks(place, [...opened].filter(isInitial), [...reached].filter(isInitial));
+    place.early = undefined;
+    this.#introduceAll(place, facts, "init");
+  }
+
+  /**
+   * Takes all links of a peer from what was read.
+   * @param isWhole what was not there has ended; false when the database may have lost it, and will have it anew.
+   */
+  compare(local: ToldPeer, facts: Facts, isWhole: boolean): void {
+    const place = this.#places.get(local.id);
+    if (place?.local !== local) return;
+    const { opened, reached } = facts.tunnelsOf(local.id);
+    if (isWhole) this.#endMissing(place, facts);
+    this.#addLinks(place, opened, reached);
+    const reason = place.early === undefined ? "node update" : "init";
+    place.early = undefined;
+    this.#introduceAll(place, facts, reason);
   }
 
   /** Tells all that there is to tell. Lines may end by it. */
@@ -143,38 +130,58 @@ export class Neighbourhood {
 
   /** Peers of this process go all at once: those that know each other are told. S4.23. */
   sayAllGoodbye(): void {
-    for (const { local, links } of this.#links.values()) {
+    for (const { local, links } of this.#places.values()) {
       for (const link of links.values()) {
         if (this.has(link.neighbour.id)) this.#tellEnd(local, link, goodbyes.closed);
       }
     }
-    this.#links.clear();
+    this.#places.clear();
     this.#neighbours.clear();
     this.tellAll();
   }
 
   /** All go, and nobody need be told. */
   clear(): void {
-    this.#links.clear();
+    this.#places.clear();
     this.#neighbours.clear();
     this.#news.clear();
   }
 
-  /** A connection takes the place of the one before; partners are not told. S4.24. */
-  #succeed(id: string, connection: number): void {
-    const neighbour = this.#neighbours.get(id);
-    if (neighbour === undefined || neighbour.connection >= connection) return;
-    neighbour.connection = connection;
-    neighbour.node = undefined;
+  #endMissing({ local, links }: Place, facts: Facts): void {
+    const { opened, reached } = facts.tunnelsOf(local.id);
+    for (const [id, link] of links) {
+      link.openedIn = opened.get(id);
+      link.reachedIn = reached.get(id);
+      if (!facts.peers.has(id)) {
+        link.neighbour.miss();
+        this.#tellEnd(local, link, goodbyes.lost);
+      } else if (!isInUse(link)) this.#tellEnd(local, link, removedTunnel);
+      this.#dropUnused(local, link);
+    }
+  }
+
+  #addLinks({ local, links }: Place, opened: Tunnels, reached: Tunnels): void {
+    for (const [id, connection] of opened) {
+      local.opened.add(id);
+      this.#linkTo(local, links, id).openedIn = connection;
+    }
+    for (const [id, connection] of reached) this.#linkTo(local, links, id).reachedIn = connection;
+  }
+
+  #introduceAll({ local, links }: Place, facts: Facts, reason: string): void {
+    for (const link of links.values()) {
+      link.neighbour.refresh(facts.peers.get(link.neighbour.id));
+      this.#introduce(local, link, reason, tellFailures.update);
+    }
   }
 
   /** S4.14. */
   #updateNode(id: string, facts: Facts): void {
     const neighbour = this.#neighbours.get(id);
     if (neighbour === undefined) return;
-    this.#refresh(neighbour, facts);
+    neighbour.refresh(facts.peers.get(id));
     for (const local of neighbour.followers) {
-      const link = this.#links.get(local.id)?.links.get(id);
+      const link = this.#places.get(local.id)?.links.get(id);
       if (link !== undefined) this.#introduce(local, link, "node update", tellFailures.update);
     }
   }
@@ -184,25 +191,27 @@ export class Neighbourhood {
     const connection = facts.tunnel(src, dst);
     // it is removed again by now, and the word of that is on its way
     if (connection === undefined) return;
-    const source = this.#links.get(src);
-    if (source !== undefined) {
+    const source = this.#places.get(src);
+    if (source?.early !== undefined) source.early.add(dst);
+    else if (source !== undefined) {
       const link = this.#linkTo(source.local, source.links, dst);
       link.openedIn = connection;
-      this.#refresh(link.neighbour, facts);
+      link.neighbour.refresh(facts.peers.get(link.neighbour.id));
       this.#introduce(source.local, link, "add tunnel", tellFailures.addToSource);
     }
-    const destination = this.#links.get(dst);
-    if (destination !== undefined) {
+    const destination = this.#places.get(dst);
+    if (destination?.early !== undefined) destination.early.add(src);
+    else if (destination !== undefined) {
       const link = this.#linkTo(destination.local, destination.links, src);
       link.reachedIn = connection;
-      this.#refresh(link.neighbour, facts);
+      link.neighbour.refresh(facts.peers.get(link.neighbour.id));
       this.#introduce(destination.local, link, "add tunnel", tellFailures.addToDestination);
     }
   }
 
   /** S4.16. */
   #removeTunnel(src: string, dst: string): void {
-    const source = this.#links.get(src);
+    const source = this.#places.get(src);
     const opened = source?.links.get(dst);
     if (source !== undefined && opened !== undefined) {
       opened.openedIn = undefined;
@@ -211,7 +220,7 @@ export class Neighbourhood {
       }
       this.#dropUnused(source.local, opened);
     }
-    const destination = this.#links.get(dst);
+    const destination = this.#places.get(dst);
     const reached = destination?.links.get(src);
     if (destination !== undefined && reached !== undefined) {
       reached.reachedIn = undefined;
@@ -226,12 +235,9 @@ export class Neighbourhood {
   #sayGoodbye({ id, connection, why }: Extract<Notice, { of: "gone" }>): void {
     const neighbour = this.#neighbours.get(id);
     if (neighbour === undefined) return;
-    if (neighbour.connection <= connection) {
-      neighbour.connection = connection;
-      neighbour.node = undefined;
-    }
+    neighbour.end(connection);
     for (const local of [...neighbour.followers]) {
-      const link = this.#links.get(local.id)?.links.get(id);
+      const link = this.#places.get(local.id)?.links.get(id);
       if (link === undefined) continue;
       if (link.told !== undefined && link.told.connection <= connection) {
         this.#tellEnd(local, link, goodbyes[why]);
@@ -244,18 +250,10 @@ export class Neighbourhood {
 
   /** S4.19. */
   #ready(from: string, to: string): void {
-    const there = this.#links.get(to);
+    const there = this.#places.get(to);
     const link = there?.links.get(from);
     if (there === undefined || link === undefined) return;
     this.#tell(there.local, { id: link.neighbour.idBytes, ...readyForHandshake }, tellFailures.update);
-  }
-
-  #refresh(neighbour: Neighbour, facts: Facts): void {
-    const row = facts.peers.get(neighbour.id);
-    // one that is gone by now is said to be by a notice that is on its way
-    if (row === undefined || row.connection < neighbour.connection) return;
-    neighbour.connection = row.connection;
-    neighbour.node = row.node === undefined ? undefined : knownNodeOf(neighbour, row.node);
   }
 
   /** Tells a peer of a neighbour's node, unless it knows it. */
@@ -287,7 +285,7 @@ export class Neighbourhood {
   #linkTo(local: ToldPeer, links: Map<string, Link>, id: string): Link {
     const there = links.get(id);
     if (there !== undefined) return there;
-    const neighbour = this.#neighbours.get(id) ?? newNeighbour(id);
+    const neighbour = this.#neighbours.get(id) ?? new Neighbour<ToldPeer>(id);
     this.#neighbours.set(id, neighbour);
     neighbour.followers.add(local);
     const link: Link = { neighbour, openedIn: undefined, reachedIn: undefined, told: undefined };
@@ -296,32 +294,20 @@ export class Neighbourhood {
   }
 
   #dropUnused(local: ToldPeer, link: Link): void {
-    if (link.openedIn !== undefined || link.reachedIn !== undefined) return;
-    this.#links.get(local.id)?.links.delete(link.neighbour.id);
+    if (isInUse(link)) return;
+    this.#places.get(local.id)?.links.delete(link.neighbour.id);
     this.#unfollow(link.neighbour, local);
   }
 
-  #unfollow(neighbour: Neighbour, local: ToldPeer): void {
+  #unfollow(neighbour: Neighbour<ToldPeer>, local: ToldPeer): void {
     neighbour.followers.delete(local);
     if (neighbour.followers.size === 0) this.#neighbours.delete(neighbour.id);
   }
 }
 
-const byFields = { registry: createRegistry(), unknown: true };
+/** The other ends of tunnels, with connections. */
+type Tunnels = Iterable<[string, number]>;
 
-function newNeighbour(id: string): Neighbour {
-  const idBytes = parseUuid(id) ?? new Uint8Array(16);
-  return { id, idBytes, connection: 0, node: undefined, latest: undefined, followers: new Set() };
-}
-
-/** Maps may be written in any order, so that equal nodes may differ in their bytes. */
-function knownNodeOf(neighbour: Neighbour, bytes: Uint8Array): KnownNode {
-  const { latest } = neighbour;
-  if (latest !== undefined && Buffer.compare(latest.bytes, bytes) === 0) return latest.node;
-  const node = fromBinary(NodeSchema, bytes);
-  const isSame =
-    latest?.bytes.length === bytes.length && equals(NodeSchema, latest.node.node, node, byFields);
-  if (isSame) return latest.node;
-  neighbour.latest = { node: { node, sizeBytes: bytes.length }, bytes };
-  return neighbour.latest.node;
+function isInUse({ openedIn, reachedIn }: Link): boolean {
+  return openedIn !== undefined || reachedIn !== undefined;
 }

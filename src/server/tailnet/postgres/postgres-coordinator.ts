@@ -13,7 +13,7 @@ import { Neighbourhood } from "./neighbourhood.js";
 import { type PostgresCoordinatorOptions, type ResolvedOptions, resolveOptions } from "./options.js";
 import { beat, isKnown, leave, type WriteRow, write } from "./statements.js";
 import { WriteBatch } from "./write-batch.js";
-import { WriteQueue } from "./write-queue.js";
+import { type Joined, WriteQueue } from "./write-queue.js";
 import { Writer } from "./writer.js";
 
 /**
@@ -147,7 +147,7 @@ class PostgresCoordinator implements Coordinator {
   }
 
   #writeJoin(local: LocalPeer): Promise<boolean> {
-    const onJoined = (connection: number | undefined) => this.#onJoined(local, connection);
+    const onJoined = (joined: Joined | undefined) => this.#onJoined(local, joined);
     return this.#writes.add({ of: "join", local, onJoined });
   }
 
@@ -175,16 +175,17 @@ class PostgresCoordinator implements Coordinator {
   }
 
   /** The database has a peer, unless one with the same id came later. */
-  #onJoined(local: LocalPeer, connection: number | undefined): void {
+  #onJoined(local: LocalPeer, joined: Joined | undefined): void {
+    const connection = joined?.connection;
     const current = this.#locals.get(local.id);
     if (current === local) {
-      if (connection === undefined || local.rival > connection) {
+      if (joined === undefined || local.rival > joined.connection) {
         this.#overwrite(local);
         return;
       }
       const isNew = local.connection === undefined;
-      local.joined(connection);
-      if (isNew) this.#reader.arrive(local);
+      local.joined(joined.connection);
+      if (isNew) this.#reader.arrive(local, joined.partners);
     } else if (current === undefined) this.#writeGone(local, connection, local.end ?? "lost");
     else current.heir ??= connection;
   }

@@ -46,6 +46,10 @@ with joined as (
 )
 select 'joined' as result, id, connection::text as connection, null::uuid as partner from joined
 union all
+select 'initial', t.dst, null, t.src from joined as j join agentwire_tailnet_tunnels as t on t.dst = j.id
+union all
+select 'initial', t.src, null, t.dst from joined as j join agentwire_tailnet_tunnels as t on t.src = j.id
+union all
 select 'shared', r.sender, null, r.receiver from unnest($17::uuid[], $18::uuid[]) as r (sender, receiver)
 where exists (
   select from agentwire_tailnet_tunnels as t
@@ -55,9 +59,9 @@ union all
 select 'told', null, count(pg_notify('${channel}', payload))::text, null from payloads`,
 };
 
-/** A row of {@link write}. */
+/** A row of {@link write}: a peer has come, it had a partner by then, it is ready for one, or notices were sent. */
 export interface WriteRow {
-  result: "joined" | "shared" | "told";
+  result: "joined" | "initial" | "shared" | "told";
   id: string;
   connection: string;
   partner: string;

@@ -73,11 +73,14 @@ export class WriteBatch {
 
   /** It is written. */
   done(rows: readonly WriteRow[]): void {
-    const joined = new Map<string, number>();
+    const joined = new Map<string, { connection: number; partners: Set<string> }>();
     const shared = new Set<string>();
     for (const { result, id, connection } of rows) {
-      if (result === "joined") joined.set(id, Number(connection));
+      if (result === "joined") joined.set(id, { connection: Number(connection), partners: new Set() });
       if (result === "shared") shared.add(id);
+    }
+    for (const { result, id, partner } of rows) {
+      if (result === "initial") joined.get(id)?.partners.add(partner);
     }
     for (const { write, resolve } of this.writes) {
       if (write.of === "join") write.onJoined(joined.get(write.local.id));

@@ -12,13 +12,20 @@ export interface WrittenPeer {
   readonly end: LineEnd | undefined;
 }
 
+/** What the database says to one that comes. */
+export interface Joined {
+  connection: number;
+  /** With whom it shared a tunnel by then. */
+  partners: ReadonlySet<string>;
+}
+
 /** Something to write for one peer. */
 export type Write =
   /**
-   * It comes, or is written anew with the number that it has. What it is told is its number; undefined when a later
-   * connection is there already.
+   * It comes, or is written anew with the number that it has. What it is told is undefined when a later connection is
+   * there already.
    */
-  | { of: "join"; local: WrittenPeer; onJoined(connection: number | undefined): void }
+  | { of: "join"; local: WrittenPeer; onJoined(joined: Joined | undefined): void }
   /** It has another node. */
   | { of: "node"; local: WrittenPeer }
   | { of: "open"; local: WrittenPeer; dsts: readonly string[] }
