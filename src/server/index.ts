@@ -93,6 +93,8 @@ export type {
   OnDerpMapProblem,
 } from "./tailnet/derp/index.js";
 export { DerpMapError, derpMapFile, derpMapFrom, derpMapUrl, sameDerpMap } from "./tailnet/derp/index.js";
+export type { PostgresCoordinatorOptions } from "./tailnet/postgres/index.js";
+export { openPostgresCoordinator } from "./tailnet/postgres/index.js";
 export type { TailnetOptions } from "./tailnet/tailnet.js";
 export type { DesktopTelemetry, TelemetrySink, UserConnectionRecord } from "./tailnet/telemetry-batch.js";
 export { readWorkspaces, WorkspacesFileError } from "./workspaces-file.js";
