@@ -33,6 +33,7 @@ export class PostgresConnection {
   #attempt = 0;
   #pause: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #waiting: (() => void)[] = [];
 
   constructor(use: ConnectionUse, options: ConnectionOptions) {
     this.#use = use;
@@ -69,6 +70,20 @@ export class PostgresConnection {
     }
     this.#client = client;
     this.#attempt = 0;
+    this.wake();
+  }
+
+  /** Resolves when it is open or closed, and at every {@link wake}. */
+  async settled(): Promise<void> {
+    if (this.#client !== undefined || this.#isClosed) return;
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  /** Whoever waits for it to open looks again whether it has to. */
+  wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Gives up a client that is of no use any more, and makes another. */
@@ -84,6 +99,7 @@ export class PostgresConnection {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.wake();
     clearTimeout(this.#pause);
     if (this.#next !== undefined) destroy(this.#next);
     const client = this.#client;

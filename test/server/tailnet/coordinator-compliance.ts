@@ -46,6 +46,7 @@ export function coordinatorCompliance(
     const client = all.join();
     await agent.update(1n);
     await client.update(2n);
+    await Promise.all([agent.handled(), client.handled()]);
     await client.addTunnel(agent);
     await Promise.all([agent.heard(1), client.heard(1)]);
     return { ...all, agent, client };

@@ -66,8 +66,9 @@ export class ChangeReader {
     return this.#connection.close();
   }
 
-  /** @throws Error when the connection does not answer. */
+  /** Resolves when there is a connection that answers. @throws Error when it is lost meanwhile. */
   async probe(): Promise<void> {
+    await this.#connection.settled();
     const { client } = this.#connection;
     if (client === undefined) throw new Error("there is no connection to hear of changes");
     try {
@@ -197,7 +198,8 @@ export class ChangeReader {
       const ids = locals.map(({ id }) => id);
       const values = [[], [], ids];
       facts.addTunnels(await this.#query<TunnelRow>(client, { ...readTunnels, values }));
-      await this.#readPeers(client, new Set([...ids, ...facts.ends]), facts);
+      const partners = neighbourhood.partnersOf(locals);
+      await this.#readPeers(client, new Set([...ids, ...facts.ends, ...partners]), facts);
       for (const local of locals) {
         const connection = facts.peers.get(local.id)?.connection;
         if (connection !== undefined) this.#host.onConnection(local.id, connection);

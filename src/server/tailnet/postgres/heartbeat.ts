@@ -2,12 +2,16 @@ import type { ResolvedOptions } from "./options.js";
 
 /** What a heartbeat is of. */
 export interface HeartbeatHost {
-  /** Says that it is there; rejects when nobody hears it. */
-  beat(): Promise<void>;
+  /**
+   * Says that it is there, as soon as it can.
+   * @returns when it began to say it, of `performance.now()`.
+   * @throws Error when the database refuses it.
+   */
+  beat(): Promise<number>;
   /** No beat has been heard for so long that others take it for gone. */
-  onUnhealthy(why: unknown): void;
-  /** Beats are heard again. */
-  onHealthy(): void;
+  onUnhealthy(): void;
+  /** Told of beats that are refused. */
+  onProblem(error: unknown): void;
 }
 
 /** Says at intervals that a coordinator is there, and notices when that is not heard. S4.25. */
@@ -18,7 +22,6 @@ export class Heartbeat {
   #deadline: NodeJS.Timeout | undefined;
   #isBeating = false;
   #isHealthy = false;
-  #lastError: unknown;
   #isStopped = false;
 
   constructor(host: HeartbeatHost, options: ResolvedOptions) {
@@ -50,27 +53,24 @@ export class Heartbeat {
     try {
       await this.#beatOnce();
     } catch (error) {
-      this.#lastError = error;
+      if (!this.#isStopped) this.#host.onProblem(error);
     } finally {
       this.#isBeating = false;
     }
   }
 
   async #beatOnce(): Promise<void> {
-    const startedAt = performance.now();
-    await this.#host.beat();
+    const startedAt = await this.#host.beat();
     if (this.#isStopped) return;
     clearTimeout(this.#deadline);
     const leftMs = this.#options.expiryMs - (performance.now() - startedAt);
     this.#deadline = setTimeout(() => this.#expire(), leftMs);
     this.#deadline.unref();
-    if (this.#isHealthy) return;
     this.#isHealthy = true;
-    this.#host.onHealthy();
   }
 
   #expire(): void {
     this.#isHealthy = false;
-    this.#host.onUnhealthy(this.#lastError);
+    this.#host.onUnhealthy();
   }
 }

@@ -68,6 +68,11 @@ export class Neighbourhood {
     return this.#neighbours.has(id);
   }
 
+  /** The ids of all that some peers of this process share a tunnel with. */
+  partnersOf(locals: readonly ToldPeer[]): string[] {
+    return locals.flatMap(({ id }) => [...(this.#places.get(id)?.links.keys() ?? [])]);
+  }
+
   /** Takes note of a notice, by what was read after it had come. */
   apply(notice: Notice, facts: Facts): void {
     switch (notice.of) {

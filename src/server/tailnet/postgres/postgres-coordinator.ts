@@ -90,8 +90,11 @@ class PostgresCoordinator implements Coordinator {
     this.#heartbeat = new Heartbeat(
       {
         beat: () => this.#beat(),
-        onHealthy: () => {},
-        onUnhealthy: (why) => this.#sendHome(why),
+        onUnhealthy: () => this.#sendHome(),
+        onProblem: (error) => {
+          const text = `PostgreSQL has refused the heartbeat of the tailnet: ${messageOf(error)}`;
+          report(options.onProblem, new Error(text));
+        },
       },
       options,
     );
@@ -132,7 +135,8 @@ class PostgresCoordinator implements Coordinator {
     this.#endAll("coordinator closed");
     if (this.#isKnown) {
       // who does not hear it notices in three heartbeats
-      await this.#writer.query({ text: leave("closed"), values: [this.#id] }).catch(() => {});
+      const left = this.#writer.insist({ text: leave("closed"), values: [this.#id] });
+      await within(left, this.#options.timeoutMs, "the end").catch(() => {});
     }
     await Promise.all([this.#writer.close(), this.#reader.close()]);
   }
@@ -200,33 +204,50 @@ class PostgresCoordinator implements Coordinator {
   /** Writes a batch, as often as it takes. */
   async #send(batch: WriteBatch): Promise<void> {
     const id = this.#id;
+    let isUnknown = false;
     for (let attempt = 1; ; ) {
       await this.#writer.connected();
       if (this.#id !== id || this.#closed !== undefined) return batch.abandon();
       try {
+        if (isUnknown) await this.#sayHere(id);
         return batch.done(await this.#writer.query<WriteRow>({ ...write, values: batch.values(id) }));
       } catch (error) {
         const code = codeOf(error);
         if (code === undefined) continue;
-        // the database does not know this coordinator any more
-        if (code === foreignKeyViolation) await this.#heartbeat.beat();
-        else if (!passing.has(code)) throw error;
+        // then the database does not know this coordinator any more
+        isUnknown = code === foreignKeyViolation;
+        if (!isUnknown && !passing.has(code)) throw error;
         if (++attempt > maxAttempts) throw error;
       }
     }
   }
 
-  async #beat(): Promise<void> {
+  /** Says that it is there, on the next connection when one is lost, and until what it says is heard. */
+  async #beat(): Promise<number> {
+    for (;;) {
+      await this.#writer.connected();
+      const startedAt = performance.now();
+      try {
+        const id = this.#id;
+        await this.#sayHere(id);
+        await this.#reader.probe();
+        // meanwhile it may have taken too long
+        if (this.#id === id) return startedAt;
+      } catch (error) {
+        if (this.#closed !== undefined || isRefusal(error)) throw error;
+      }
+    }
+  }
+
+  async #sayHere(id: string): Promise<void> {
     if (this.#formerId !== undefined) {
       await this.#writer.query({ text: leave("lost"), values: [this.#formerId] });
       this.#formerId = undefined;
     }
-    const values = [this.#id, this.#options.expiryMs];
-    const [rows] = await Promise.all([
-      this.#writer.query<{ isNew: boolean }>({ ...beat, values }),
-      this.#reader.probe(),
-    ]);
-    if (rows[0]?.isNew === true && this.#isKnown) this.#restore();
+    const values = [id, this.#options.expiryMs];
+    const [row] = await this.#writer.query<{ isNew: boolean }>({ ...beat, values });
+    if (this.#id !== id) return;
+    if (row?.isNew === true && this.#isKnown) this.#restore();
     this.#isKnown = true;
   }
 
@@ -256,9 +277,9 @@ class PostgresCoordinator implements Coordinator {
   }
 
   /** Others take its peers for lost by now. S4.25. */
-  #sendHome(why: unknown): void {
+  #sendHome(): void {
     const text = `PostgreSQL has not answered for ${this.#options.expiryMs} ms, so all tailnet peers are sent away`;
-    report(this.#options.onProblem, new Error(why === undefined ? text : `${text}: ${messageOf(why)}`));
+    report(this.#options.onProblem, new Error(text));
     this.#formerId = this.#id;
     this.#id = randomUUID();
     this.#isKnown = false;

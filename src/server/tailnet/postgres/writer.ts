@@ -8,7 +8,6 @@ import { makeTables } from "./tables.js";
 export class Writer {
   readonly #options: ResolvedOptions;
   readonly #connection: PostgresConnection;
-  #onChange: (() => void) | undefined;
   #isClosed = false;
 
   constructor(createClient: () => Client, options: ResolvedOptions) {
@@ -28,10 +27,9 @@ export class Writer {
     return this.#connection.open();
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#isClosed = true;
-    this.wake();
-    await this.#connection.close();
+    return this.#connection.close();
   }
 
   /** @throws Error when there is no connection, it does not answer, or the server refuses. */
@@ -47,19 +45,30 @@ export class Writer {
     }
   }
 
-  /** Resolves when there is a connection, and at every {@link wake}. One may wait. */
-  async connected(): Promise<void> {
-    if (this.#connection.client !== undefined || this.#isClosed) return;
-    await new Promise<void>((resolve) => {
-      this.#onChange = resolve;
-    });
+  /**
+   * Asks again on the next connection whenever one is lost, until it is answered or this is closed.
+   * @throws Error when the server refuses.
+   */
+  async insist(query: QueryConfig): Promise<void> {
+    while (!this.#isClosed) {
+      await this.connected();
+      try {
+        await this.query(query);
+        return;
+      } catch (error) {
+        if (isRefusal(error)) throw error;
+      }
+    }
+  }
+
+  /** Resolves when there is a connection, and at every {@link wake}. */
+  connected(): Promise<void> {
+    return this.#connection.settled();
   }
 
   /** Whoever waits for a connection looks again whether it has to. */
   wake(): void {
-    const onChange = this.#onChange;
-    this.#onChange = undefined;
-    onChange?.();
+    this.#connection.wake();
   }
 
   async #begin(client: Client): Promise<void> {
@@ -67,7 +76,5 @@ export class Writer {
     await answer(makeTables(client));
     // what is written need not survive a crash, so nothing is won by waiting for the disk
     await answer(client.query("set synchronous_commit to off"));
-    // by then the connection is open
-    setImmediate(() => this.wake());
   }
 }
