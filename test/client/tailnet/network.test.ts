@@ -1,5 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { WebSocket as WsWebSocket } from "ws";
+import { connectTailnet as connectFromBrowser } from "../../../src/client/index.js";
 import {
   connectTailnet,
   type FollowedWorkspaces,
@@ -416,5 +418,46 @@ describe("telemetry", () => {
     net.reportTelemetry({ application: "b" });
     await eventually(() => calls === 2, "the second call");
     expect(net.droppedTelemetry).toEqual({ not_taken: 1 });
+  });
+});
+
+describe("a network in a browser", () => {
+  beforeEach(() => {
+    if (globalThis.WebSocket === undefined) vi.stubGlobal("WebSocket", WsWebSocket);
+  });
+
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
+  it("has the token in the query, and works", async () => {
+    const server = await tailnetServer();
+    const net = connectFromBrowser({ url: server.url, token });
+    onTestFinished(() => net.close().then(() => {}));
+    const workspaces = reading(net.workspaces(uuid(7)));
+    const client = await server.client(1);
+    client.workspacesOf(bytes(7)).say({ upsertedWorkspaces: [{ id: bytes(8), name: "dev", status: 3 }] });
+    await eventually(() => named(workspaces.latest()).length === 1, "the workspace");
+    expect(server.dials[0]?.search).toBe(`?version=2.3&coder_session_token=${token}`);
+  });
+
+  it("drops its resume token after a dial that failed, since it is not shown why", async () => {
+    const server = await tailnetServer({
+      admit: ({ searchParams }) => {
+        if (searchParams.has("resume_token")) throw new ApiError(401, "Invalid resume token");
+      },
+    });
+    const backoff = { firstMs: 1, maxMs: 2 };
+    const net = connectFromBrowser({ url: server.url, token, tokenIn: "query", backoff });
+    onTestFinished(() => net.close().then(() => {}));
+    await eventually(() => server.refreshes() === 1, "the token");
+    await (await net.connected()).ping();
+    (await server.client(1)).cut();
+    await server.client(2);
+    expect(server.dials.map(({ searchParams }) => searchParams.get("resume_token"))).toEqual([
+      null,
+      "resume-1",
+      null,
+    ]);
   });
 });
