@@ -76,9 +76,29 @@ export { StatsSender } from "./senders/stats-sender.js";
 export type { BackoffOptions } from "./session/backoff.js";
 export type { FinalAnswerOptions } from "./session/final-answers.js";
 export type { ReinitFollowing } from "./session/follow-reinits.js";
-export type { ReconnectingSession, SessionEnd, SessionOptions } from "./session/session-options.js";
+export type {
+  ReconnectingSession,
+  SessionEnd,
+  SessionOptions,
+  SessionOver,
+} from "./session/session-options.js";
 export type { SessionState, Unsent } from "./session/states.js";
+export type { CoordinationOptions, TailnetNotice } from "./tailnet/coordination.js";
+export { Coordination } from "./tailnet/coordination.js";
+export type { TailnetNodeInit } from "./tailnet/coordination-stream.js";
+export type {
+  NetworkConnection,
+  TailnetEnd,
+  TailnetNetwork,
+  TailnetNetworkOptions,
+} from "./tailnet/network-options.js";
+export type { TailnetPeer, TailnetPeers } from "./tailnet/peers.js";
+export type { FollowDerpMapsOptions } from "./tailnet/relay-maps.js";
+export { followDerpMaps, rewriteEmbeddedRelay } from "./tailnet/relay-maps.js";
 export type { TailnetDialOptions, TailnetVersionText } from "./tailnet/tailnet-options.js";
+export type { TelemetryEventInit } from "./tailnet/telemetry.js";
+export type { FollowedAgent, FollowedWorkspace, FollowedWorkspaces } from "./tailnet/workspaces.js";
+export { followWorkspaces } from "./tailnet/workspaces.js";
 export { awsIdentity } from "./tokens/aws-identity.js";
 export { azureIdentity } from "./tokens/azure-identity.js";
 export type { CloudIdentityOptions } from "./tokens/cloud-identity.js";

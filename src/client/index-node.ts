@@ -8,6 +8,8 @@ import { nodeFetch } from "./http/fetch-node.js";
 import { connectWith } from "./session/connect-with.js";
 import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
 import { dialTailnetWith } from "./tailnet/dial-tailnet.js";
+import { connectTailnetWith } from "./tailnet/network.js";
+import type { NodeTailnetNetworkOptions, TailnetNetwork } from "./tailnet/network-options.js";
 import type { NodeTailnetDialOptions, TailnetVersionText } from "./tailnet/tailnet-options.js";
 
 export type { NodeDialOptions, NodeSocketOptions } from "./dial/dial-options.js";
@@ -16,6 +18,7 @@ export type { NodeFetchOptions } from "./http/fetch-node.js";
 export { nodeFetch } from "./http/fetch-node.js";
 export type { LineLogger } from "./logs/line-writer-node.js";
 export { lineStream } from "./logs/line-writer-node.js";
+export type { NodeTailnetNetworkOptions } from "./tailnet/network-options.js";
 export type { NodeTailnetDialOptions } from "./tailnet/tailnet-options.js";
 export type { TokenEnvironmentOptions } from "./tokens/token-environment-node.js";
 export { authKinds, tokenSourceFromEnvironment } from "./tokens/token-environment-node.js";
@@ -50,6 +53,20 @@ export function dialTailnet<const V extends VersionChoice = TailnetVersionText>(
   options: NodeTailnetDialOptions<V>,
 ): Promise<TailnetConnection<TypedVersion<V>>> {
   return dialTailnetWith(nodeOpener(options), options);
+}
+
+/**
+ * Keeps in touch with the tailnet service of a control plane as a user: dials, and when the connection is lost dials
+ * again with what it takes to be the same peer, until it is closed or refused at the first attempt. C9.12–C9.16.
+ *
+ * ```ts
+ * await using network = connectTailnet({ url, token });
+ * for await (const workspaces of network.workspaces(ownerId)) console.log(workspaces);
+ * ```
+ * @throws TypeError when the URL is none. Everything later is told by `states` and `ended`.
+ */
+export function connectTailnet(options: NodeTailnetNetworkOptions): TailnetNetwork {
+  return connectTailnetWith(nodeOpener(options), options);
 }
 
 /** What belongs to a connection goes its way. */

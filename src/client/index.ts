@@ -10,10 +10,13 @@ import type { TailnetConnection } from "./dial/tailnet-connection.js";
 import { connectWith } from "./session/connect-with.js";
 import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
 import { dialTailnetWith } from "./tailnet/dial-tailnet.js";
+import { connectTailnetWith } from "./tailnet/network.js";
+import type { TailnetNetwork, WebTailnetNetworkOptions } from "./tailnet/network-options.js";
 import type { TailnetVersionText, WebTailnetDialOptions } from "./tailnet/tailnet-options.js";
 
 export type { WebDialOptions, WebSocketOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
+export type { WebTailnetNetworkOptions } from "./tailnet/network-options.js";
 export type { WebTailnetDialOptions } from "./tailnet/tailnet-options.js";
 
 /**
@@ -47,4 +50,18 @@ export function dialTailnet<const V extends VersionChoice = TailnetVersionText>(
   options: WebTailnetDialOptions<V>,
 ): Promise<TailnetConnection<TypedVersion<V>>> {
   return dialTailnetWith(webOpener(options), options);
+}
+
+/**
+ * Keeps in touch with the tailnet service of a control plane as a user: dials, and when the connection is lost dials
+ * again with what it takes to be the same peer, until it is closed or refused at the first attempt. C9.12–C9.16.
+ *
+ * ```ts
+ * await using network = connectTailnet({ url, token });
+ * for await (const workspaces of network.workspaces(ownerId)) console.log(workspaces);
+ * ```
+ * @throws TypeError when the URL is none. Everything later is told by `states` and `ended`.
+ */
+export function connectTailnet(options: WebTailnetNetworkOptions): TailnetNetwork {
+  return connectTailnetWith(webOpener(options), options);
 }
