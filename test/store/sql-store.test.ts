@@ -33,6 +33,15 @@ function tamper(folder: string, sql: string): void {
   database.close();
 }
 
+/** What is in the database of a directory. */
+function rowsOf(folder: string, sql: string): unknown[] {
+  const Libsql = createRequire(import.meta.url)("libsql");
+  const database = new Libsql(join(folder, "agentwire.db"));
+  const rows: unknown[] = database.prepare(sql).all();
+  database.close();
+  return rows;
+}
+
 const lab = { owner: "ada", name: "lab", agents: [{ name: "main", apps: [{ slug: "web" }] }] };
 
 async function report(store: ControlPlaneStore, agentId: string, count: number): Promise<void> {
@@ -225,6 +234,18 @@ describe("histories in a database", () => {
     expect(statuses.map(({ message }) => message)).toEqual(["11", "10", "9", "8", "7"]);
     expect((await again.reports(id, 100)).telemetry.map(({ event }) => event)).toEqual([7, 8, 9, 10, 11]);
     expect(await again.appStatuses({ agentId: other?.id ?? "" }, 100)).toHaveLength(2);
+  });
+
+  it("telemetry of no agent is cut too", async () => {
+    const folder = temporaryFolder();
+    const store = await openEmbeddedStore(folder, { retention });
+    const ofUser = { agentId: undefined, userId: "u", peerId: "p", event: {} };
+    for (let i = 0; i < 12; i++) await store.insertTelemetry([{ ...ofUser, id: String(i), receivedAtUs: i }]);
+    await store.close();
+    await opened(folder, { retention });
+    const kept = () => rowsOf(folder, "select id from telemetry order by entry");
+    const wanted = ["7", "8", "9", "10", "11"].map((id) => ({ id }));
+    await vi.waitFor(() => expect(kept()).toEqual(wanted), 5000);
   });
 
   it("are cut from time to time while it is open", async () => {
