@@ -3,11 +3,12 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import { onTestFinished } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
-import { parseUuid } from "../../src/codec/index.js";
+import { formatUuid, parseUuid } from "../../src/codec/index.js";
 import { Agent } from "../../src/gen/coder/agent/v2/agent_pb.js";
 import {
   CoordinateRequestSchema,
   type CoordinateResponse,
+  CoordinateResponse_PeerUpdate_Kind as Kind,
   Tailnet,
 } from "../../src/gen/coder/tailnet/v2/tailnet_pb.js";
 import { createDrpcTransport, createServiceClient } from "../../src/rpc/index.js";
@@ -90,6 +91,13 @@ export function talk(tailnet: Pick<Client<typeof Tailnet>, "coordinate">): Talk 
       wake();
     },
   };
+}
+
+/** What an answer says: the reason of each update, and who it is of, or the error. */
+export function told(response: CoordinateResponse | undefined) {
+  if (response === undefined) return "end";
+  if (response.error !== "") return response.error;
+  return response.peerUpdates.map(({ id, kind, reason }) => `${Kind[kind]} ${formatUuid(id)} (${reason})`);
 }
 
 /** The 16 bytes of a UUID. */

@@ -1,12 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { formatUuid } from "../../../src/codec/index.js";
-import type { CoordinateResponse } from "../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
-import { CoordinateResponse_PeerUpdate_Kind as Kind } from "../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
 import type { ControlPlaneOptions } from "../../../src/server/index.js";
 import { LocalCoordinator } from "../../../src/server/tailnet/local-coordinator.js";
 import { dialled } from "../../support/control-plane.js";
 import { httpApi, readerToken } from "../../support/http-api.js";
-import { idBytes, nodeOf, type TailnetProgram, tailnetProgram, talk } from "../../support/tailnet.js";
+import { idBytes, nodeOf, type TailnetProgram, tailnetProgram, talk, told } from "../../support/tailnet.js";
 
 /** The last 10 bytes of an agent's UUID are those of its address; the first 6 are the network's. */
 function agentNode(agentId: string) {
@@ -16,13 +13,6 @@ function agentNode(agentId: string) {
 
 const unknownAgent = "00000000-0000-4000-8000-000000000001";
 const clientNode = nodeOf("fd7a:115c:a1e0::1");
-
-/** What an answer says: the reason of each update and who it is of, or the error. */
-function told(response: CoordinateResponse | undefined) {
-  if (response === undefined) return "end";
-  if (response.error !== "") return response.error;
-  return response.peerUpdates.map(({ id, kind, reason }) => `${Kind[kind]} ${formatUuid(id)} (${reason})`);
-}
 
 /** A control plane with an agent that coordinates, and the coordinator. */
 async function network(options: ControlPlaneOptions = {}) {
