@@ -37,6 +37,22 @@ describe("agentwire call --tailnet", () => {
     expect(await asked([], { CODER_AGENT_URL: plane.url, CODER_AGENT_TOKEN: token })).toBe(2);
   });
 
+  it("follows the workspaces of an owner, until it is interrupted with 130", async () => {
+    const { plane, agentId } = await server();
+    const agent = await plane.store.agent(agentId);
+    const { ownerId = "" } = (await plane.store.workspace(agent?.workspaceId ?? "")) ?? {};
+    const request = { workspaceOwnerId: Buffer.from(ownerId.replaceAll("-", ""), "hex").toString("base64") };
+    const env = { CODER_URL: plane.url, CODER_SESSION_TOKEN: adminToken };
+    const run = tool(["call", "--tailnet", "Tailnet/WorkspaceUpdates", JSON.stringify(request)], env);
+    await eventually(() => run.stdout().includes("\n"), "the first message");
+    expect(JSON.parse(run.stdout())).toMatchObject({
+      upsertedWorkspaces: [{ name: "dev" }],
+      upsertedAgents: [{ name: "main" }],
+    });
+    run.interrupt();
+    expect(await run.exitCode).toBe(130);
+  });
+
   it("dials the endpoint of one agent", async () => {
     const { plane, agentId } = await server();
     const env = { CODER_URL: plane.url, CODER_SESSION_TOKEN: adminToken };
