@@ -11,8 +11,8 @@ import type { ApiUser } from "./users/access.js";
 export interface HttpOptions {
   /**
    * Says which user asks, for what is there for people and their tools: `/api/v2/workspaceagents/{id}` and below, and
-   * `/api/v2/tailnet`. `token` is whatever the request has as one. Throw an `ApiError` to refuse. Without it nobody is known, and all
-   * of that is answered with 401.
+   * `/api/v2/tailnet`. `token` is whatever the request has as one. Throw an `ApiError` to refuse. Without it nobody is
+   * known, and all of that is answered with 401.
    */
   authenticateUser?(request: DialRequest): ApiUser | Promise<ApiUser>;
   /** Where agents get tokens of git hosts for their user. No providers by default. */
