@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import { createContextValues, type Interceptor } from "@connectrpc/connect";
 import { defaultMaxPacketBytes } from "../codec/index.js";
-import { type DERPMap, DERPMapSchema } from "../gen/coder/tailnet/v2/tailnet_pb.js";
+import { DERPMapSchema } from "../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { Routes } from "../rpc/index.js";
 import type { AgentStore } from "../store/index.js";
 import type { YamuxOptions } from "../transport/index.js";
@@ -43,6 +43,9 @@ import { RateLimit } from "./http/rate-limit.js";
 import { HttpRouter } from "./http/router.js";
 import { httpRoutes } from "./http/table.js";
 import { createRpcEndpoint, type RpcEndpoint, type RpcSession } from "./rpc-endpoint.js";
+import { countSocket } from "./socket-metrics.js";
+import { type DerpMapOption, derpMapSourceOf } from "./tailnet/derp/derp-map-source.js";
+import { TailnetEndpoint } from "./tailnet/endpoint.js";
 import { createTailnet, type TailnetDeps, type TailnetOptions } from "./tailnet/tailnet.js";
 
 /** How an agent API is made. */
@@ -85,8 +88,11 @@ export interface AgentApiOptions extends HttpOptions {
    * Connect, gRPC and gRPC-Web have no version, and always everything. S1.19, S3.10.
    */
   strictVersions?: boolean;
-  /** What agents get as DERP map; one without regions by default. */
-  derpMap?: () => DERPMap;
+  /**
+   * The relays that agents and clients get: a map, a function that gives one, or a source that tells of changes, such
+   * as `derpMapFile`. None by default. Whoever makes a source closes it.
+   */
+  derpMap?: DerpMapOption;
   /** The private network between agents and their clients. */
   tailnet?: TailnetOptions;
   /** The banners that agents show. None by default. */
@@ -108,9 +114,11 @@ export interface AgentApiOptions extends HttpOptions {
 export interface AgentApi {
   /** The handlers, for any Connect server. Calls need the agent's session in `context.values`. */
   readonly routes: Routes;
-  /** Sessions over WebSocket that are open. */
+  /** Sessions of agents, and of tools with their tokens, over WebSocket that are open. */
   readonly sessionCount: number;
-  /** Stores now what waits to be stored in company: metadata, stats, connection reports. */
+  /** Sessions of users' programs with the tailnet service that are open. */
+  readonly tailnetSessionCount: number;
+  /** Stores now what waits to be stored in company: metadata, stats, connection reports, telemetry. */
   flush(): Promise<void>;
   /** Followers of logs, events and metadata over HTTP that are open. */
   readonly streamCount: number;
@@ -145,8 +153,10 @@ class Api implements AgentApi {
   readonly #options: AgentApiOptions;
   readonly #deps: HandlerDeps;
   readonly #tailnet: TailnetDeps;
+  readonly #derpMap: ReturnType<typeof derpMapSourceOf>;
   readonly #monitorDeps: MonitorDeps;
   readonly #endpoint: RpcEndpoint;
+  readonly #tailnetEndpoint: TailnetEndpoint;
   readonly #http: HttpRouter;
   readonly #protocols: ReturnType<typeof connectProtocols>;
   /** Updates of connections that have ended and are not written yet. */
@@ -155,7 +165,6 @@ class Api implements AgentApi {
   /** @throws SyntaxError when the pattern of an external-auth provider is no regular expression. */
   constructor(options: AgentApiOptions) {
     this.#options = options;
-    const emptyMap = create(DERPMapSchema, { homeParams: {} });
     const { store, onAgentMetrics } = options;
     const shared = {
       store,
@@ -164,6 +173,10 @@ class Api implements AgentApi {
       log: options.log ?? silentLogger,
       metrics: options.metrics ?? noMetrics,
     };
+    const { log } = shared;
+    this.#derpMap = derpMapSourceOf(options.derpMap ?? create(DERPMapSchema, { homeParams: {} }), (error) =>
+      log.warn("the map of relays stays as it was", { error: error.message }),
+    );
     const batches = createBatches({ ...shared, metadataIntervalMs: options.metadataIntervalMs });
     this.#deps = {
       ...shared,
@@ -174,7 +187,7 @@ class Api implements AgentApi {
       manifest: options.manifest ?? {},
       statsIntervalMs: options.statsIntervalMs ?? defaultStatsIntervalMs,
       banners: options.banners ?? (() => []),
-      derpMap: options.derpMap ?? (() => emptyMap),
+      derpMap: this.#derpMap.source,
     };
     const replicaId = options.replicaId ?? crypto.randomUUID();
     this.#monitorDeps = { ...shared, batches, builds: new BuildWatch(store), replicaId };
@@ -204,17 +217,23 @@ class Api implements AgentApi {
       ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
       ...(buildVersion === undefined ? {} : { buildVersion }),
     });
+    const pingIntervalMs = options.streamPingIntervalMs ?? defaultStreamPingIntervalMs;
+    this.#tailnetEndpoint = new TailnetEndpoint(this.#tailnet, {
+      ...{ metrics: shared.metrics, pingIntervalMs },
+      ...{ serverVersion, strictVersions, yamux, maxMessageBytes, interceptors },
+    });
+    const routes = httpRoutes({
+      ...options,
+      handlers: this.#deps,
+      disconnectTimeoutMs: resolveMonitorOptions(options.monitor).disconnectTimeoutMs,
+    });
     this.#http = new HttpRouter({
-      routes: httpRoutes({
-        ...options,
-        handlers: this.#deps,
-        disconnectTimeoutMs: resolveMonitorOptions(options.monitor).disconnectTimeoutMs,
-      }),
+      routes: [...routes, ...this.#tailnetEndpoint.routes],
       authenticateAgent: (request) => this.#authenticate(request),
       authenticateUser: (request) => options.authenticateUser?.(request),
       rateLimit: options.rateLimit && new RateLimit(options.rateLimit),
       buildVersion: buildVersion ?? defaultBuildVersion,
-      pingIntervalMs: options.streamPingIntervalMs ?? defaultStreamPingIntervalMs,
+      pingIntervalMs,
     });
     this.#protocols = connectProtocols({
       routes: this.routes,
@@ -226,6 +245,10 @@ class Api implements AgentApi {
 
   get sessionCount(): number {
     return this.#endpoint.sessionCount;
+  }
+
+  get tailnetSessionCount(): number {
+    return this.#tailnetEndpoint.sessionCount;
   }
 
   get streamCount(): number {
@@ -259,13 +282,14 @@ class Api implements AgentApi {
   }
 
   async close(timeoutMs?: number): Promise<void> {
-    await Promise.all([this.#http.close(), this.#endpoint.close(timeoutMs)]);
+    const sessions = [this.#endpoint.close(timeoutMs), this.#tailnetEndpoint.close(timeoutMs)];
+    await Promise.all([this.#http.close(), ...sessions]);
     await Promise.all(this.#lastUpdates);
-    await Promise.all([this.#tailnet.close(), this.#deps.batches.close()]);
+    await Promise.all([this.#tailnet.close(), this.#derpMap.close(), this.#deps.batches.close()]);
   }
 
-  flush(): Promise<void> {
-    return this.#deps.batches.flush();
+  async flush(): Promise<void> {
+    await Promise.all([this.#deps.batches.flush(), this.#tailnet.telemetry.flush()]);
   }
 
   #wants(path: string): boolean {
@@ -275,19 +299,6 @@ class Api implements AgentApi {
   #authenticate(request: DialRequest): AgentIdentity | Promise<AgentIdentity> {
     const own = this.#options.authenticate;
     return own === undefined ? authenticateAgent(this.#options.store, request.token) : own(request);
-  }
-
-  /** S8. @returns what to call at its end. */
-  #countSocket(): () => void {
-    const { metrics } = this.#deps;
-    const labels = { path: this.#endpoint.path };
-    const beginMs = performance.now();
-    metrics.gauge("coderd_api_concurrent_websockets", 1, labels);
-    return () => {
-      metrics.gauge("coderd_api_concurrent_websockets", -1, labels);
-      const seconds = (performance.now() - beginMs) / 1000;
-      metrics.observe("coderd_api_websocket_durations_seconds", seconds, labels);
-    };
   }
 
   #onSession(connection: RpcSession<AgentIdentity>): () => void {
@@ -302,7 +313,7 @@ class Api implements AgentApi {
           this.#options.monitor,
         )
       : undefined;
-    const endMetrics = this.#countSocket();
+    const endMetrics = countSocket(this.#deps.metrics, this.#endpoint.path);
     return () => {
       onEnd?.();
       endMetrics();
@@ -313,6 +324,6 @@ class Api implements AgentApi {
   }
 }
 
-function sessionFacts({ identity, apiVersion, role }: RpcSession<AgentIdentity>): AgentSession {
-  return agentSession(identity, apiVersion, role);
+function sessionFacts({ identity, apiVersion, role, reachedAt }: RpcSession<AgentIdentity>): AgentSession {
+  return agentSession(identity, apiVersion, role, reachedAt);
 }

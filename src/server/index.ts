@@ -80,8 +80,23 @@ export type {
   GoogleIdentityOptions,
   InstanceIdentityOptions,
 } from "./identity/index.js";
+export type { ReachedAt } from "./reached-at.js";
 export type { RpcEndpoint, RpcEndpointOptions, RpcSession } from "./rpc-endpoint.js";
 export { attachRpc, createRpcEndpoint, defaultRpcPath } from "./rpc-endpoint.js";
+export type {
+  ClosableDerpMap,
+  DerpMapFileOptions,
+  DerpMapFromOptions,
+  DerpMapOption,
+  DerpMapSource,
+  DerpMapUrlOptions,
+  OnDerpMapProblem,
+} from "./tailnet/derp/index.js";
+export { DerpMapError, derpMapFile, derpMapFrom, derpMapUrl, sameDerpMap } from "./tailnet/derp/index.js";
+export type { PostgresCoordinatorOptions } from "./tailnet/postgres/index.js";
+export { openPostgresCoordinator } from "./tailnet/postgres/index.js";
+export type { TailnetOptions } from "./tailnet/tailnet.js";
+export type { DesktopTelemetry, TelemetrySink, UserConnectionRecord } from "./tailnet/telemetry-batch.js";
 export { readWorkspaces, WorkspacesFileError } from "./workspaces-file.js";
 export type { WorkspacesWatchOptions } from "./workspaces-watch.js";
 export { watchWorkspaces } from "./workspaces-watch.js";

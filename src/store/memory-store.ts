@@ -304,7 +304,8 @@ export class MemoryStore implements ControlPlaneStore {
   }
 
   async insertTelemetry(records: readonly TelemetryRecord[]): Promise<void> {
-    for (const record of records) this.#tables.agents.get(record.agentId)?.telemetry.add(record);
+    // nobody could ask for those of no agent before they are gone with the process
+    for (const record of records) this.#tables.agents.get(record.agentId ?? "")?.telemetry.add(record);
   }
 
   // ---- sub-agents ----

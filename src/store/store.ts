@@ -214,7 +214,7 @@ export interface AgentStore {
   replaceContext(snapshot: ContextSnapshotRecord, isInitial: boolean): Promise<boolean>;
   /** The latest context. */
   context(agentId: string): Promise<ContextSnapshotRecord | undefined>;
-  /** Events of network clients. */
+  /** Events of network clients; those of an agent that is not there are passed over, those of none are not. */
   insertTelemetry(records: readonly TelemetryRecord[]): Promise<void>;
 
   // ---- sub-agents ----

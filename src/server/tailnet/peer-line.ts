@@ -34,7 +34,8 @@ export class PeerLine implements Coordination {
   #isOver = false;
   /** The peer says no more; what it has said is handled before that counts. */
   #ending: { cause: string | undefined } | undefined;
-  #onRoom: (() => void) | undefined;
+  /** What all wait for that have sent more than there is room for. */
+  #room: { promise: Promise<void>; resolve: () => void } | undefined;
 
   constructor(peer: Peer, limits: Required<CoordinatorLimits>, actions: PeerActions) {
     this.peer = peer;
@@ -56,9 +57,8 @@ export class PeerLine implements Coordination {
     this.#requests.push(request);
     if (!this.#isBusy) void this.#work();
     if (this.#isOver || this.#requests.length < this.#maxQueuedRequests) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onRoom = resolve;
-    });
+    this.#room ??= newRoom();
+    return this.#room.promise;
   }
 
   end(cause?: string): void {
@@ -69,24 +69,26 @@ export class PeerLine implements Coordination {
 
   /**
    * Tells the peer.
-   * @param failure what it is told, if there is room, when it has not taken what was said before. S4.21.
+   * @param failure what it is told instead when it has not taken what was said before: all that waits for it is
+   *   dropped, so that it holds no memory. S4.21.
    */
   tell(news: readonly PeerNews[], failure: string): void {
     if (this.#isOver || this.#responses.push(news)) return;
-    this.#responses.pushError(failure);
+    this.#responses.cut(failure);
     this.#over("slow");
   }
 
   /** Tells the peer of something that did not work, and goes on. S4.19. */
   complain(error: string): void {
     if (this.#isOver || this.#responses.pushError(error)) return;
+    this.#responses.cut(error);
     this.#over("slow");
   }
 
-  /** The coordinator ends it. */
-  close(error: string): void {
+  /** The coordinator ends it. @param error what the peer is told, when there is something to tell. */
+  close(error?: string): void {
     if (this.#isOver) return;
-    this.#responses.pushError(error);
+    this.#responses.end(error);
     this.#over("closed");
   }
 
@@ -118,6 +120,8 @@ export class PeerLine implements Coordination {
     if (removeTunnel !== undefined && !this.#isOver) await actions.removeTunnel(peerIdOf(removeTunnel.id));
     if (disconnect !== undefined) return this.#over("disconnect");
     for (const { id } of readyForHandshake) {
+      // a complaint for each of a thousand ids is not to cut off a peer that reads them
+      if (!this.#responses.isHalfRead) await this.#responses.halfRead();
       if (this.#isOver) return;
       await actions.readyForHandshake(peerIdOf(id, "handle ack: "));
     }
@@ -133,7 +137,7 @@ export class PeerLine implements Coordination {
 
   #lose(error: string | undefined): void {
     if (this.#isOver) return;
-    if (error !== undefined) this.#responses.pushError(error);
+    this.#responses.end(error);
     this.#over("lost");
   }
 
@@ -147,10 +151,18 @@ export class PeerLine implements Coordination {
   }
 
   #makeRoom(): void {
-    const onRoom = this.#onRoom;
-    this.#onRoom = undefined;
-    onRoom?.();
+    const room = this.#room;
+    this.#room = undefined;
+    room?.resolve();
   }
+}
+
+function newRoom(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
 }
 
 /** @throws Error in the words of the reference server. S4.11. */

@@ -330,7 +330,9 @@ export const boundaryLogColumns = new RecordColumns<BoundaryLogRecord>({
 /** How a row of the kind `telemetry` is kept. */
 export const telemetryColumns = new RecordColumns<TelemetryRecord>({
   id: text,
-  agentId: text,
+  agentId: optional(text),
+  userId: optional(text),
+  peerId: optional(text),
   receivedAtUs: integer,
   event: json(),
 });

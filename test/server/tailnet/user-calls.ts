@@ -5,6 +5,7 @@ import { type AgentConnection, dialAgent } from "../../../src/client/index-node.
 import { DERPMapSchema, Tailnet } from "../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
 import { silentLogger } from "../../../src/server/hooks.js";
 import { type ApiUser, attachRpc, LocalEvents, MemoryStore } from "../../../src/server/index.js";
+import { fixedDerpMap } from "../../../src/server/tailnet/derp/derp-map-source.js";
 import { tailnetHandlers } from "../../../src/server/tailnet/handlers/index.js";
 import { createTailnet, type TailnetInit, type TailnetOptions } from "../../../src/server/tailnet/tailnet.js";
 import { tailnetSessionKey } from "../../../src/server/tailnet/tailnet-session.js";
@@ -24,7 +25,7 @@ export async function userConnection(
     events: new LocalEvents(),
     log: silentLogger,
     nowUs: () => Date.now() * 1000,
-    derpMap: () => create(DERPMapSchema),
+    derpMap: fixedDerpMap(create(DERPMapSchema)),
     ...init,
   });
   const session = { peer: { id: peerId, name: "client", authorize: () => {} }, agentId: undefined, user };

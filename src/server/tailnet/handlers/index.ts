@@ -10,7 +10,7 @@ import { workspaceUpdateHandlers } from "./workspace-updates.js";
 export function tailnetHandlers(deps: TailnetDeps): TailnetHandlers {
   return {
     ...derpMapHandlers(deps),
-    ...coordinateHandlers(),
+    ...coordinateHandlers(deps),
     ...telemetryHandlers(deps),
     ...resumeTokenHandlers(deps),
     ...workspaceUpdateHandlers(deps),
