@@ -164,6 +164,21 @@ describe("bounds", () => {
     expect(() => local().coordinate(peer)).toThrow('the id of a tailnet peer is a UUID, not "main"');
   });
 
+  it("S4.20, S4.24 who comes again and has not heard of a partner does not hear of its end", async () => {
+    const coordinator = local();
+    const [agent, client] = [new TestPeer(coordinator), new TestPeer(coordinator)];
+    await agent.update(1n);
+    await client.update(2n);
+    await client.addTunnel(agent);
+    await agent.heard(1);
+    const silent = new TestPeer(coordinator, { id: client.id });
+    const again = new TestPeer(coordinator, { id: agent.id });
+    await silent.disconnect();
+    await silent.ended();
+    await again.handled();
+    expect(again.news).toEqual([]);
+  });
+
   it("a tunnel to oneself is none", async () => {
     const coordinator = local();
     const one = new TestPeer(coordinator);

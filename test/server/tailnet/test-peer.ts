@@ -55,8 +55,15 @@ export class TestPeer {
 
   /** Begins to read. */
   read(): void {
-    if (!this.#isReading) void this.#read();
+    if (this.#isReading) return;
     this.#isReading = true;
+    // a stream over a connection may also fail
+    void this.#read()
+      .catch(() => {})
+      .finally(() => {
+        this.isOver = true;
+        this.#wake();
+      });
   }
 
   say(request: MessageInitShape<typeof CoordinateRequestSchema>): Promise<void> {
@@ -133,8 +140,6 @@ export class TestPeer {
       }
       this.#wake();
     }
-    this.isOver = true;
-    this.#wake();
   }
 
   #take(news: News): void {
