@@ -175,6 +175,27 @@ describe("with PostgreSQL", () => {
     expect([agent.isOver, client.isOver]).toEqual([false, false]);
   });
 
+  it("a replica that is taken for gone while it is there writes its peers anew", async () => {
+    const { coordinator, problems } = await opened(quick);
+    const [agent, client] = [new TestPeer(coordinator), new TestPeer(coordinator)];
+    await agent.update(1n);
+    await agent.handled();
+    await client.addTunnel(agent);
+    await client.heard(1);
+    await admin.query("delete from agentwire_tailnet_coordinators");
+    expect(await rowCounts(admin)).toEqual([0, 0, 0]);
+    const late = new TestPeer(coordinator);
+    await late.addTunnel(agent);
+    await agent.update(2n);
+    await late.until(() => late.known.get(agent.id) === 2n, "the node");
+    await client.until(() => client.known.get(agent.id) === 2n, "the node");
+    await eventually(async () => (await rowCounts(admin)).join() === "1,3,2", "all rows");
+    expect(problems).toEqual([
+      "PostgreSQL had forgotten the tailnet peers of this process: they are written anew",
+    ]);
+    expect([agent.faults, client.faults, late.faults]).toEqual([[], [], []]);
+  });
+
   it("a message that cannot be read is told of, and all is read anew", async () => {
     const { coordinator, problems } = await opened();
     const [agent, client] = [new TestPeer(coordinator), new TestPeer(coordinator)];

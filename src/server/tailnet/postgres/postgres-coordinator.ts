@@ -50,7 +50,8 @@ export async function openPostgresCoordinator(
 }
 
 const unhealthy = "coordinator unhealthy";
-const maxAttempts = 5;
+/** A batch that fails so often is at fault itself. */
+const maxAttempts = 20;
 
 class PostgresCoordinator implements Coordinator {
   readonly #options: ResolvedOptions;
@@ -108,7 +109,7 @@ class PostgresCoordinator implements Coordinator {
     // one after the other: the first makes the tables
     await this.#writer.open();
     await this.#reader.open();
-    await this.#heartbeat.start();
+    await within(this.#heartbeat.start(), this.#options.timeoutMs, "the first heartbeat");
   }
 
   /** @throws TypeError when the id of the peer is no UUID. */
@@ -213,10 +214,9 @@ class PostgresCoordinator implements Coordinator {
         return batch.done(await this.#writer.query<WriteRow>({ ...write, values: batch.values(id) }));
       } catch (error) {
         const code = codeOf(error);
-        if (code === undefined) continue;
         // then the database does not know this coordinator any more
         isUnknown = code === foreignKeyViolation;
-        if (!isUnknown && !passing.has(code)) throw error;
+        if (code !== undefined && !isUnknown && !passing.has(code)) throw error;
         if (++attempt > maxAttempts) throw error;
       }
     }
