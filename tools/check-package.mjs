@@ -10,8 +10,8 @@ import { build } from "tsdown";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const maxPackedBytes = 1_000_000;
-/** What of the client for browsers is bundled: `dialAgent` alone, and everything. */
-const maxBrowserClientBytes = { dialAgent: 56_000, "*": 72_000 };
+/** What of the client for browsers is bundled: `dialAgent` alone, and everything, which is agents' and users' sides. */
+const maxBrowserClientBytes = { dialAgent: 56_000, "*": 76_000 };
 
 /** What the README begins with, on one machine. */
 const call = `

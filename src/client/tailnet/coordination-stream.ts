@@ -46,12 +46,15 @@ export class CoordinationStream {
     this.#wake();
   }
 
-  /** Says of peers that their nodes are known, in one request. Resolves when that is on its way. C9.5. */
-  async acknowledge(ids: readonly string[]): Promise<void> {
+  /**
+   * Says of peers that their nodes are known, in one request. Resolves when that is on its way, or the call is over.
+   * C9.5. @throws the signal's reason when that ends first.
+   */
+  async acknowledge(ids: readonly string[], signal: AbortSignal): Promise<void> {
     if (this.#isOver || this.#isLeaving) return;
     this.#ready = ids;
     this.#wake();
-    await this.#waitingForReady.wait();
+    await this.#waitingForReady.wait(signal);
   }
 
   /** Says goodbye, and nothing after it. C9.2. */
@@ -72,18 +75,22 @@ export class CoordinationStream {
     this.#waitingForReady.serve();
   }
 
-  /** What is to be said, as long as the call lasts. For one reader. */
+  /** What is to be said, as long as the call lasts. For one reader; when that wants no more it is the end. */
   async *requests(): AsyncGenerator<Request, void, undefined> {
-    while (!this.#isOver) {
-      for (const request of this.#due()) yield request;
-      if (this.#isLeaving) {
-        yield { disconnect: {} };
-        break;
+    try {
+      while (!this.#isOver) {
+        for (const request of this.#due()) yield request;
+        if (this.#isLeaving) {
+          yield { disconnect: {} };
+          break;
+        }
+        if (!this.#hasWork) await this.#waitingForWork.wait();
       }
-      if (!this.#hasWork) await this.#waitingForWork.wait();
+      // the server ends the call, after a goodbye too
+      while (!this.#isOver) await this.#waitingForWork.wait();
+    } finally {
+      this.end();
     }
-    // the server ends the call, after a goodbye too
-    while (!this.#isOver) await this.#waitingForWork.wait();
   }
 
   /** Node first, then answers, then tunnels: new ones before those that go. What comes meanwhile is in it. */

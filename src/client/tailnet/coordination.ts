@@ -1,6 +1,7 @@
 import type { Client } from "@connectrpc/connect";
-import { normalizeUuid } from "../../codec/index.js";
-import type { CoordinateResponse, Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { defaultMaxPacketBytes, normalizeUuid } from "../../codec/index.js";
+import { type CoordinateResponse, NodeSchema, type Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { encodeMessage } from "../../rpc/method.js";
 import { msOption } from "../senders/intervals.js";
 import { SessionClosing } from "../session/session-closing.js";
 import { CoordinationStream, type TailnetNodeInit } from "./coordination-stream.js";
@@ -55,8 +56,12 @@ export class Coordination {
     this.#tellOfPeers();
   }
 
-  /** Sets this side's own node: it is said now, and on each further connection. It must not be changed later. C9.1. */
+  /**
+   * Sets this side's own node: it is said now, and on each further connection. It must not be changed later. C9.1.
+   * @throws RpcError when it cannot be encoded: no connection could ever say it.
+   */
   setNode(node: TailnetNodeInit): void {
+    encodeMessage(NodeSchema, node, defaultMaxPacketBytes, "setNode");
     this.#node = node;
     this.#present?.stream.setNode(node);
   }
@@ -158,7 +163,7 @@ export class Coordination {
         doing = "update peers";
         const nodesOf = this.#apply(response);
         doing = "read";
-        if (this.#options.acknowledge && nodesOf.size > 0) await stream.acknowledge([...nodesOf]);
+        if (this.#options.acknowledge && nodesOf.size > 0) await stream.acknowledge([...nodesOf], signal);
       }
     } catch (error) {
       cause = error;

@@ -61,7 +61,7 @@ export interface TailnetEnd {
  * only for what is used.
  */
 export interface TailnetNetwork extends AsyncDisposable {
-  /** Sets this side's own node. It must not be changed later. C9.1. */
+  /** Sets this side's own node. It must not be changed later. C9.1. @throws RpcError when it cannot be encoded. */
   setNode(node: TailnetNodeInit): void;
 
   /** The agents that tunnels are wanted to, by id. */

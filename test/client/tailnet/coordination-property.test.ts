@@ -28,12 +28,19 @@ class FakeCall {
   #wake: () => void = () => {};
 
   constructor(requests: AsyncIterable<Request>, signal: AbortSignal) {
-    signal.addEventListener("abort", () => this.responses.end(signal.reason), { once: true });
+    signal.addEventListener("abort", () => this.end(signal.reason), { once: true });
     void this.#read(requests[Symbol.asyncIterator]());
   }
 
   allow(count: number): void {
     this.#allowed += count;
+    this.#wake();
+  }
+
+  /** The stream is over, whether or not the other side listens. */
+  end(error?: Error): void {
+    this.responses.end(error);
+    this.isOver = true;
     this.#wake();
   }
 
@@ -53,6 +60,7 @@ class FakeCall {
           this.#wake = resolve;
         });
       }
+      if (this.isOver) return void requests.return?.();
       const { done, value } = await requests.next();
       if (done) return;
       this.#allowed--;
@@ -207,7 +215,7 @@ it("whatever happens, the server is told what is wanted, and peers are what it t
         else if (step.do === "cut") {
           cuts++;
           for (const peer of model.values()) peer.lose();
-          present().responses.end(new Error("cut"));
+          present().end(new Error("cut"));
         } else {
           const peerUpdates = step.updates.map(([n, kind]) => {
             count++;
@@ -250,7 +258,7 @@ it("whatever an agent hears, it says once for each answer whose nodes it has (C9
             // what the agent has to say before is said
             present().allow(1000);
             await settle(2);
-            present().responses.end();
+            present().end();
             await settle(2);
             expected.push([]);
             continue;
@@ -271,4 +279,20 @@ it("whatever an agent hears, it says once for each answer whose nodes it has (C9
     ),
     runs(100),
   );
+});
+
+it("a stream that ends before an agent could say what it has is an end all the same", async () => {
+  const coordination = new Coordination({ acknowledge: true });
+  coordination.setNode({ id: 1n });
+  const { calls, present, close } = harness(coordination);
+  await settle(1);
+  present().allow(1);
+  await settle(1);
+  const node = { id: bytes(1), kind: PeerUpdateKind.NODE, node: { id: 1n } };
+  present().responses.say(create(CoordinateResponseSchema, { peerUpdates: [node] }));
+  await settle(1);
+  present().end(new Error("cut"));
+  await settle(2);
+  expect(calls).toHaveLength(2);
+  await close();
 });

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket as WsWebSocket } from "ws";
@@ -175,19 +176,25 @@ describe("a network", () => {
     expect(client.saidGoodbye).toBe(false);
   });
 
-  it("leaves no timer behind", async () => {
+  it("leaves no timer and no listener behind", async () => {
     const server = await tailnetServer();
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
     onTestFinished(() => void vi.useRealTimers());
-    const net = network({ url: server.url });
+    const { signal } = new AbortController();
+    const net = network({ url: server.url, signal });
     net.setNode({ id: 5n });
-    reading(net.derpMaps());
+    const readers = [net.peers(signal), net.derpMaps(signal), net.workspaces(uuid(1), signal)].map(
+      (states: AsyncIterable<unknown>) => reading(states),
+    );
     await net.connected();
     const client = await server.client(1);
-    while (client.open.size < 2 || server.refreshes() < 1) await new Promise(setImmediate);
+    while (client.open.size < 3 || server.refreshes() < 1) await new Promise(setImmediate);
     await net.close();
+    await Promise.all(readers.map(({ over }) => over));
     while (server.sessions() > 0) await new Promise(setImmediate);
     expect(vi.getTimerCount()).toBe(0);
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+    expect(client.open.size).toBe(0);
   });
 });
 
