@@ -282,6 +282,7 @@ class Api implements AgentApi {
   }
 
   async close(timeoutMs?: number): Promise<void> {
+    this.#tailnet.streams.end();
     const sessions = [this.#endpoint.close(timeoutMs), this.#tailnetEndpoint.close(timeoutMs)];
     await Promise.all([this.#http.close(), ...sessions]);
     await Promise.all(this.#lastUpdates);

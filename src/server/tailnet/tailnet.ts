@@ -3,6 +3,7 @@ import type { Events } from "../events/index.js";
 import type { Logger } from "../hooks.js";
 import type { Coordinator } from "./coordinator.js";
 import type { DerpMapSource } from "./derp/derp-map-source.js";
+import { LastingStreams } from "./lasting-streams.js";
 import { LocalCoordinator } from "./local-coordinator.js";
 import { ResumeTokens, resumeTokenLifetimeMs, resumeTokenPurpose } from "./resume-tokens.js";
 import { KeyRing, signingKeyStore } from "./signing-keys.js";
@@ -43,6 +44,8 @@ export interface TailnetDeps extends TailnetInit {
   isBrowserOnly: () => boolean | Promise<boolean>;
   /** Events of network clients on their way. */
   telemetry: TelemetryBatch;
+  /** Calls that end with their connection, or before the server closes. */
+  streams: LastingStreams;
   /** Ends what goes on beside the calls. */
   close(): Promise<void>;
 }
@@ -62,6 +65,7 @@ export function createTailnet(options: TailnetOptions, init: TailnetInit): Tailn
     resumeTokens: new ResumeTokens(keyRing, init.nowUs),
     isBrowserOnly: () => options.isBrowserOnly?.() ?? false,
     telemetry,
+    streams: new LastingStreams(),
     async close() {
       if (options.coordinator === undefined) await coordinator.close();
       await telemetry.close();

@@ -7,7 +7,7 @@ import { tailnetSessionOf } from "../tailnet-session.js";
 import type { TailnetHandlers } from "./handlers.js";
 
 /** Peers and their nodes. S4.9–S4.24. */
-export function coordinateHandlers({ coordinator }: TailnetDeps): TailnetHandlers {
+export function coordinateHandlers({ coordinator, streams }: TailnetDeps): TailnetHandlers {
   return {
     /** Ends when the peer says goodbye or no more, when it is refused, cut off or replaced. Never fails. */
     async *coordinate(requests, context) {
@@ -22,11 +22,13 @@ export function coordinateHandlers({ coordinator }: TailnetDeps): TailnetHandler
         void coordination.responses.return?.();
       };
       signal.addEventListener("abort", leave, { once: true });
+      const forget = streams.add(() => coordination.end("coordinator closed"));
       try {
         void forward(incoming, coordination);
         yield* coordination.responses;
       } finally {
         signal.removeEventListener("abort", leave);
+        forget();
         incoming.return?.().catch(() => {});
       }
     },

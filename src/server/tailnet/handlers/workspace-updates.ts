@@ -14,7 +14,7 @@ export function workspaceUpdateHandlers(deps: TailnetDeps): TailnetHandlers {
         throw new HandlerFailure("workspace updates not supported on agent sessions", Code.Unimplemented);
       }
       const ownerId = uuidIn(workspaceOwnerId, "parse workspace owner ID: ");
-      yield* followWorkspaces(deps, user, ownerId, context.signal);
+      yield* deps.streams.within(context.signal, (signal) => followWorkspaces(deps, user, ownerId, signal));
     },
   };
 }
