@@ -381,6 +381,7 @@ export class MemoryStore implements ControlPlaneStore {
       agents.map(({ agent }) => ({
         workspace: workspace.name,
         owner: workspace.ownerUsername,
+        ownerId: workspace.ownerId,
         agent: agent.name,
         id: agent.id,
         token: agent.authToken,

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { withUuidBytes } from "../../src/cli/uuid-fields.js";
+import { CoordinateRequestSchema } from "../../src/gen/coder/tailnet/v2/tailnet_pb.js";
 import { controlPlane, eventually, token } from "../support/control-plane.js";
 import { fileWith } from "../support/files.js";
 import { tool, toolResult } from "../support/terminal.js";
@@ -41,7 +43,7 @@ describe("agentwire call --tailnet", () => {
     const { plane, agentId } = await server();
     const agent = await plane.store.agent(agentId);
     const { ownerId = "" } = (await plane.store.workspace(agent?.workspaceId ?? "")) ?? {};
-    const request = { workspaceOwnerId: Buffer.from(ownerId.replaceAll("-", ""), "hex").toString("base64") };
+    const request = { workspaceOwnerId: ownerId };
     const env = { CODER_URL: plane.url, CODER_SESSION_TOKEN: adminToken };
     const run = tool(["call", "--tailnet", "Tailnet/WorkspaceUpdates", JSON.stringify(request)], env);
     await eventually(() => run.stdout().includes("\n"), "the first message");
@@ -51,6 +53,24 @@ describe("agentwire call --tailnet", () => {
     });
     run.interrupt();
     expect(await run.exitCode).toBe(130);
+  });
+
+  it("takes ids as UUIDs, and as protobuf JSON has them", () => {
+    const base64 = Buffer.from(unknownAgent.replaceAll("-", ""), "hex").toString("base64");
+    const request = (id: string) => ({
+      addTunnel: { id },
+      ready_for_handshake: [{ id }, { id: 7 }, null],
+      updateSelf: { node: { disco: id, addresses: [id] } },
+      unknown: { id },
+    });
+    const asUuid = request(unknownAgent);
+    expect(withUuidBytes(CoordinateRequestSchema, asUuid)).toEqual({
+      ...request(base64),
+      updateSelf: asUuid.updateSelf,
+      unknown: asUuid.unknown,
+    });
+    expect(withUuidBytes(CoordinateRequestSchema, request(base64))).toEqual(request(base64));
+    expect(withUuidBytes(CoordinateRequestSchema, ["x"])).toEqual(["x"]);
   });
 
   it("dials the endpoint of one agent", async () => {

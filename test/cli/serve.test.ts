@@ -31,7 +31,9 @@ describe("agentwire serve", () => {
     const { run, ready } = await served();
     expect(run.stdout().split("\n")).toHaveLength(2);
     expect(ready.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    expect(ready.agents).toMatchObject([{ workspace: "dev", agent: "main" }]);
+    expect(ready.agents).toMatchObject([
+      { workspace: "dev", agent: "main", owner_id: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+    ]);
     expect(run.stderr()).toContain("kept in memory");
     const connection = await dialAgent({ url: ready.url, token: ready.agents[0]?.token ?? "" });
     expect((await connection.agent.getManifest({})).agentName).toBe("main");

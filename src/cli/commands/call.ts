@@ -16,6 +16,7 @@ import { type Command, pairs, positiveInteger, type Terminal, UsageError } from 
 import { connect, connectionOptions } from "../connection-options.js";
 import { jsonValues } from "../json-values.js";
 import { connectAsUser, isForUser, userOptions } from "../user-connection.js";
+import { withUuidBytes } from "../uuid-fields.js";
 
 const services = [Agent, Tailnet];
 
@@ -46,7 +47,7 @@ export const call: Command = {
     `agentwire call Agent/UpdateAppStatus '{"slug":"claude","state":"IDLE","message":"waiting"}'`,
     "agentwire call coder.tailnet.v2.Tailnet/StreamDERPMaps",
     "agentwire call Tailnet/Coordinate - < requests.jsonl",
-    `agentwire call --tailnet Tailnet/WorkspaceUpdates '{"workspaceOwnerId":"…"}' --token USER-TOKEN`,
+    `agentwire call --tailnet Tailnet/WorkspaceUpdates '{"workspaceOwnerId":"OWNER-UUID"}' --token USER-TOKEN`,
   ],
   async run(values, positionals, terminal) {
     const [name, argument, ...more] = positionals;
@@ -112,7 +113,7 @@ async function* requestsOf(method: DescMethod, argument: string | undefined, { s
 
 function messageOf(method: DescMethod, json: JsonValue): MessageShape<DescMessage> {
   try {
-    return fromJson(method.input, json);
+    return fromJson(method.input, withUuidBytes(method.input, json));
   } catch (error) {
     throw new ConnectError(errorText(error), Code.InvalidArgument);
   }

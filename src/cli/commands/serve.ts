@@ -162,8 +162,8 @@ function maxVersionOf(values: OptionValues): ApiVersion {
   return { major: apiMajor, minor: Number(minor) };
 }
 
-function shownAgent({ workspace, agent, id, token }: DefinedAgent) {
-  return { workspace, agent, id, token };
+function shownAgent({ workspace, agent, id, token, ownerId }: DefinedAgent) {
+  return { workspace, agent, id, token, owner_id: ownerId };
 }
 
 /** Takes over changes of the file; agents that are new are one more line of JSON. */

@@ -104,6 +104,7 @@ async function described(store: ControlPlaneStore, workspace: WorkspaceRecord) {
   return {
     id,
     owner: ownerUsername,
+    ownerId,
     name,
     isPrebuilt: ownerId === prebuildsOwnerId,
     createdAt: usTimestamp(createdAtUs),

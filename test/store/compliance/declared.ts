@@ -131,7 +131,9 @@ export function declaredThings({ name, emptyStore, definedStore }: Subject): voi
       ];
       const before = await all();
       const again = await store.define([lab]);
-      expect(again).toEqual([{ workspace: "lab", owner: "ada", agent: "main", id, token }]);
+      const [workspace] = await store.workspaces();
+      const ownerId = workspace?.ownerId;
+      expect(again).toEqual([{ workspace: "lab", owner: "ada", ownerId, agent: "main", id, token }]);
       expect(await all()).toEqual(before);
     });
 
