@@ -34,7 +34,8 @@ function networkOn(server: GoServer, options: Partial<NodeTailnetNetworkOptions>
 /** What the Go server was told in the coordinations so far, oldest first. */
 async function told(server: GoServer): Promise<unknown[][]> {
   const calls = await server.calls(tailnetRpc("Coordinate"));
-  return calls.map(({ requests = [] }) => requests.map(({ json }) => json));
+  // null where nothing was said yet
+  return calls.map(({ requests }) => (requests ?? []).map(({ json }) => json));
 }
 
 /** Keeps the latest that an iterable has given. */
