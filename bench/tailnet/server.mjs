@@ -5,6 +5,7 @@ import { createContextValues } from "@connectrpc/connect";
 import { Tailnet } from "agentwire/gen/tailnet";
 import { agentSessionKey, attachRpc } from "agentwire/server";
 import { coordinateHandlers } from "../../dist/server/tailnet/handlers/coordinate.js";
+import { LastingStreams } from "../../dist/server/tailnet/lasting-streams.js";
 import { LocalCoordinator } from "../../dist/server/tailnet/local-coordinator.js";
 import { heapBytes } from "./node.mjs";
 
@@ -12,6 +13,8 @@ const coordinator = new LocalCoordinator();
 const server = createServer();
 const handlers = coordinateHandlers(
   /** @type {any} */ ({
+    streams: new LastingStreams(),
+    log: console,
     coordinator: {
       coordinate: (/** @type {object} */ peer) =>
         coordinator.coordinate(/** @type {any} */ ({ ...peer, authorize: () => {} })),

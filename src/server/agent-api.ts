@@ -35,6 +35,7 @@ import {
   type Metrics,
   type Notifications,
   noMetrics,
+  runHook,
   silentLogger,
 } from "./hooks.js";
 import { attachHandlers, type NodeServer, pathOf } from "./http/attach.js";
@@ -74,7 +75,10 @@ export interface AgentApiOptions extends HttpOptions {
   replicaId?: string;
   /** How often metadata is stored, in milliseconds; 5,000 by default. */
   metadataIntervalMs?: number;
-  /** Told of each session, also of those in roles that are not the agent's. What it returns is called at the end. */
+  /**
+   * Told of each session, also of those in roles that are not the agent's. What it returns is called at the end. What
+   * either throws is logged.
+   */
   onSession?(session: AgentSession, connection: RpcSession<AgentIdentity>): (() => void) | undefined;
   /** More handlers on the same connections. */
   routes?: Routes;
@@ -304,7 +308,11 @@ class Api implements AgentApi {
 
   #onSession(connection: RpcSession<AgentIdentity>): () => void {
     const who = sessionFacts(connection);
-    const onEnd = this.#options.onSession?.(who, connection);
+    const { log } = this.#deps;
+    let onEnd: (() => void) | undefined;
+    void runHook(log, "onSession", () => {
+      onEnd = this.#options.onSession?.(who, connection);
+    });
     const monitored = isAgentRole(connection.role)
       ? monitorConnection(
           this.#monitorDeps,
@@ -316,7 +324,7 @@ class Api implements AgentApi {
       : undefined;
     const endMetrics = countSocket(this.#deps.metrics, this.#endpoint.path);
     return () => {
-      onEnd?.();
+      void runHook(log, "the end of onSession", () => onEnd?.());
       endMetrics();
       if (monitored === undefined) return;
       const last = monitored().finally(() => this.#lastUpdates.delete(last));

@@ -113,12 +113,18 @@ export class RpcSessions<Facts extends SessionFacts> {
     });
     const served: Served<Facts> = { ...facts, session };
     const serveOptions = this.#serveOptions(served);
+    let onEnd: ((end: TransportError) => void) | undefined;
     this.#open.add(session);
-    const onEnd = onSession?.(served);
     session.closed.then((end) => {
       this.#open.delete(session);
       onEnd?.(end);
     });
+    try {
+      onEnd = onSession?.(served);
+    } catch (error) {
+      void session.close();
+      throw error;
+    }
   }
 
   #serveOptions(served: Served<Facts>): ServeOptions {

@@ -46,7 +46,7 @@ const areas = [
 
 /** Messages of clients on one-way sockets are not read; they need no more than this. */
 const maxClientMessageBytes = 4096;
-/** An upgrade that has no answer by then is over: nothing tells that its client has left. */
+/** An upgrade that has no answer by then is refused: nothing tells that its client has left. */
 const upgradeTimeoutMs = 30_000;
 /** A client has so long to take the end of a stream. */
 const goodbyeTimeoutMs = 2_000;
@@ -122,7 +122,10 @@ export class HttpRouter {
     socket.once("close", leave);
     const timer = setTimeout(leave, upgradeTimeoutMs);
     try {
-      const answer = await this.#answer(request, call.signal, { isUpgrade: true });
+      const answer = await Promise.race([
+        this.#answer(request, call.signal, { isUpgrade: true }),
+        ended(call.signal).then(() => errorAnswer(this.#isClosing ? serverCloses() : takesTooLong())),
+      ]);
       clearTimeout(timer);
       const refusal = isUpgraded(answer) ? this.#refusal(request) : await this.#whole(answer);
       if (refusal !== undefined) this.#send(socket, refusal);
@@ -307,6 +310,18 @@ function routeNotFound(): ApiError {
 
 function noCredentials(): ApiError {
   return new ApiError(401, "API key or external proxy authentication required, but none provided");
+}
+
+/** Resolves when a signal ends. */
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function takesTooLong(): ApiError {
+  return new ApiError(503, "The answer took too long. Try again.");
 }
 
 function serverCloses(): ApiError {

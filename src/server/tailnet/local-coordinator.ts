@@ -1,7 +1,6 @@
 import { createRegistry, equals } from "@bufbuild/protobuf";
-import { parseUuid } from "../../codec/index.js";
+import { normalizeUuid, parseUuid } from "../../codec/index.js";
 import {
-  type Node,
   NodeSchema,
   CoordinateResponse_PeerUpdate_Kind as PeerUpdateKind,
 } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
@@ -13,7 +12,7 @@ import {
   resolveLimits,
 } from "./coordinator.js";
 import { type LineEnd, PeerLine } from "./peer-line.js";
-import { type KnownNode, knownNode, type PeerNews } from "./response-queue.js";
+import type { KnownNode, PeerNews } from "./response-queue.js";
 
 /** What one peer has to do with another. */
 interface Link {
@@ -92,9 +91,9 @@ export class LocalCoordinator implements Coordinator {
 
   /** @throws TypeError when the id of the peer is no UUID. */
   coordinate(peer: Peer): Coordination {
-    const place = this.#placeOf(peer.id);
+    const place = this.#placeOf(normalizeUuid(peer.id) ?? peer.id);
     const line: PeerLine = new PeerLine(peer, this.#limits, {
-      updateNode: (node) => this.#updateNode(place, node),
+      updateNode: (node, { length }) => this.#updateNode(place, { node, sizeBytes: length }),
       addTunnel: (id) => this.#addTunnel(place, id),
       removeTunnel: (id) => this.#removeTunnel(place, id),
       readyForHandshake: (id) => this.#readyForHandshake(place, line, id),
@@ -145,8 +144,8 @@ export class LocalCoordinator implements Coordinator {
   }
 
   /** S4.14. */
-  #updateNode(place: Place, node: Node): void {
-    place.node = sameOrNew(place.latestNode, node);
+  #updateNode(place: Place, known: KnownNode): void {
+    place.node = sameOrNew(place.latestNode, known);
     place.latestNode = place.node;
     for (const partner of place.links.keys()) {
       this.#introduce(place, partner, "node update", failure.update);
@@ -280,9 +279,8 @@ function nodeNews(place: Place, node: KnownNode, reason: string): PeerNews {
 /** Fields that this version does not know count too. */
 const inFull = { unknown: true, registry: createRegistry() };
 
-function sameOrNew(latest: KnownNode | undefined, node: Node): KnownNode {
-  const known = knownNode(node);
-  const isSame = latest?.sizeBytes === known.sizeBytes && equals(NodeSchema, latest.node, node, inFull);
+function sameOrNew(latest: KnownNode | undefined, known: KnownNode): KnownNode {
+  const isSame = latest?.sizeBytes === known.sizeBytes && equals(NodeSchema, latest.node, known.node, inFull);
   return isSame ? latest : known;
 }
 

@@ -1,12 +1,19 @@
+import { toBinary } from "@bufbuild/protobuf";
 import { formatUuid } from "../../codec/index.js";
-import type { CoordinateRequest, CoordinateResponse, Node } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import {
+  type CoordinateRequest,
+  type CoordinateResponse,
+  type Node,
+  NodeSchema,
+} from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { errorText } from "../../rpc/error-text.js";
 import type { Coordination, CoordinatorLimits, Peer } from "./coordinator.js";
 import { type PeerNews, ResponseQueue } from "./response-queue.js";
 
 /** What a coordinator does for a peer on its line. What it throws ends the peer's stream with that text. */
 export interface PeerActions {
-  updateNode(node: Node): void | Promise<void>;
+  /** @param bytes the node as it is on the wire. */
+  updateNode(node: Node, bytes: Uint8Array): void | Promise<void>;
   addTunnel(peerId: string): void | Promise<void>;
   removeTunnel(peerId: string): void | Promise<void>;
   readyForHandshake(peerId: string): void | Promise<void>;
@@ -27,7 +34,7 @@ export type LineEnd = "disconnect" | "lost" | "slow" | "closed";
 export class PeerLine implements Coordination {
   readonly peer: Peer;
   readonly #actions: PeerActions;
-  readonly #maxQueuedRequests: number;
+  readonly #limits: Required<CoordinatorLimits>;
   readonly #responses: ResponseQueue;
   #requests: CoordinateRequest[] = [];
   #isBusy = false;
@@ -40,7 +47,7 @@ export class PeerLine implements Coordination {
   constructor(peer: Peer, limits: Required<CoordinatorLimits>, actions: PeerActions) {
     this.peer = peer;
     this.#actions = actions;
-    this.#maxQueuedRequests = limits.maxQueuedRequests;
+    this.#limits = limits;
     this.#responses = new ResponseQueue(limits, () => this.#over("lost"));
   }
 
@@ -56,7 +63,7 @@ export class PeerLine implements Coordination {
     if (this.#isOver || this.#ending !== undefined) return Promise.resolve();
     this.#requests.push(request);
     if (!this.#isBusy) void this.#work();
-    if (this.#isOver || this.#requests.length < this.#maxQueuedRequests) return Promise.resolve();
+    if (this.#isOver || this.#requests.length < this.#limits.maxQueuedRequests) return Promise.resolve();
     this.#room ??= newRoom();
     return this.#room.promise;
   }
@@ -101,7 +108,7 @@ export class PeerLine implements Coordination {
         this.#lose(errorText(error));
       }
       if (this.#isOver) break;
-      if (this.#requests.length < this.#maxQueuedRequests) this.#makeRoom();
+      if (this.#requests.length < this.#limits.maxQueuedRequests) this.#makeRoom();
     }
     this.#isBusy = false;
     if (this.#ending !== undefined) this.#lose(this.#ending.cause);
@@ -112,19 +119,33 @@ export class PeerLine implements Coordination {
     await this.#authorize(request);
     const actions = this.#actions;
     const { updateSelf, addTunnel, removeTunnel, disconnect, readyForHandshake } = request;
-    if (updateSelf !== undefined && !this.#isOver) {
-      if (updateSelf.node === undefined) throw new Error("update_self without a node");
-      await actions.updateNode(updateSelf.node);
-    }
+    if (updateSelf !== undefined && !this.#isOver) await this.#updateNode(updateSelf.node);
+    // who opens many tunnels gets as many nodes: no faster than they are read
+    if (addTunnel !== undefined) await this.#responses.halfRead();
     if (addTunnel !== undefined && !this.#isOver) await actions.addTunnel(peerIdOf(addTunnel.id));
     if (removeTunnel !== undefined && !this.#isOver) await actions.removeTunnel(peerIdOf(removeTunnel.id));
     if (disconnect !== undefined) return this.#over("disconnect");
+    // one that is named a thousand times is told once
+    const named = new Set<string>();
     for (const { id } of readyForHandshake) {
+      const peerId = peerIdOf(id, "handle ack: ");
+      if (named.has(peerId)) continue;
+      named.add(peerId);
       // a complaint for each of a thousand ids is not to cut off a peer that reads them
       if (!this.#responses.isHalfRead) await this.#responses.halfRead();
       if (this.#isOver) return;
-      await actions.readyForHandshake(peerIdOf(id, "handle ack: "));
+      await actions.readyForHandshake(peerId);
     }
+  }
+
+  async #updateNode(node: Node | undefined): Promise<void> {
+    if (node === undefined) throw new Error("update_self without a node");
+    const bytes = toBinary(NodeSchema, node);
+    const { maxNodeBytes } = this.#limits;
+    if (bytes.length > maxNodeBytes) {
+      throw new Error(`a node may have ${maxNodeBytes} bytes, not ${bytes.length}`);
+    }
+    await this.#actions.updateNode(node, bytes);
   }
 
   async #authorize(request: CoordinateRequest): Promise<void> {

@@ -68,6 +68,7 @@ export function coordinatorCompliance(
     it("S4.10 one request may say several things: the node goes to the peer of the new tunnel", async () => {
       const { join } = await peers();
       const [agent, client] = [join(), join()];
+      await agent.handled();
       await client.say({ updateSelf: { node: { id: 2n } }, addTunnel: { id: bytesOf(agent) } });
       expect(await agent.heard(1)).toEqual([node(client, 2n, "add tunnel")]);
     });
@@ -291,7 +292,8 @@ export function coordinatorCompliance(
     });
 
     it("S4.21 a peer that does not read is cut off; its partners and their tunnels go on", async () => {
-      const { join } = await peers({ maxQueuedResponses: 4 });
+      // one update in each answer
+      const { join } = await peers({ maxQueuedResponses: 4, maxResponseBytes: 1 });
       const [agent, other] = [join(), join()];
       const slow = join({ isReading: false });
       await slow.update(9n);
@@ -307,7 +309,7 @@ export function coordinatorCompliance(
       expect(agent.news.at(-1)).toEqual(gone(slow, "DISCONNECTED", "failed update"));
       slow.read();
       await slow.ended();
-      expect(slow.responses.length).toBeLessThanOrEqual(5);
+      expect(slow.responses.length).toBeLessThanOrEqual(6);
       expect(slow.errors).toEqual(["failed to update tunnel peer mapping"]);
       await agent.update(7n);
       await other.until(() => other.known.get(agent.id) === 7n, "what comes after");
@@ -418,6 +420,40 @@ export function coordinatorCompliance(
       await client.ended();
       expect(client.errors).toEqual(["a peer may open 2 tunnels: remove one before the next"]);
       expect((await agent.heard(2))[1]).toEqual(gone(client, "LOST", "lost"));
+    });
+
+    it("a node that is too large ends the stream of whoever says it, and of nobody else", async () => {
+      const { agent, client } = await pair({ maxNodeBytes: 1000 });
+      await client.update(3n, { disco: "d".repeat(900) });
+      await agent.until(() => agent.known.get(client.id) === 3n, "the large node");
+      await client.update(4n, { disco: "d".repeat(1000) });
+      await client.ended();
+      expect(client.errors).toEqual([expect.stringMatching(/^a node may have 1000 bytes, not 10\d\d$/)]);
+      await agent.until(() => !agent.known.has(client.id), "the end of the client");
+      expect([agent.isOver, agent.errors]).toEqual([false, []]);
+    });
+
+    it("a peer is the same in any spelling of its id", async () => {
+      const { join } = await peers();
+      const id = randomUUID();
+      const agent = join({ id: id.toUpperCase() });
+      const client = join();
+      await Promise.all([agent.update(1n), client.update(2n)]);
+      await client.addTunnel({ id });
+      expect(await client.heard(1)).toEqual([node({ id }, 1n, "add tunnel")]);
+      const again = join({ id });
+      await agent.ended();
+      expect(agent.errors).toEqual(["peer ID overwritten by new connection"]);
+      expect(await again.heard(1)).toEqual([node(client, 2n, "init")]);
+    });
+
+    it("S4.19 a partner that is named often in one request is told once", async () => {
+      const { agent, client } = await pair();
+      await agent.ready(...Array.from({ length: 1000 }, () => client));
+      await agent.handled();
+      await agent.update(9n);
+      await client.until(() => client.known.get(agent.id) === 9n, "the node after it");
+      expect(client.news.filter(({ kind }) => kind === "READY_FOR_HANDSHAKE")).toHaveLength(1);
     });
 
     it("all that is sent before there is room is taken in the end", async () => {

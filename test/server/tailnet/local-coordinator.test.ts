@@ -99,7 +99,8 @@ describe("bounds", () => {
       await agent.update(BigInt(++sent), { disco: "d".repeat(10_000) });
       await agent.handled();
     }
-    expect(sent).toBe(10);
+    // the first is beyond the bounds
+    expect(sent).toBe(11);
     expect(agent.news.at(-1)).toMatchObject({ kind: "DISCONNECTED", reason: "failed update" });
     slow.read();
     await slow.ended();
@@ -107,7 +108,8 @@ describe("bounds", () => {
   });
 
   it("S4.21 a chain of slow peers, each cut off by the end of the one before, is no depth", async () => {
-    const coordinator = local({ maxQueuedResponses: 2 });
+    // one update in each answer, and one answer beside the first
+    const coordinator = local({ maxQueuedResponses: 1, maxResponseBytes: 1 });
     const count = 20_000;
     const peers = Array.from({ length: count }, () => new TestPeer(coordinator, { isReading: false }));
     for (const [i, one] of peers.entries()) {
@@ -122,6 +124,48 @@ describe("bounds", () => {
     await settle();
     // the last knew of one only, and has room for its end; its tunnel to that one stays
     expect([coordinator.peerCount, coordinator.knownCount]).toEqual([1, 2]);
+  });
+
+  it("S4.22 the nodes of all partners have room when a peer comes, whatever they are", async () => {
+    const coordinator = local({ maxQueuedBytes: 10_000, maxResponseBytes: 4000, maxQueuedResponses: 2 });
+    const id = randomUUID();
+    const clients = Array.from({ length: 20 }, () => new TestPeer(coordinator));
+    for (const [i, client] of clients.entries()) {
+      void client.update(BigInt(i), { disco: "d".repeat(1000) });
+      void client.addTunnel({ id });
+    }
+    await settle();
+    const agent = new TestPeer(coordinator, { id, isReading: false });
+    await clients[0]?.update(99n);
+    await settle();
+    agent.read();
+    await agent.heard(21);
+    expect([agent.isOver, agent.known.size]).toEqual([false, 20]);
+  });
+
+  it("news that wait go together, in order, within the bounds of an answer", async () => {
+    const coordinator = local({ maxQueuedResponses: 3, maxResponseBytes: 1000 });
+    const [agent, client] = [new TestPeer(coordinator), new TestPeer(coordinator, { isReading: false })];
+    await client.addTunnel(agent);
+    for (let i = 1n; i <= 8n; i++) await agent.update(i);
+    await agent.ready(client);
+    await settle();
+    client.read();
+    await client.heard(9);
+    expect(client.responses.map(({ peerUpdates }) => peerUpdates.length)).toEqual([1, 7, 1]);
+    expect(client.news.map(({ node }) => node)).toEqual([1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, undefined]);
+  });
+
+  it("more tunnels than a peer can be told of at once are opened as it reads", async () => {
+    const coordinator = local({ maxQueuedBytes: 20_000, maxResponseBytes: 4000 });
+    const agents = Array.from({ length: 100 }, () => new TestPeer(coordinator));
+    for (const [i, agent] of agents.entries()) void agent.update(BigInt(i), { disco: "d".repeat(1000) });
+    const client = new TestPeer(coordinator, { isReading: false });
+    for (const agent of agents) void client.addTunnel(agent);
+    await settle();
+    client.read();
+    await client.heard(100);
+    expect([client.isOver, client.known.size]).toEqual([false, 100]);
   });
 
   it("complaints about more ids than answers may wait do not cut off a peer that reads", async () => {

@@ -244,6 +244,32 @@ describe("with PostgreSQL", () => {
     expect(await rowCounts(admin)).toEqual([0, 0, 0]);
   });
 
+  it("a permission that is missing is said at once, and what the database refuses later not in its words", async () => {
+    const { coordinator: owner } = await opened();
+    await admin.query("create role guest login");
+    await admin.query("grant select, insert, update, delete on all tables in schema public to guest");
+    const guestUrl = url.replace("postgres@", "guest@");
+    const sequence = "agentwire_tailnet_connections";
+    await expect(opened({}, guestUrl)).rejects.toThrow(
+      `PostgreSQL cannot be used for the tailnet: permission denied for sequence ${sequence}`,
+    );
+    await admin.query(`grant usage on sequence ${sequence} to guest`);
+    await admin.query("revoke delete on agentwire_tailnet_tunnels from guest");
+    await expect(opened({}, guestUrl)).rejects.toThrow(
+      "permission denied for table agentwire_tailnet_tunnels",
+    );
+    await admin.query("grant delete on agentwire_tailnet_tunnels to guest");
+    const { coordinator, problems } = await opened({}, guestUrl);
+    await admin.query(`revoke usage on sequence ${sequence} from guest`);
+    const peer = new TestPeer(coordinator);
+    await peer.ended();
+    expect(peer.errors).toEqual(["the coordinator's database refused it"]);
+    expect(problems).toEqual([expect.stringContaining(`permission denied for sequence ${sequence}`)]);
+    await coordinator.close();
+    await owner.close();
+    await admin.query("drop owned by guest; drop role guest");
+  });
+
   it("close ends in time, whatever the connections do", async () => {
     const { proxy, coordinator } = await proxied({ timeoutMs: 200 });
     const peer = new TestPeer(coordinator);

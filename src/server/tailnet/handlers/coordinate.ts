@@ -1,13 +1,17 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { CoordinateRequest } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { errorText } from "../../../rpc/error-text.js";
+import { runHook } from "../../hooks.js";
 import type { Coordination } from "../coordinator.js";
 import type { TailnetDeps } from "../tailnet.js";
 import { tailnetSessionOf } from "../tailnet-session.js";
 import type { TailnetHandlers } from "./handlers.js";
 
 /** Peers and their nodes. S4.9–S4.24. */
-export function coordinateHandlers({ coordinator, streams }: TailnetDeps): TailnetHandlers {
+export function coordinateHandlers({ coordinator, streams, log }: TailnetDeps): TailnetHandlers {
+  // a coordinator may be the implementer's: nobody waits for what its ends throw
+  const end = (coordination: Coordination, cause?: string) =>
+    void runHook(log, "ending a peer's coordination", () => coordination.end(cause));
   return {
     /** Ends when the peer says goodbye or no more, when it is refused, cut off or replaced. Never fails. */
     async *coordinate(requests, context) {
@@ -18,13 +22,15 @@ export function coordinateHandlers({ coordinator, streams }: TailnetDeps): Tailn
       const incoming = requests[Symbol.asyncIterator]();
       // nobody reads the answers of a call that is over: the peer is gone, whatever of it waits
       const leave = () => {
-        coordination.end(causeText(signal.reason));
-        void coordination.responses.return?.();
+        end(coordination, causeText(signal.reason));
+        void runHook(log, "leaving a peer's answers", async () => {
+          await coordination.responses.return?.();
+        });
       };
       signal.addEventListener("abort", leave, { once: true });
-      const forget = streams.add(() => coordination.end("coordinator closed"));
+      const forget = streams.add(() => end(coordination, "coordinator closed"));
       try {
-        void forward(incoming, coordination);
+        void forward(incoming, coordination).then((cause) => end(coordination, cause));
         yield* coordination.responses;
       } finally {
         signal.removeEventListener("abort", leave);
@@ -35,17 +41,18 @@ export function coordinateHandlers({ coordinator, streams }: TailnetDeps): Tailn
   };
 }
 
+/** Hands on what a peer says. @returns why it says no more, where that is no end in order. */
 async function forward(
   requests: AsyncIterator<CoordinateRequest>,
   coordination: Coordination,
-): Promise<void> {
+): Promise<string | undefined> {
   try {
     for (let next = await requests.next(); !next.done; next = await requests.next()) {
       await coordination.send(next.value);
     }
-    coordination.end();
+    return undefined;
   } catch (error) {
-    coordination.end(causeText(error));
+    return causeText(error);
   }
 }
 

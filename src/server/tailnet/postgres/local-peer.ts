@@ -1,6 +1,5 @@
-import { toBinary } from "@bufbuild/protobuf";
-import { parseUuid } from "../../../codec/index.js";
-import { type Node, NodeSchema } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { normalizeUuid, parseUuid } from "../../../codec/index.js";
+import type { Node } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { CoordinatorLimits, Peer } from "../coordinator.js";
 import { type LineEnd, type PeerActions, PeerLine } from "../peer-line.js";
 import type { Writes, WrittenPeer } from "./write-queue.js";
@@ -36,9 +35,12 @@ export class LocalPeer implements PeerActions, WrittenPeer {
 
   /** @throws TypeError when the id of the peer is no UUID. */
   constructor(peer: Peer, limits: Required<CoordinatorLimits>, host: LocalPeerHost) {
+    const id = normalizeUuid(peer.id);
     const idBytes = parseUuid(peer.id);
-    if (idBytes === undefined) throw new TypeError(`the id of a tailnet peer is a UUID, not "${peer.id}"`);
-    this.id = peer.id;
+    if (id === undefined || idBytes === undefined) {
+      throw new TypeError(`the id of a tailnet peer is a UUID, not "${peer.id}"`);
+    }
+    this.id = id;
     this.idBytes = idBytes;
     this.#host = host;
     this.#maxTunnels = limits.maxTunnelsPerPeer;
@@ -54,9 +56,9 @@ export class LocalPeer implements PeerActions, WrittenPeer {
     this.#onJoined();
   }
 
-  async updateNode(node: Node): Promise<void> {
+  async updateNode(_node: Node, bytes: Uint8Array): Promise<void> {
     await this.#joined;
-    this.node = toBinary(NodeSchema, node);
+    this.node = bytes;
     await this.#host.writes.add({ of: "node", local: this });
   }
 

@@ -11,7 +11,7 @@ import { Heartbeat } from "./heartbeat.js";
 import { LocalPeer } from "./local-peer.js";
 import { Neighbourhood } from "./neighbourhood.js";
 import { type PostgresCoordinatorOptions, type ResolvedOptions, resolveOptions } from "./options.js";
-import { beat, isKnown, leave, type WriteRow, write } from "./statements.js";
+import { beat, isKnown, leave, nextConnection, type WriteRow, write } from "./statements.js";
 import { WriteBatch } from "./write-batch.js";
 import { type Joined, WriteQueue } from "./write-queue.js";
 import { Writer } from "./writer.js";
@@ -76,7 +76,7 @@ class PostgresCoordinator implements Coordinator {
     this.#writer = new Writer(createClient, options);
     this.#writes = new WriteQueue(
       () => new WriteBatch(),
-      (batch) => this.#send(batch),
+      (batch) => this.#send(batch).catch((error) => this.#refuse(error)),
     );
     this.#reader = new ChangeReader(
       createClient,
@@ -109,6 +109,9 @@ class PostgresCoordinator implements Coordinator {
     // one after the other: the first makes the tables
     await this.#writer.open();
     await this.#reader.open();
+    // a permission that is missing is to be missed now, not by the first peer
+    await this.#writer.query(nextConnection);
+    await this.#writer.query({ ...write, values: new WriteBatch().values(this.#id) });
     await within(this.#heartbeat.start(), this.#options.timeoutMs, "the first heartbeat");
   }
 
@@ -173,10 +176,8 @@ class PostgresCoordinator implements Coordinator {
 
   #writeGone(local: LocalPeer, connection: number | undefined, why: LineEnd): void {
     if (connection === undefined) return;
-    const text = "A tailnet peer that is gone could not be taken off the database";
-    this.#writes.add({ of: "gone", local, connection, why }).catch((error) => {
-      report(this.#options.onProblem, new Error(`${text}: ${messageOf(error)}`));
-    });
+    // whoever fails to write it has told so
+    this.#writes.add({ of: "gone", local, connection, why }).catch(() => {});
   }
 
   /** The database has a peer, unless one with the same id came later. */
@@ -220,6 +221,12 @@ class PostgresCoordinator implements Coordinator {
         if (++attempt > maxAttempts) throw error;
       }
     }
+  }
+
+  #refuse(error: unknown): never {
+    const text = "PostgreSQL has refused what tailnet peers said";
+    report(this.#options.onProblem, new Error(`${text}: ${messageOf(error)}`));
+    throw error;
   }
 
   /** Says that it is there, on the next connection when one is lost, and until what it says is heard. */

@@ -59,6 +59,9 @@ union all
 select 'told', null, count(pg_notify('${channel}', payload))::text, null from payloads`,
 };
 
+/** Takes a connection number, as {@link write} does for peers that come. */
+export const nextConnection = { text: "select nextval('agentwire_tailnet_connections')" };
+
 /** A row of {@link write}: a peer has come, it had a partner by then, it is ready for one, or notices were sent. */
 export interface WriteRow {
   result: "joined" | "initial" | "shared" | "told";

@@ -1,4 +1,3 @@
-import { messageOf } from "../../engines/problems.js";
 import type { LineEnd } from "../peer-line.js";
 
 /** A peer that is written of. */
@@ -55,7 +54,9 @@ export interface WriteBatch {
   takes(queued: QueuedWrite): boolean;
 }
 
-/** Writes a batch. It rejects when the batch will never be taken; a lost connection it waits for. */
+/**
+ * Writes a batch. It rejects when the batch will never be taken, and has told why then; a lost connection it waits for.
+ */
 export type SendBatch<Batch> = (batch: Batch) => Promise<void>;
 
 /**
@@ -95,9 +96,9 @@ export class WriteQueue<Batch extends WriteBatch> implements Writes {
       this.#waiting = this.#waiting.filter((each) => !isMoot(each) && !batch.takes(each));
       try {
         if (batch.writes.length > 0) await this.#send(batch);
-      } catch (error) {
-        const text = `the coordinator's database refused it: ${messageOf(error)}`;
-        for (const { reject } of batch.writes) reject(new Error(text));
+      } catch {
+        // peers are told no more: the words of a database are not for them
+        for (const { reject } of batch.writes) reject(new Error("the coordinator's database refused it"));
       }
     }
     this.#isSending = false;
