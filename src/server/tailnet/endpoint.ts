@@ -122,10 +122,10 @@ export class TailnetEndpoint {
   }
 
   /** Who has been here before, and can show it, is the same peer as then. S4.29. */
-  async #client({ query }: UserCall): Promise<Pick<Peer, "id" | "name">> {
+  async #client({ query, user }: UserCall): Promise<Pick<Peer, "id" | "name">> {
     const token = query.get("resume_token");
     try {
-      const id = token ? await this.#deps.resumeTokens.peerIdOf(token) : undefined;
+      const id = token ? await this.#deps.resumeTokens.peerIdOf(token, user.id) : undefined;
       return { id: id ?? crypto.randomUUID(), name: "client" };
     } catch (error) {
       throw error instanceof ResumeTokenRefused ? resumeTokenAnswer(error) : error;

@@ -1,3 +1,4 @@
+import type { JWTPayload } from "jose";
 import { normalizeUuid } from "../../codec/index.js";
 import { ApiError } from "../api-error.js";
 import type { KeyRing } from "./signing-keys.js";
@@ -10,6 +11,9 @@ export const resumeTokenLifetimeMs = 24 * 60 * 60 * 1000;
 
 /** Nobody has to guess: a token that names another algorithm is no token of ours. S4.30. */
 const algorithm = "HS512";
+
+/** The claim that says whose a token is. */
+const userClaim = "uid";
 
 /** A token that is not believed. The message says why; nothing of the token is in it. */
 export class ResumeTokenRefused extends Error {
@@ -40,16 +44,16 @@ export class ResumeTokens {
   }
 
   /**
-   * A token of a peer.
-   * @throws TypeError when the id is no UUID; whatever the store of keys does.
+   * A token of a peer, good for one user.
+   * @throws TypeError when the peer's id is no UUID; whatever the store of keys does.
    */
-  async issue(peerId: string, nowUs = this.#nowUs()): Promise<IssuedResumeToken> {
+  async issue(peerId: string, userId: string, nowUs = this.#nowUs()): Promise<IssuedResumeToken> {
     const id = normalizeUuid(peerId);
     if (id === undefined) throw new TypeError("the peer id is not a UUID");
     const key = await this.#keys.signingKey(nowUs);
     const expiresAtSeconds = Math.floor((nowUs / 1000 + resumeTokenLifetimeMs) / 1000);
     const { SignJWT } = await import("jose");
-    const token = await new SignJWT()
+    const token = await new SignJWT({ [userClaim]: userId })
       .setProtectedHeader({ alg: algorithm, kid: String(key.sequence) })
       .setSubject(id)
       .setExpirationTime(expiresAtSeconds)
@@ -58,19 +62,21 @@ export class ResumeTokens {
   }
 
   /**
-   * The peer that a token is of; undefined for one without a key id, whose owner gets a new peer id. S4.29.
-   * @throws ResumeTokenRefused when it is not believed; whatever the store of keys does.
+   * The peer that a user's token is of; undefined for one without a key id, whose owner gets a new peer id. S4.29.
+   * @throws ResumeTokenRefused when it is not believed, or is another user's: whoever is the peer has the tunnels that
+   *   it had. Whatever the store of keys does.
    */
-  async peerIdOf(token: string, nowUs = this.#nowUs()): Promise<string | undefined> {
+  async peerIdOf(token: string, userId: string, nowUs = this.#nowUs()): Promise<string | undefined> {
     const keyId = await keyIdOf(token);
     if (keyId === "") return undefined;
-    const subject = await this.#subjectOf(token, keyId, nowUs);
-    const peerId = typeof subject === "string" ? normalizeUuid(subject) : undefined;
+    const { sub, [userClaim]: holder } = await this.#claimsOf(token, keyId, nowUs);
+    const peerId = sub === undefined ? undefined : normalizeUuid(sub);
     if (peerId === undefined) throw new ResumeTokenRefused("the token's sub is not a UUID");
+    if (holder !== userId) throw new ResumeTokenRefused("the token is another user's");
     return peerId;
   }
 
-  async #subjectOf(token: string, keyId: string, nowUs: number): Promise<unknown> {
+  async #claimsOf(token: string, keyId: string, nowUs: number): Promise<JWTPayload> {
     const { errors, jwtVerify } = await import("jose");
     try {
       const { payload } = await jwtVerify(token, () => this.#secretOf(keyId, nowUs), {
@@ -78,7 +84,7 @@ export class ResumeTokens {
         requiredClaims: ["exp", "sub"],
         currentDate: new Date(nowUs / 1000),
       });
-      return payload.sub;
+      return payload;
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw new ResumeTokenRefused("the token has expired");
       if (error instanceof errors.JWTClaimValidationFailed) {

@@ -9,7 +9,7 @@ const nowUs = 1_758_000_000_000_000;
 it("S4.30 a user's connection gets a token of its peer, with its times", async () => {
   const { connection, deps } = await userConnection({ nowUs: () => nowUs });
   const { token, refreshIn, expiresAt } = await connection.tailnet.refreshResumeToken({});
-  expect(await deps.resumeTokens.peerIdOf(token)).toBe(peerId);
+  expect(await deps.resumeTokens.peerIdOf(token, "ada")).toBe(peerId);
   expect(refreshIn).toMatchObject({ seconds: 43_200n, nanos: 0 });
   expect(expiresAt).toMatchObject({ seconds: BigInt(nowUs / 1_000_000 + 86_400), nanos: 0 });
 });
@@ -41,5 +41,5 @@ it("S4.30 servers that share a store believe each other's tokens", async () => {
   const signingKeys = new MemorySigningKeys();
   const [one, other] = [await userConnection({}, { signingKeys }), await userConnection({}, { signingKeys })];
   const { token } = await one.connection.tailnet.refreshResumeToken({});
-  expect(await other.deps.resumeTokens.peerIdOf(token)).toBe(peerId);
+  expect(await other.deps.resumeTokens.peerIdOf(token, "ada")).toBe(peerId);
 });

@@ -10,6 +10,7 @@ import { KeyRing } from "../../../src/server/tailnet/signing-keys.js";
 import { MemorySigningKeys } from "../../../src/store/index.js";
 
 const peerId = "0b7a1e2c-3d4f-4a5b-8c6d-7e8f90a1b2c3";
+const userId = "5c1d7f3a-9b2e-4d6c-8a1f-3e5b7c9d0f24";
 const purpose = "tailnet_resume";
 const nowUs = 1_758_000_000_900_000;
 const daySeconds = 24 * 60 * 60;
@@ -24,12 +25,18 @@ function tokensOn(store = new MemorySigningKeys()) {
 async function forger() {
   const store = new MemorySigningKeys();
   const tokens = tokensOn(store);
-  const { token } = await tokens.issue(peerId);
+  const { token } = await tokens.issue(peerId, userId);
   const [key] = await store.signingKeys(purpose);
   if (key === undefined) throw new Error("there is no key");
   const { secret } = key;
-  const forged = ({ alg = "HS512", kid = "1" as unknown, exp = expiresAtSeconds, sub = peerId } = {}) =>
-    new SignJWT({ sub, exp }).setProtectedHeader({
+  const forged = ({
+    alg = "HS512",
+    kid = "1" as unknown,
+    exp = expiresAtSeconds,
+    sub = peerId,
+    uid = userId as string | null,
+  } = {}) =>
+    new SignJWT({ sub, exp, ...(uid !== null && { uid }) }).setProtectedHeader({
       alg,
       ...(kid === null ? {} : { kid: kid as string }),
     });
@@ -45,45 +52,52 @@ function decoded(token: string): unknown[] {
 
 describe("resume tokens", () => {
   it("S4.30 are JWTs of HS512 with a key id and the peer, good for a day, to be refreshed after half of it", async () => {
-    const { token, refreshInMs, expiresAtUs } = await tokensOn().issue(peerId);
+    const { token, refreshInMs, expiresAtUs } = await tokensOn().issue(peerId, userId);
     expect(decoded(token)).toEqual([
       { alg: "HS512", kid: "1" },
-      { sub: peerId, exp: expiresAtSeconds },
+      { sub: peerId, exp: expiresAtSeconds, uid: userId },
     ]);
     expect(refreshInMs).toBe(12 * 60 * 60 * 1000);
     expect(expiresAtUs).toBe(expiresAtSeconds * 1_000_000);
   });
 
+  it("are good for their own user only, who may have tunnels open", async () => {
+    const { tokens, token, secret, forged } = await forger();
+    const another = /^the token is another user's$/;
+    await expect(tokens.peerIdOf(token, peerId)).rejects.toThrow(another);
+    await expect(tokens.peerIdOf(await forged({ uid: null }).sign(secret), userId)).rejects.toThrow(another);
+  });
+
   it("S4.29 are believed by every server that shares the keys, until they expire", async () => {
     const store = new MemorySigningKeys();
-    const { token, expiresAtUs } = await tokensOn(store).issue(peerId.toUpperCase());
+    const { token, expiresAtUs } = await tokensOn(store).issue(peerId.toUpperCase(), userId);
     const other = tokensOn(store);
-    expect(await other.peerIdOf(token)).toBe(peerId);
-    expect(await other.peerIdOf(token, expiresAtUs - 1)).toBe(peerId);
-    await expect(other.peerIdOf(token, expiresAtUs)).rejects.toThrow(/^the token has expired$/);
-    await expect(tokensOn().peerIdOf(token)).rejects.toThrow(
+    expect(await other.peerIdOf(token, userId)).toBe(peerId);
+    expect(await other.peerIdOf(token, userId, expiresAtUs - 1)).toBe(peerId);
+    await expect(other.peerIdOf(token, userId, expiresAtUs)).rejects.toThrow(/^the token has expired$/);
+    await expect(tokensOn().peerIdOf(token, userId)).rejects.toThrow(
       /^the key of the token is not known, or has expired$/,
     );
   });
 
   it("S4.29 without a key id are nobody's: a new peer, and no error", async () => {
     const { tokens, secret, forged } = await forger();
-    expect(await tokens.peerIdOf(await forged({ kid: null }).sign(secret))).toBeUndefined();
-    expect(await tokens.peerIdOf(await forged({ kid: "" }).sign(secret))).toBeUndefined();
+    expect(await tokens.peerIdOf(await forged({ kid: null }).sign(secret), userId)).toBeUndefined();
+    expect(await tokens.peerIdOf(await forged({ kid: "" }).sign(secret), userId)).toBeUndefined();
   });
 
   it("are not believed when anything of them was changed", async () => {
     const { tokens, token, secret, forged } = await forger();
-    expect(await tokens.peerIdOf(await forged().sign(secret))).toBe(peerId);
+    expect(await tokens.peerIdOf(await forged().sign(secret), userId)).toBe(peerId);
     const [header, payload, signature] = token.split(".");
     const claims = Buffer.from(JSON.stringify({ sub: crypto.randomUUID(), exp: expiresAtSeconds }));
     const wrong = /^the signature of the token is wrong$/;
-    await expect(tokens.peerIdOf(`${header}.${claims.toString("base64url")}.${signature}`)).rejects.toThrow(
-      wrong,
-    );
-    await expect(tokens.peerIdOf(`${header}.${payload}.`)).rejects.toThrow(wrong);
-    await expect(tokens.peerIdOf(`${header}.${payload}.${"A".repeat(86)}`)).rejects.toThrow(wrong);
-    await expect(tokens.peerIdOf(await forged().sign(new Uint8Array(64)))).rejects.toThrow(wrong);
+    await expect(
+      tokens.peerIdOf(`${header}.${claims.toString("base64url")}.${signature}`, userId),
+    ).rejects.toThrow(wrong);
+    await expect(tokens.peerIdOf(`${header}.${payload}.`, userId)).rejects.toThrow(wrong);
+    await expect(tokens.peerIdOf(`${header}.${payload}.${"A".repeat(86)}`, userId)).rejects.toThrow(wrong);
+    await expect(tokens.peerIdOf(await forged().sign(new Uint8Array(64)), userId)).rejects.toThrow(wrong);
   });
 
   it("are not believed with another algorithm, even with the right key", async () => {
@@ -98,30 +112,30 @@ describe("resume tokens", () => {
       await forged({ alg: "HS384" }).sign(secret),
       await forged({ alg: "RS256" }).sign(privateKey),
     ]) {
-      await expect(tokens.peerIdOf(token)).rejects.toThrow(notOurs);
+      await expect(tokens.peerIdOf(token, userId)).rejects.toThrow(notOurs);
     }
     // without a key id it is nobody's, whatever its algorithm
-    expect(await tokens.peerIdOf(unsigned)).toBeUndefined();
+    expect(await tokens.peerIdOf(unsigned, userId)).toBeUndefined();
   });
 
   it("are not believed with a key that is not there", async () => {
     const { tokens, secret, forged } = await forger();
     for (const kid of ["2", "0", "01", "1 ", "-1", "1e0", "x".repeat(1000), "9".repeat(30)]) {
-      await expect(tokens.peerIdOf(await forged({ kid }).sign(secret))).rejects.toThrow(
+      await expect(tokens.peerIdOf(await forged({ kid }).sign(secret), userId)).rejects.toThrow(
         /^the key of the token is not known, or has expired$/,
       );
     }
     const numbered = Buffer.from(JSON.stringify({ alg: "HS512", kid: 1 })).toString("base64url");
-    await expect(tokens.peerIdOf(`${numbered}.e30.AA`)).rejects.toThrow(ResumeTokenRefused);
+    await expect(tokens.peerIdOf(`${numbered}.e30.AA`, userId)).rejects.toThrow(ResumeTokenRefused);
   });
 
   it("are not believed when they say nothing, or nonsense", async () => {
     const { tokens, secret, forged } = await forger();
     const notPeer = forged({ sub: "root" }).sign(secret);
-    await expect(tokens.peerIdOf(await notPeer)).rejects.toThrow(/^the token's sub is not a UUID$/);
+    await expect(tokens.peerIdOf(await notPeer, userId)).rejects.toThrow(/^the token's sub is not a UUID$/);
     for (const claims of [{ sub: peerId }, { exp: expiresAtSeconds }, { sub: peerId, exp: "soon" }]) {
       const token = new SignJWT(claims as never).setProtectedHeader({ alg: "HS512", kid: "1" });
-      await expect(tokens.peerIdOf(await token.sign(secret))).rejects.toThrow(ResumeTokenRefused);
+      await expect(tokens.peerIdOf(await token.sign(secret), userId)).rejects.toThrow(ResumeTokenRefused);
     }
   });
 
@@ -129,27 +143,27 @@ describe("resume tokens", () => {
     "what is no token is refused, and costs nothing else: %.20s",
     async (text) => {
       const tokens = tokensOn();
-      const peer = await tokens.peerIdOf(text).catch((error: unknown) => error);
+      const peer = await tokens.peerIdOf(text, userId).catch((error: unknown) => error);
       // `e30` is a header without a key id
       if (text !== "e30") expect(peer).toBeInstanceOf(ResumeTokenRefused);
-      expect(await tokens.peerIdOf((await tokens.issue(peerId)).token)).toBe(peerId);
+      expect(await tokens.peerIdOf((await tokens.issue(peerId, userId)).token, userId)).toBe(peerId);
     },
   );
 
   it("are for peers that have a UUID", async () => {
-    await expect(tokensOn().issue("ada")).rejects.toThrow(TypeError);
+    await expect(tokensOn().issue("ada", userId)).rejects.toThrow(TypeError);
   });
 
   it("pass errors of the store on as they are", async () => {
     const store = new MemorySigningKeys();
-    const { token } = await tokensOn(store).issue(peerId);
+    const { token } = await tokensOn(store).issue(peerId, userId);
     const broken = tokensOn(
       Object.assign(new MemorySigningKeys(), {
         signingKeys: () => Promise.reject(new Error("the database is away")),
       }),
     );
-    await expect(broken.peerIdOf(token)).rejects.toThrow(/^the database is away$/);
-    await expect(broken.issue(peerId)).rejects.toThrow(/^the database is away$/);
+    await expect(broken.peerIdOf(token, userId)).rejects.toThrow(/^the database is away$/);
+    await expect(broken.issue(peerId, userId)).rejects.toThrow(/^the database is away$/);
   });
 
   it("S4.29 are answered with 401 when they are refused, and why", () => {

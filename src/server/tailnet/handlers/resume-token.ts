@@ -14,7 +14,7 @@ export function resumeTokenHandlers({ resumeTokens }: TailnetDeps): TailnetHandl
         throw new HandlerFailure("resume tokens not supported on agent sessions", Code.Unimplemented);
       }
       const { token, refreshInMs, expiresAtUs } = await doing("generate resume token", () =>
-        resumeTokens.issue(peer.id),
+        resumeTokens.issue(peer.id, user.id),
       );
       return { token, refreshIn: millisecondsDuration(refreshInMs), expiresAt: usTimestamp(expiresAtUs) };
     },
