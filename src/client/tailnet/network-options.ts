@@ -57,8 +57,8 @@ export interface TailnetEnd {
 /**
  * A user's side of the private network with agents, over as many connections as it takes. What is set stays set: it is
  * said again on each connection. What is read is the latest state, at once where there is one, and for any number of
- * readers; reading ends with its signal or with the network, and throws why where that was an error. A call is made
- * only for what is used.
+ * readers; reading ends with its signal or with the network, and throws why where that was an error, or where the server
+ * does not have what is read: then the network goes on. A call is made only for what is used.
  */
 export interface TailnetNetwork extends AsyncDisposable {
   /** Sets this side's own node. It must not be changed later. C9.1. @throws RpcError when it cannot be encoded. */

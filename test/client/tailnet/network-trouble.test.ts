@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import { ApiError } from "../../../src/server/index.js";
+import { eventually } from "../../support/control-plane.js";
+import { bytes, network, reading, uuid } from "./networks.js";
+import { tailnetServer } from "./tailnet-server.js";
+
+describe("a server without workspace updates", () => {
+  const old = { serverVersion: { major: 2, minor: 2 } };
+
+  it("ends who reads workspaces later, with what to do, and nothing else (C9.14)", async () => {
+    const server = await tailnetServer({ ...old, strictVersions: true });
+    const net = network({ url: server.url });
+    const maps = reading(net.derpMaps());
+    const client = await server.client(1);
+    await eventually(() => client.open.has("derpMaps"), "the maps");
+    const workspaces = reading(net.workspaces(uuid(1)));
+    await expect(workspaces.over).rejects.toThrow(
+      /Ensure your client release version .*server is at version 2\.2/,
+    );
+    const next = await server.client(2);
+    next.derpMaps.say({ regions: {} });
+    await eventually(() => maps.seen.length === 1, "the map");
+    expect(server.dials.map(({ searchParams }) => searchParams.get("version"))).toEqual([
+      "2.0",
+      "2.3",
+      "2.0",
+    ]);
+  });
+
+  it("is dialled with the version of the call where it has that", async () => {
+    const server = await tailnetServer({ strictVersions: true });
+    const net = network({ url: server.url });
+    await net.connected();
+    const workspaces = reading(net.workspaces(uuid(1)));
+    (await server.client(2)).workspacesOf(bytes(1)).say({});
+    await eventually(() => workspaces.seen.length === 1, "the state");
+  });
+
+  it("ends who reads where it agrees to the version all the same", async () => {
+    const server = await tailnetServer({ lacks: "workspaceUpdates" });
+    const net = network({ url: server.url });
+    const first = [reading(net.workspaces(uuid(1))), reading(net.workspaces(uuid(1)))];
+    for (const { over } of first) {
+      await expect(over).rejects.toThrow(
+        "recv workspace update: the server does not have WorkspaceUpdates: ",
+      );
+    }
+    await expect(reading(net.workspaces(uuid(1))).over).rejects.toThrow("the server does not have");
+    expect([net.state.kind, server.clients.length]).toEqual(["connected", 1]);
+  });
+
+  it("is dialled again where it once had them: it is being replaced", async () => {
+    let dials = 0;
+    const server = await tailnetServer({
+      admit: () => {
+        const detail = "server is at version 2.2, behind requested minor version 2.3";
+        if (++dials === 2) throw new ApiError(400, "No.", { validations: [{ field: "version", detail }] });
+      },
+    });
+    const net = network({ url: server.url });
+    const workspaces = reading(net.workspaces(uuid(1)));
+    const first = await server.client(1);
+    await eventually(() => first.workspaces.size === 1, "the call");
+    first.cut();
+    (await server.client(2)).workspacesOf(bytes(1)).say({});
+    await eventually(() => workspaces.seen.length === 1, "the state");
+    expect(dials).toBe(3);
+  });
+});
+
+describe("a reader whose signal has ended before", () => {
+  it("leaves nothing behind", async () => {
+    const server = await tailnetServer();
+    const net = network({ url: server.url });
+    for (const owner of [1, 2, 3]) {
+      await reading(net.workspaces(uuid(owner), AbortSignal.abort())).over;
+      await reading(net.derpMaps(AbortSignal.abort())).over;
+    }
+    await net.connected();
+    const client = await server.client(1);
+    expect(client.open.size).toBe(0);
+    expect(server.dials.map(({ search }) => search)).toEqual(["?version=2.0"]);
+  });
+});
