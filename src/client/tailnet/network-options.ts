@@ -4,8 +4,8 @@ import type { TailnetConnection } from "../dial/tailnet-connection.js";
 import type { DropCounts } from "../senders/drops.js";
 import type { BackoffOptions } from "../session/backoff.js";
 import type { SessionState } from "../session/states.js";
-import type { TailnetNotice } from "./coordination.js";
 import type { TailnetNodeInit } from "./coordination-stream.js";
+import type { TailnetNotice } from "./notices.js";
 import type { TailnetPeers } from "./peers.js";
 import type { TailnetDialOptions, TailnetVersionText } from "./tailnet-options.js";
 import type { TelemetryEventInit } from "./telemetry.js";
@@ -23,7 +23,10 @@ export interface TailnetNetworkOptions
    */
   backoff?: BackoffOptions;
 
-  /** Told what the server complains of, and what went wrong beside the streams; by default nobody is. */
+  /**
+   * Told what the server complains of, and what went wrong beside the streams; by default nobody is. What it throws is
+   * not heard.
+   */
   onNotice?(notice: TailnetNotice): void;
 
   /** After a goodbye: how long the server has to end the stream, in milliseconds. 1,000 by default. C9.12. */

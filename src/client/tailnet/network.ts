@@ -10,7 +10,7 @@ import { Backoff } from "../session/backoff.js";
 import { isVersionRefusal } from "../session/final-answers.js";
 import { Session } from "../session/session.js";
 import type { SessionState } from "../session/states.js";
-import { Coordination, type TailnetNotice } from "./coordination.js";
+import { Coordination } from "./coordination.js";
 import type { TailnetNodeInit } from "./coordination-stream.js";
 import { dialTailnetWith, tailnetUrl } from "./dial-tailnet.js";
 import { FirstRefusals, isResumeTokenRefusal, withAdvice } from "./first-refusals.js";
@@ -21,6 +21,7 @@ import type {
   TailnetNetwork,
   TailnetNetworkOptions,
 } from "./network-options.js";
+import { notifier } from "./notices.js";
 import type { TailnetPeers } from "./peers.js";
 import { followDerpMaps } from "./relay-maps.js";
 import { ResumeToken } from "./resume-token.js";
@@ -63,7 +64,7 @@ class Network implements TailnetNetwork {
   constructor(opener: SocketOpener, options: TailnetNetworkOptions) {
     this.#opener = opener;
     this.#options = options;
-    const onNotice = (notice: TailnetNotice) => options.onNotice?.(notice);
+    const onNotice = notifier((notice) => options.onNotice?.(notice));
     const { goodbyeMs } = options;
     this.#coordination = new Coordination({ onNotice, ...(goodbyeMs !== undefined && { goodbyeMs }) });
     this.#resume = new ResumeToken(onNotice);

@@ -1,4 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it, vi } from "vitest";
+import { PeerUpdateKind } from "../../../src/client/index-node.js";
 import { ApiError } from "../../../src/server/index.js";
 import { eventually } from "../../support/control-plane.js";
 import { bytes, network, reading, uuid } from "./networks.js";
@@ -80,5 +82,44 @@ describe("a reader whose signal has ended before", () => {
     const client = await server.client(1);
     expect(client.open.size).toBe(0);
     expect(server.dials.map(({ search }) => search)).toEqual(["?version=2.0"]);
+  });
+});
+
+describe("a listener for notices that fails", () => {
+  it.each([
+    [
+      "at once",
+      () => {
+        throw new Error("not my day");
+      },
+    ],
+    [
+      "later",
+      async () => {
+        throw new Error("not my day");
+      },
+    ],
+  ])("%s costs nothing", async (_when, onNotice) => {
+    const server = await tailnetServer({
+      refresh: () => {
+        throw new Error("no key");
+      },
+      onTelemetry: () => {
+        throw new ConnectError("no room", Code.ResourceExhausted);
+      },
+    });
+    const told = vi.fn(onNotice);
+    const net = network({ url: server.url, onNotice: told });
+    const peers = reading(net.peers());
+    const client = await server.client(1);
+    client.coordinate.say({ error: "ready for handshake error: not so fast" });
+    await net.connected();
+    await eventually(() => {
+      net.reportTelemetry({ application: "a" });
+      return told.mock.calls.length >= 3;
+    }, "the notices");
+    client.coordinate.say({ peerUpdates: [{ id: bytes(1), kind: PeerUpdateKind.NODE, node: { id: 1n } }] });
+    await eventually(() => peers.latest()?.size === 1, "the peer");
+    expect(server.clients).toHaveLength(1);
   });
 });
