@@ -1,4 +1,5 @@
 import { asError } from "../../rpc/error-text.js";
+import { WaitingLine } from "../../transport/waiting-line.js";
 import { Latest } from "./latest.js";
 import type { SharedFate, TailnetClient, Work } from "./shared-fate.js";
 
@@ -20,7 +21,9 @@ export class Followed<T> implements Work {
   readonly #following: Following<T>;
   readonly #fate: SharedFate;
   readonly #latest = new Latest<T>();
+  readonly #waitingForState = new WaitingLine<void>();
   #readers = 0;
+  #isUpToDate = false;
   #isOver = false;
 
   constructor(fate: SharedFate, following: Following<T>) {
@@ -29,12 +32,18 @@ export class Followed<T> implements Work {
   }
 
   async over(tailnet: TailnetClient, signal: AbortSignal): Promise<void> {
+    this.#isUpToDate = false;
     try {
-      for await (const state of this.#following.over(tailnet, signal)) this.#latest.set(() => state);
+      for await (const state of this.#following.over(tailnet, signal)) this.#have(state);
     } catch (error) {
       if (signal.aborted || !this.#following.isFinal(error)) throw error;
       this.end(asError(error));
     }
+  }
+
+  /** Resolves when there has been a state over the present connection, or none will be. @throws the signal's reason. */
+  async upToDate(signal: AbortSignal): Promise<void> {
+    if (!this.#isUpToDate && !this.#isOver) await this.#waitingForState.wait(signal);
   }
 
   /** The latest state, as soon as there is one, and after each change. Ends with the signal and with {@link end}. */
@@ -55,9 +64,16 @@ export class Followed<T> implements Work {
     this.#leave();
   }
 
+  #have(state: T): void {
+    this.#latest.set(() => state);
+    this.#isUpToDate = true;
+    this.#waitingForState.serveAll();
+  }
+
   #leave(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#waitingForState.serveAll();
     this.#fate.remove(this);
     this.#following.onOver();
   }

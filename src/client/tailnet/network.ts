@@ -10,6 +10,7 @@ import { Backoff } from "../session/backoff.js";
 import { isVersionRefusal } from "../session/final-answers.js";
 import { Session } from "../session/session.js";
 import type { SessionState } from "../session/states.js";
+import { TimeLimit } from "../time-limit.js";
 import { Coordination } from "./coordination.js";
 import type { TailnetNodeInit } from "./coordination-stream.js";
 import { dialTailnetWith, tailnetUrl } from "./dial-tailnet.js";
@@ -25,7 +26,7 @@ import { notifier } from "./notices.js";
 import type { TailnetPeers } from "./peers.js";
 import { followDerpMaps } from "./relay-maps.js";
 import { ResumeToken } from "./resume-token.js";
-import { SharedFate } from "./shared-fate.js";
+import { SharedFate, type TailnetClient, type Work } from "./shared-fate.js";
 import type { TailnetVersionText } from "./tailnet-options.js";
 import { Telemetry, type TelemetryEventInit } from "./telemetry.js";
 import { type FollowedWorkspaces, followWorkspaces } from "./workspaces.js";
@@ -34,6 +35,8 @@ import { type FollowedWorkspaces, followWorkspaces } from "./workspaces.js";
 const firstVersion = "2.0";
 /** Workspaces can be followed since then. C9.14. */
 const workspacesVersion: TailnetVersionText = "2.3";
+/** How long the first state of workspaces may keep a connection that is to be given up. */
+const upToDateMs = 1000;
 
 /**
  * Begins to keep in touch, with the WebSockets of a runtime.
@@ -51,6 +54,7 @@ class Network implements TailnetNetwork {
   readonly #opener: SocketOpener;
   readonly #fate = new SharedFate();
   readonly #coordination: Coordination;
+  readonly #peering: Work = { over: (tailnet, signal) => this.#coordinate(tailnet, signal) };
   readonly #resume: ResumeToken;
   readonly #telemetry: Telemetry;
   readonly #session: Session<NetworkConnection>;
@@ -88,7 +92,7 @@ class Network implements TailnetNetwork {
 
   setNode(node: TailnetNodeInit): void {
     this.#coordination.setNode(node);
-    this.#fate.add(this.#coordination);
+    this.#fate.add(this.#peering);
   }
 
   get tunnels(): ReadonlySet<string> {
@@ -97,7 +101,7 @@ class Network implements TailnetNetwork {
 
   addTunnel(agentId: string): void {
     this.#coordination.addTunnel(agentId);
-    this.#fate.add(this.#coordination);
+    this.#fate.add(this.#peering);
   }
 
   removeTunnel(agentId: string): void {
@@ -106,11 +110,11 @@ class Network implements TailnetNetwork {
 
   syncTunnels(agentIds: Iterable<string>): void {
     this.#coordination.syncTunnels(agentIds);
-    this.#fate.add(this.#coordination);
+    this.#fate.add(this.#peering);
   }
 
   peers(signal?: AbortSignal): AsyncIterableIterator<TailnetPeers> {
-    this.#fate.add(this.#coordination);
+    this.#fate.add(this.#peering);
     return this.#coordination.peers(signal);
   }
 
@@ -181,6 +185,22 @@ class Network implements TailnetNetwork {
       this.#workspaces.set(ownerId, followed);
     }
     yield* followed.read(signal);
+  }
+
+  /**
+   * Its end ends the connection, but not before there was time to hear which agents there are: a server ends it where
+   * a tunnel is wanted to one that is gone, on each connection, until somebody who hears of that wants it no more.
+   */
+  async #coordinate(tailnet: TailnetClient, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#coordination.over(tailnet, signal);
+    } catch (error) {
+      const limit = new TimeLimit(upToDateMs, signal);
+      const all = [...this.#workspaces.values()].map((followed) => followed.upToDate(limit.signal));
+      await Promise.all(all).catch(() => {});
+      limit.release();
+      throw error;
+    }
   }
 
   #followed<T>(following: Following<T>): Followed<T> {

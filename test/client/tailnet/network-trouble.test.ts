@@ -4,7 +4,7 @@ import { PeerUpdateKind } from "../../../src/client/index-node.js";
 import { ApiError } from "../../../src/server/index.js";
 import { eventually } from "../../support/control-plane.js";
 import { bytes, network, reading, uuid } from "./networks.js";
-import { tailnetServer } from "./tailnet-server.js";
+import { hex, tailnetServer } from "./tailnet-server.js";
 
 describe("a server without workspace updates", () => {
   const old = { serverVersion: { major: 2, minor: 2 } };
@@ -121,5 +121,45 @@ describe("a listener for notices that fails", () => {
     client.coordinate.say({ peerUpdates: [{ id: bytes(1), kind: PeerUpdateKind.NODE, node: { id: 1n } }] });
     await eventually(() => peers.latest()?.size === 1, "the peer");
     expect(server.clients).toHaveLength(1);
+  });
+});
+
+describe("a tunnel to an agent that is gone", () => {
+  const workspaceWith = (agent: number) => ({
+    upsertedWorkspaces: [{ id: bytes(9), name: "dev", status: 3 }],
+    upsertedAgents: [{ id: bytes(agent), name: "main", workspaceId: bytes(9) }],
+  });
+
+  it("is given up by who hears of that, although the server ends each coordination at once", async () => {
+    const server = await tailnetServer();
+    const net = network({ url: server.url });
+    net.addTunnel(uuid(1));
+    const following = (async () => {
+      for await (const workspaces of net.workspaces(uuid(7))) {
+        net.syncTunnels([...workspaces.values()].flatMap(({ agents }) => [...agents.keys()]));
+      }
+    })();
+    const first = await server.client(1);
+    await eventually(() => first.told.tunnels.length === 1 && first.workspaces.size === 1, "the calls");
+    first.coordinate.say({ error: "authorization: workspace agent not found or you do not have permission" });
+    first.coordinate.end();
+    await eventually(() => !first.open.has("coordinate"), "the end of the coordination");
+    first.workspacesOf(bytes(7)).say(workspaceWith(2));
+    const second = await server.client(2);
+    await eventually(() => second.told.tunnels.length === 1, "the tunnel");
+    expect(second.told.tunnels).toEqual([hex(bytes(2))]);
+    await net.close();
+    await following;
+  });
+
+  it("is no reason to keep a connection for long", async () => {
+    const server = await tailnetServer();
+    const net = network({ url: server.url });
+    net.addTunnel(uuid(1));
+    reading(net.workspaces(uuid(7)));
+    const first = await server.client(1);
+    await eventually(() => first.open.size === 2, "the calls");
+    first.coordinate.end();
+    await server.client(2);
   });
 });
