@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { describe, expect, it, vi } from "vitest";
-import { PeerUpdateKind } from "../../../src/client/index-node.js";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { connectTailnet, PeerUpdateKind } from "../../../src/client/index-node.js";
 import { ApiError } from "../../../src/server/index.js";
 import { eventually } from "../../support/control-plane.js";
 import { bytes, network, reading, uuid } from "./networks.js";
@@ -83,6 +83,16 @@ describe("a reader whose signal has ended before", () => {
     expect(client.open.size).toBe(0);
     expect(server.dials.map(({ search }) => search)).toEqual(["?version=2.0"]);
   });
+});
+
+it("a network that is closed while its token is awaited leaves no timer behind", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const asked = vi.fn(() => new Promise<string>(() => {}));
+  const net = connectTailnet({ url: "http://127.0.0.1", token: asked, proxy: false });
+  while (asked.mock.calls.length === 0) await new Promise(setImmediate);
+  await net.close();
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 describe("a listener for notices that fails", () => {
