@@ -6,7 +6,12 @@
 //   npm install agentwire @bufbuild/protobuf @connectrpc/connect
 //   CODER_URL=… CODER_SESSION_TOKEN=… node follow-workspaces.ts 4b1f6c2a-…   (the user's id)
 import { pathToFileURL } from "node:url";
-import { connectTailnet, type FollowedWorkspaces, WorkspaceStatus } from "agentwire/client";
+import {
+  connectTailnet,
+  type FollowedWorkspaces,
+  type TailnetNetwork,
+  WorkspaceStatus,
+} from "agentwire/client";
 
 /** Where the control plane is, and a user's session token. */
 export interface Target {
@@ -26,10 +31,19 @@ export async function followOwner(
   signal?: AbortSignal,
 ): Promise<void> {
   const network = connectTailnet({ ...target, onNotice: ({ text }) => tell(`the server says: ${text}`) });
+  void tellOfLosses(network, tell);
   try {
     for await (const workspaces of network.workspaces(ownerId, signal)) tell(textOf(workspaces));
   } finally {
     await network.close();
+  }
+}
+
+/** Says why there is no connection; it is dialled again. */
+async function tellOfLosses(network: TailnetNetwork, tell: (text: string) => void): Promise<void> {
+  for await (const state of network.states()) {
+    if (state.kind === "lost")
+      tell(`no connection: ${state.error.message}; trying again in ${state.retryInMs} ms`);
   }
 }
 

@@ -84,7 +84,7 @@ export type {
   SessionOver,
 } from "./session/session-options.js";
 export type { SessionState, Unsent } from "./session/states.js";
-export type { CoordinationOptions, TailnetNotice } from "./tailnet/coordination.js";
+export type { CoordinationOptions } from "./tailnet/coordination.js";
 export { Coordination } from "./tailnet/coordination.js";
 export type { TailnetNodeInit } from "./tailnet/coordination-stream.js";
 export type {
@@ -93,6 +93,7 @@ export type {
   TailnetNetwork,
   TailnetNetworkOptions,
 } from "./tailnet/network-options.js";
+export type { TailnetNotice } from "./tailnet/notices.js";
 export type { TailnetPeer, TailnetPeers } from "./tailnet/peers.js";
 export type { FollowDerpMapsOptions } from "./tailnet/relay-maps.js";
 export { followDerpMaps, rewriteEmbeddedRelay } from "./tailnet/relay-maps.js";

@@ -32,3 +32,18 @@ it("examples/follow-workspaces.ts ends with the server's refusal", async () => {
   const refused = followOwner({ url: server.url, token: "wrong" }, ownerId, () => {});
   await expect(refused).rejects.toThrow("status 401: You are signed out.");
 });
+
+it("examples/follow-workspaces.ts says why there is nothing to tell", async () => {
+  const told: string[] = [];
+  const stop = new AbortController();
+  const following = followOwner(
+    { url: "http://127.0.0.1:1", token },
+    ownerId,
+    (text) => void told.push(text),
+    stop.signal,
+  );
+  await eventually(() => told.length > 0, "the reason");
+  expect(told[0]).toMatch(/^no connection: .*127\.0\.0\.1:1.*; trying again in \d+ ms$/);
+  stop.abort();
+  await following;
+});

@@ -5,6 +5,7 @@ import { type ApiVersion, newestVersion, parseVersion, versionNamedIn } from "..
 import { shownUrl } from "../http/api-url.js";
 import { DialError } from "../http/request-errors.js";
 import { freshToken } from "../tokens/token-source.js";
+import { unlessAborted } from "../until-aborted.js";
 import type { EndpointOptions, VersionChoice } from "./dial-options.js";
 import type { Attempt, SocketOpener } from "./socket-opener.js";
 
@@ -73,7 +74,8 @@ function namedVersion(error: unknown): ApiVersion | undefined {
 
 async function open<C>(dial: Dial<C>, version: ApiVersion, isTentative = false): Promise<C> {
   const { opener, options, endpoint, deadline } = dial;
-  const token = await freshToken(options.token, deadline.signal);
+  // where a token comes from may not listen to the signal
+  const token = await unlessAborted(freshToken(options.token, deadline.signal), deadline.signal);
   const attempt: Attempt = {
     url: endpoint.url(version),
     token,

@@ -12,7 +12,7 @@ export function apiUrl(base: string | URL, route: string): URL {
  * @throws TypeError when the text is no URL, or not one of http, https, ws and wss.
  */
 export function serverUrl(base: string | URL, path: string): URL {
-  const url = new URL(base);
+  const url = parsed(base);
   if (!/^(https?|wss?):$/.test(url.protocol)) {
     throw new TypeError(`${url.protocol}// is not http, https, ws or wss`);
   }
@@ -21,6 +21,15 @@ export function serverUrl(base: string | URL, path: string): URL {
   url.hash = "";
   url.search = "";
   return url;
+}
+
+function parsed(base: string | URL): URL {
+  try {
+    return new URL(base);
+  } catch (cause) {
+    // not the text itself, which may have a password in it
+    throw new TypeError("the url is no URL: it must be one such as https://coder.example.com", { cause });
+  }
 }
 
 /**

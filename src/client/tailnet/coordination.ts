@@ -6,15 +6,9 @@ import { msOption } from "../senders/intervals.js";
 import { SessionClosing } from "../session/session-closing.js";
 import { CoordinationStream, type TailnetNodeInit } from "./coordination-stream.js";
 import { Latest } from "./latest.js";
+import { notifier, type TailnetNotice } from "./notices.js";
 import { PeerTable, type TailnetPeers } from "./peers.js";
 import { streamEnd } from "./stream-end.js";
-
-/** Something that a server has said of what this side asked for, or that went wrong beside the calls. */
-export interface TailnetNotice {
-  /** `error` mostly comes before the end of a stream; after a `warning` everything goes on. */
-  level: "warning" | "error";
-  text: string;
-}
 
 /** How a {@link Coordination} behaves. */
 export interface CoordinationOptions {
@@ -23,7 +17,7 @@ export interface CoordinationOptions {
    * clients. C9.5.
    */
   acknowledge?: boolean;
-  /** Told what the server complains of; by default nobody is. C9.3. */
+  /** Told what the server complains of; by default nobody is. What it throws is not heard. C9.3. */
   onNotice?(notice: TailnetNotice): void;
   /** After a goodbye: how long the server has to end the stream, in milliseconds. 1,000 by default. C9.12. */
   goodbyeMs?: number;
@@ -41,16 +35,19 @@ export interface CoordinationOptions {
  */
 export class Coordination {
   readonly #options: CoordinationOptions;
+  readonly #notify: (notice: TailnetNotice) => void;
   readonly #goodbyeMs: number;
   readonly #wanted = new Set<string>();
   readonly #table: PeerTable;
   readonly #peers = new Latest<TailnetPeers>();
   #node: TailnetNodeInit | undefined;
   #present: { stream: CoordinationStream; leave: () => void; over: Promise<void> } | undefined;
+  #isClosed = false;
 
   /** @throws RangeError when `goodbyeMs` is no time to wait. */
   constructor(options: CoordinationOptions = {}) {
     this.#options = options;
+    this.#notify = notifier((notice) => options.onNotice?.(notice));
     this.#goodbyeMs = msOption("goodbyeMs", options.goodbyeMs, 1000);
     this.#table = new PeerTable(this.#wanted, options.acknowledge === true);
     this.#tellOfPeers();
@@ -110,7 +107,7 @@ export class Coordination {
    * Coordinates over one connection. When the signal ends because a session closes, or {@link close} is called, it
    * says goodbye and waits for the server to end the stream; when the signal ends for any other reason it says
    * nothing, and the others keep trying to reach this side. C9.2, C4.57.
-   * @returns after a goodbye.
+   * @returns after a goodbye; at once, with nothing said, after {@link close}.
    * @throws RpcError `read: …` at any other end of the stream, EOF included, and `update peers: …` when what the
    * server said makes no sense: the connection must be given up. The signal's reason when that ends. Error when it
    * runs already.
@@ -118,6 +115,7 @@ export class Coordination {
   async over(tailnet: Pick<Client<typeof Tailnet>, "coordinate">, signal: AbortSignal): Promise<void> {
     if (this.#present !== undefined) throw new Error("the coordination runs already: end that run first");
     signal.throwIfAborted();
+    if (this.#isClosed) return;
     const stream = new CoordinationStream(this.#node, this.#wanted);
     const call = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -136,13 +134,18 @@ export class Coordination {
       signal.throwIfAborted();
       throw error;
     } finally {
+      this.#present = undefined;
       signal.removeEventListener("abort", onAbort);
       clearTimeout(timer);
     }
   }
 
-  /** Says goodbye where it runs, and ends what reads {@link peers}. @param error what readers get, if any. */
+  /**
+   * Says goodbye where it runs, and ends what reads {@link peers}. It says nothing on further connections.
+   * @param error what readers get, if any.
+   */
   async close(error?: Error): Promise<void> {
+    this.#isClosed = true;
     this.#present?.leave();
     await this.#present?.over;
     this.#peers.end(error);
@@ -169,7 +172,6 @@ export class Coordination {
       cause = error;
     } finally {
       stream.end();
-      this.#present = undefined;
       this.#table.loseAll();
       this.#tellOfPeers();
     }
@@ -195,7 +197,7 @@ export class Coordination {
   /** @returns the text, when it is one that a stream ends after. */
   #noticed(text: string): string {
     const isWarning = text.startsWith("ready for handshake error");
-    this.#options.onNotice?.({ level: isWarning ? "warning" : "error", text });
+    this.#notify({ level: isWarning ? "warning" : "error", text });
     return isWarning ? "" : text;
   }
 

@@ -1,6 +1,7 @@
 import { newestVersion } from "../../version/index.js";
 import { shownUrl } from "../http/api-url.js";
 import { DialError, HttpError } from "../http/request-errors.js";
+import { isVersionRefusal } from "../session/final-answers.js";
 import { tailnetUrl } from "./dial-tailnet.js";
 import type { TailnetNetworkOptions } from "./network-options.js";
 
@@ -33,8 +34,7 @@ export function isResumeTokenRefusal(error: unknown): boolean {
 
 /** The error of a server that does not have the version, with what to do about it; any other as it is. C9.16. */
 export function withAdvice(error: unknown, options: TailnetNetworkOptions): unknown {
-  if (!(error instanceof DialError) || error.status !== 400) return error;
-  if (!error.validations.some(({ field }) => field === "version")) return error;
+  if (!isVersionRefusal(error)) return error;
   const { reason, code, status, validations, detail } = error;
   const release = options.clientVersion ?? "agentwire";
   const advice = `Ensure your client release version (${release}, different than the API version) matches the server release version`;

@@ -4,8 +4,8 @@ import type { TailnetConnection } from "../dial/tailnet-connection.js";
 import type { DropCounts } from "../senders/drops.js";
 import type { BackoffOptions } from "../session/backoff.js";
 import type { SessionState } from "../session/states.js";
-import type { TailnetNotice } from "./coordination.js";
 import type { TailnetNodeInit } from "./coordination-stream.js";
+import type { TailnetNotice } from "./notices.js";
 import type { TailnetPeers } from "./peers.js";
 import type { TailnetDialOptions, TailnetVersionText } from "./tailnet-options.js";
 import type { TelemetryEventInit } from "./telemetry.js";
@@ -23,7 +23,10 @@ export interface TailnetNetworkOptions
    */
   backoff?: BackoffOptions;
 
-  /** Told what the server complains of, and what went wrong beside the streams; by default nobody is. */
+  /**
+   * Told what the server complains of, and what went wrong beside the streams; by default nobody is. What it throws is
+   * not heard.
+   */
   onNotice?(notice: TailnetNotice): void;
 
   /** After a goodbye: how long the server has to end the stream, in milliseconds. 1,000 by default. C9.12. */
@@ -57,8 +60,8 @@ export interface TailnetEnd {
 /**
  * A user's side of the private network with agents, over as many connections as it takes. What is set stays set: it is
  * said again on each connection. What is read is the latest state, at once where there is one, and for any number of
- * readers; reading ends with its signal or with the network, and throws why where that was an error. A call is made
- * only for what is used.
+ * readers; reading ends with its signal or with the network, and throws why where that was an error, or where the server
+ * does not have what is read: then the network goes on. A call is made only for what is used.
  */
 export interface TailnetNetwork extends AsyncDisposable {
   /** Sets this side's own node. It must not be changed later. C9.1. @throws RpcError when it cannot be encoded. */

@@ -4,11 +4,13 @@ import { isUnimplemented } from "../../rpc/index.js";
 import { waitOf } from "../durations.js";
 import { pause } from "../pause.js";
 import { failureKind } from "../senders/report-failure.js";
-import type { TailnetNotice } from "./coordination.js";
+import type { TailnetNotice } from "./notices.js";
 import type { TailnetClient, Work } from "./shared-fate.js";
 
 /** Where the server does not say when to ask again. C9.10. */
 const usualRefreshMs = 30 * 60_000;
+/** Whatever the server says. */
+const minRefreshMs = 1000;
 
 /** Keeps a token with which the next connection has the same peer id. It never ends a connection. C9.10, C9.13. */
 export class ResumeToken implements Work {
@@ -37,7 +39,7 @@ export class ResumeToken implements Work {
         const { token, refreshIn, expiresAt } = await tailnet.refreshResumeToken({}, { signal });
         const expiresAtMs = expiresAt === undefined ? 0 : timestampMs(expiresAt);
         this.#known = token === "" ? undefined : { token, expiresAtMs };
-        await pause(waitOf(refreshIn) ?? usualRefreshMs, signal);
+        await pause(Math.max(minRefreshMs, waitOf(refreshIn) ?? usualRefreshMs), signal);
       }
     } catch (error) {
       if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") return;

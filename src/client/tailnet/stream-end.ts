@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { errorText } from "../../rpc/error-text.js";
-import { RpcError } from "../../rpc/index.js";
+import { isUnimplemented, RpcError } from "../../rpc/index.js";
 
 /**
  * The error of a stream that should have lasted as long as its connection.
@@ -9,7 +9,8 @@ import { RpcError } from "../../rpc/index.js";
  */
 export function streamEnd(doing: string, method: string, cause: unknown): RpcError {
   const rpc = `/${Tailnet.typeName}/${method}`;
-  const text = `${doing}: ${cause === undefined ? "EOF" : errorText(cause)}`;
+  const said = cause === undefined ? "EOF" : errorText(cause);
+  const text = `${doing}: ${isUnimplemented(cause) ? `the server does not have ${method}: ` : ""}${said}`;
   const { layer = "rpc", drpcCode, streamId } = cause instanceof RpcError ? cause : {};
   const code = cause instanceof ConnectError ? cause.code : Code.Unavailable;
   return new RpcError(text, code, { layer, rpc, drpcCode, streamId, cause });

@@ -5,7 +5,7 @@ import { isUnimplemented } from "../../rpc/index.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
 import { type DropCounts, Drops } from "../senders/drops.js";
 import { failureKind } from "../senders/report-failure.js";
-import type { TailnetNotice } from "./coordination.js";
+import type { TailnetNotice } from "./notices.js";
 import type { TailnetClient, Work } from "./shared-fate.js";
 
 /** An event, as callers write it. */

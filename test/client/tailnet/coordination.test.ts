@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   Coordination,
   connectAgent,
@@ -264,6 +264,28 @@ describe("the end of a coordination", () => {
     const coordination = new Coordination();
     const { connection, abort } = await coordinated(coordination);
     await expect(coordination.over(connection.tailnet, abort.signal)).rejects.toThrow("runs already");
+  });
+
+  it("is nothing to wait for where there was no call at all", async () => {
+    const coordination = new Coordination();
+    const { signal } = new AbortController();
+    const broken = {
+      coordinate: () => {
+        throw new Error("no such call");
+      },
+    };
+    for (const _attempt of [1, 2]) {
+      await expect(coordination.over(broken, signal)).rejects.toThrow("read: no such call");
+    }
+    await coordination.close();
+  });
+
+  it("is for all connections when it is closed", async () => {
+    const coordination = new Coordination();
+    await coordination.close();
+    const coordinate = vi.fn();
+    await coordination.over({ coordinate }, new AbortController().signal);
+    expect(coordinate).not.toHaveBeenCalled();
   });
 
   it("ends those who read", async () => {

@@ -6,36 +6,15 @@ import { connectTailnet as connectFromBrowser } from "../../../src/client/index.
 import {
   connectTailnet,
   type FollowedWorkspaces,
-  type NodeTailnetNetworkOptions,
   PeerUpdateKind,
-  type TailnetNetwork,
   type TailnetNotice,
 } from "../../../src/client/index-node.js";
 import { connectTailnetWith } from "../../../src/client/tailnet/network.js";
 import { ApiError } from "../../../src/server/index.js";
 import { eventually } from "../../support/control-plane.js";
 import { refusingServer } from "../../support/http-servers.js";
+import { bytes, network, reading, uuid } from "./networks.js";
 import { hex, tailnetServer, token } from "./tailnet-server.js";
-
-const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
-const bytes = (n: number) => Buffer.from(uuid(n).replaceAll("-", ""), "hex");
-
-/** A network that ends with the test, and dials again at once. */
-function network(options: Partial<NodeTailnetNetworkOptions> & { url: string }): TailnetNetwork {
-  const made = connectTailnet({ token, proxy: false, backoff: { firstMs: 1, maxMs: 2 }, ...options });
-  onTestFinished(() => made.close({ timeoutMs: 100 }).then(() => {}));
-  return made;
-}
-
-/** The states that an iterable gives, as they come. */
-function reading<T>(states: AsyncIterable<T>) {
-  const seen: T[] = [];
-  const over = (async () => {
-    for await (const state of states) seen.push(state);
-  })();
-  over.catch(() => {});
-  return { seen, over, latest: () => seen.at(-1) };
-}
 
 const named = (workspaces: FollowedWorkspaces | undefined) =>
   [...(workspaces?.values() ?? [])].map(({ name, agents }) => [

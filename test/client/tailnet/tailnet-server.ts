@@ -103,7 +103,8 @@ export class ServedClient {
 export const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
 /** What a test decides of its server. */
-export interface TailnetServerOptions extends Pick<RpcEndpointOptions<unknown>, "serverVersion"> {
+export interface TailnetServerOptions
+  extends Pick<RpcEndpointOptions<unknown>, "serverVersion" | "strictVersions"> {
   path?: string;
   /** Asked of each dial; throws what refuses it. */
   admit?(url: URL): void;
@@ -113,6 +114,8 @@ export interface TailnetServerOptions extends Pick<RpcEndpointOptions<unknown>, 
   onTelemetry?(): void | Promise<void>;
   /** Whether a client that has said goodbye is not let go. */
   isDeafToGoodbyes?: boolean;
+  /** A call that there is none of. */
+  lacks?: "workspaceUpdates" | "streamDERPMaps";
 }
 
 const clientKey = createContextKey<ServedClient | undefined>(undefined);
@@ -128,6 +131,7 @@ export async function tailnetServer(options: TailnetServerOptions = {}) {
   const endpoint = attachRpc(server, {
     path: options.path ?? "/api/v2/tailnet",
     ...(options.serverVersion && { serverVersion: options.serverVersion }),
+    strictVersions: options.strictVersions ?? false,
     authenticate(request) {
       dials.push(request.url);
       options.admit?.(request.url);
@@ -155,10 +159,13 @@ export async function tailnetServer(options: TailnetServerOptions = {}) {
           yield* whileOpen(client, "coordinate", client.coordinate, context.signal);
         },
         async *streamDERPMaps(_request, context) {
+          if (options.lacks === "streamDERPMaps") throw new ConnectError("Unimplemented", Code.Unimplemented);
           const client = clientOf(context.values.get(clientKey));
           yield* whileOpen(client, "derpMaps", client.derpMaps, context.signal);
         },
         async *workspaceUpdates({ workspaceOwnerId }, context) {
+          if (options.lacks === "workspaceUpdates")
+            throw new ConnectError("Unimplemented", Code.Unimplemented);
           const client = clientOf(context.values.get(clientKey));
           const script = client.workspacesOf(workspaceOwnerId);
           yield* whileOpen(client, `workspaces ${hex(workspaceOwnerId)}`, script, context.signal);
