@@ -11,6 +11,7 @@ import {
   type Peer,
   resolveLimits,
 } from "./coordinator.js";
+import { goodbyes, readyForHandshake, removedTunnel, tellFailures } from "./news-texts.js";
 import { type LineEnd, PeerLine } from "./peer-line.js";
 import type { KnownNode, PeerNews } from "./response-queue.js";
 
@@ -37,23 +38,6 @@ interface Place {
   /** Tunnels that it has opened. */
   tunnelCount: number;
 }
-
-/** What partners are told of one that is gone. S4.17, S4.18, S4.21. */
-const goodbyes: Readonly<Record<LineEnd, { kind: PeerUpdateKind; reason: string }>> = {
-  disconnect: { kind: PeerUpdateKind.DISCONNECTED, reason: "graceful disconnect" },
-  lost: { kind: PeerUpdateKind.LOST, reason: "lost" },
-  slow: { kind: PeerUpdateKind.DISCONNECTED, reason: "failed update" },
-  closed: { kind: PeerUpdateKind.LOST, reason: "coordinator close" },
-};
-
-/** What a peer is told that does not take its answers. S4.21. */
-const failure = {
-  update: "failed to update tunnel peer mapping",
-  addToSource: "failed to update tunnel dest mapping",
-  addToDestination: "failed to update tunnel src mapping",
-  removeFromSource: "failed to remove tunnel dest mapping",
-  removeFromDestination: "failed to remove tunnel src mapping",
-} as const;
 
 /**
  * A coordinator for peers of one process. S4.9–S4.24.
@@ -122,7 +106,7 @@ export class LocalCoordinator implements Coordinator {
       for (const [partner, link] of place.links) {
         if (link.told !== undefined) lost.push({ id: partner.idBytes, ...goodbyes.closed });
       }
-      line.tell(lost, failure.update);
+      line.tell(lost, tellFailures.update);
       line.close("coordinator closed");
     }
   }
@@ -139,7 +123,7 @@ export class LocalCoordinator implements Coordinator {
       link.told = partner.node;
       if (partner.node !== undefined) news.push(nodeNews(partner, partner.node, "init"));
     }
-    line.tell(news, failure.update);
+    line.tell(news, tellFailures.update);
     this.#tellOfGone();
   }
 
@@ -148,7 +132,7 @@ export class LocalCoordinator implements Coordinator {
     place.node = sameOrNew(place.latestNode, known);
     place.latestNode = place.node;
     for (const partner of place.links.keys()) {
-      this.#introduce(place, partner, "node update", failure.update);
+      this.#introduce(place, partner, "node update", tellFailures.update);
     }
     this.#tellOfGone();
   }
@@ -167,8 +151,8 @@ export class LocalCoordinator implements Coordinator {
     place.tunnelCount++;
     linkOf(place, destination).isSource = true;
     linkOf(destination, place).isDestination = true;
-    this.#introduce(destination, place, "add tunnel", failure.addToSource);
-    this.#introduce(place, destination, "add tunnel", failure.addToDestination);
+    this.#introduce(destination, place, "add tunnel", tellFailures.addToSource);
+    this.#introduce(place, destination, "add tunnel", tellFailures.addToDestination);
     this.#tellOfGone();
   }
 
@@ -180,12 +164,11 @@ export class LocalCoordinator implements Coordinator {
     const back = linkOf(destination, place);
     this.#closeTunnel(place, destination);
     if (link.isDestination) return;
-    const removed = { kind: PeerUpdateKind.DISCONNECTED, reason: "remove tunnel" };
     if (link.told !== undefined) {
-      place.line?.tell([{ id: destination.idBytes, ...removed }], failure.removeFromSource);
+      place.line?.tell([{ id: destination.idBytes, ...removedTunnel }], tellFailures.removeFromSource);
     }
     if (back.told !== undefined) {
-      destination.line?.tell([{ id: place.idBytes, ...removed }], failure.removeFromDestination);
+      destination.line?.tell([{ id: place.idBytes, ...removedTunnel }], tellFailures.removeFromDestination);
     }
     this.#tellOfGone();
   }
@@ -196,8 +179,7 @@ export class LocalCoordinator implements Coordinator {
     if (partner === undefined || !place.links.has(partner)) {
       line.complain(`ready for handshake error: you do not share a tunnel with "${id}"`);
     } else {
-      const ready = { kind: PeerUpdateKind.READY_FOR_HANDSHAKE, reason: "ready for handshake" };
-      partner.line?.tell([{ id: place.idBytes, ...ready }], failure.update);
+      partner.line?.tell([{ id: place.idBytes, ...readyForHandshake }], tellFailures.update);
     }
     this.#tellOfGone();
   }
@@ -239,7 +221,7 @@ export class LocalCoordinator implements Coordinator {
       const knew = back.told !== undefined;
       back.told = undefined;
       if (link.isSource) this.#closeTunnel(place, partner);
-      if (knew) partner.line?.tell([{ id: place.idBytes, ...goodbye }], failure.update);
+      if (knew) partner.line?.tell([{ id: place.idBytes, ...goodbye }], tellFailures.update);
     }
     this.#forgetUnused(place);
   }

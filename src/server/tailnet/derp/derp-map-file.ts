@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { errorText } from "../../../rpc/error-text.js";
 import { readDerpMap } from "./derp-map-json.js";
-import type { OnDerpMapProblem } from "./derp-map-source.js";
+import type { OnDerpMapProblem } from "./listeners.js";
 import { type ClosableDerpMap, polledDerpMap } from "./polled-derp-map.js";
 
 /** How a file with a map is read. */

@@ -1,7 +1,7 @@
 import { clone, equals } from "@bufbuild/protobuf";
 import { type DERPMap, DERPMapSchema } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { asError } from "../../../rpc/error-text.js";
-import { Listeners } from "./listeners.js";
+import { Listeners, type OnDerpMapProblem } from "./listeners.js";
 import { sameDerpMap } from "./same-derp-map.js";
 
 /** Where the map of the relays comes from. */
@@ -16,9 +16,6 @@ export interface DerpMapSource {
   /** Ends what goes on for it. Whoever makes a source closes it. */
   close?(): Promise<void>;
 }
-
-/** Told what is wrong with a map, once until it is something else; the last good one stays. */
-export type OnDerpMapProblem = (error: Error) => void;
 
 /** How a function is asked for the map. */
 export interface DerpMapFromOptions {

@@ -5,8 +5,8 @@ export {
   type DerpMapOption,
   type DerpMapSource,
   derpMapFrom,
-  type OnDerpMapProblem,
 } from "./derp-map-source.js";
 export { type DerpMapUrlOptions, derpMapUrl } from "./derp-map-url.js";
+export type { OnDerpMapProblem } from "./listeners.js";
 export type { ClosableDerpMap } from "./polled-derp-map.js";
 export { sameDerpMap } from "./same-derp-map.js";

@@ -1,6 +1,8 @@
 import type { DERPMap } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { asError } from "../../../rpc/error-text.js";
-import type { OnDerpMapProblem } from "./derp-map-source.js";
+
+/** Told what is wrong with a map, once until it is something else; the last good one stays. */
+export type OnDerpMapProblem = (error: Error) => void;
 
 type OnChange = (map: DERPMap) => void;
 

@@ -1,7 +1,7 @@
 import type { DERPMap } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { asError } from "../../../rpc/error-text.js";
-import type { DerpMapSource, OnDerpMapProblem } from "./derp-map-source.js";
-import { Listeners } from "./listeners.js";
+import type { DerpMapSource } from "./derp-map-source.js";
+import { Listeners, type OnDerpMapProblem } from "./listeners.js";
 import { sameDerpMap } from "./same-derp-map.js";
 
 /** A source that is made by others, and closed by them. */
