@@ -110,7 +110,8 @@ describe("agentwire logs", () => {
   it("ends with 130 while it waits for a server that has gone away", async () => {
     const { plane, env } = await server();
     const run = tool(["logs"], env);
-    await eventually(() => plane.api.sessionCount === 1, "the session");
+    run.stdin.write("one\n");
+    await eventually(async () => (await storedLogs(plane)).length === 1, "the first line");
     await plane.close();
     await eventually(() => run.stderr().includes("lines wait"), "the loss is told");
     run.interrupt();
