@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
 import { type WebSocket, WebSocketServer } from "ws";
+import type { MessageCodecs } from "../codec/index.js";
 import {
   createRpcTable,
   type Routes,
@@ -52,6 +53,11 @@ export interface RpcEndpointOptions<Identity> {
   /** Registers the handlers; the same function as for any Connect server. */
   routes: Routes | RpcTable;
   interceptors?: Interceptor[];
+  /**
+   * Generated codecs, such as `agentCodecs`, where `routes` is a function. protobuf-es is used for messages that they
+   * do not know, and by default for all.
+   */
+  codecs?: MessageCodecs;
   /** `/api/v2/workspaceagents/me/rpc` by default. */
   path?: string;
   /** The newest version to serve; older ones are served too. 2.10 by default. */
@@ -123,8 +129,8 @@ class Endpoint<Identity> implements RpcEndpoint {
     this.#options = options;
     this.path = options.path ?? defaultRpcPath;
     this.#buildVersion = options.buildVersion ?? defaultBuildVersion;
-    const { routes, interceptors = [], strictVersions = false } = options;
-    const table = typeof routes === "function" ? createRpcTable(routes, { interceptors }) : routes;
+    const { routes, interceptors = [], codecs, strictVersions = false } = options;
+    const table = typeof routes === "function" ? createRpcTable(routes, { interceptors, codecs }) : routes;
     this.#tableFor = strictVersions ? strictTables(table) : () => table;
     this.#upgrader = new WebSocketServer({
       noServer: true,

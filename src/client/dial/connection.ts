@@ -1,5 +1,8 @@
 import type { CallOptions, Client, Transport } from "@connectrpc/connect";
+import { joinCodecs } from "../../codec/index.js";
+import { agentCallerCodecs } from "../../gen/coder/agent/v2/agent_codec.js";
 import { Agent } from "../../gen/coder/agent/v2/agent_pb.js";
+import { tailnetCallerCodecs } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
 import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { createDrpcTransport, createServiceClient, type DrpcTransportOptions } from "../../rpc/index.js";
 import type { TransportError, YamuxSession } from "../../transport/index.js";
@@ -63,6 +66,9 @@ export interface AgentConnectionOptions extends DrpcTransportOptions {
   http?: Pick<AgentHttpOptions, "url" | "token" | "headers" | "fetch">;
 }
 
+/** Of all messages of a connection's services. */
+const connectionCodecs = /*@__PURE__*/ joinCodecs(agentCallerCodecs, tailnetCallerCodecs);
+
 /** Puts a connection on a session. */
 export function createAgentConnection<V extends ApiVersionText>(
   session: YamuxSession,
@@ -89,7 +95,7 @@ class Connection implements AgentConnection {
     this.session = session;
     this.version = facts.version;
     this.role = facts.role;
-    this.transport = createDrpcTransport(session, options);
+    this.transport = createDrpcTransport(session, { codecs: connectionCodecs, ...options });
     this.#capabilities = this.#capabilitiesWith(options);
   }
 

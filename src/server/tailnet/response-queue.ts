@@ -1,4 +1,5 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { NodeCodec } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
 import {
   type CoordinateResponse,
   type CoordinateResponse_PeerUpdate,
@@ -6,7 +7,6 @@ import {
   CoordinateResponse_PeerUpdateSchema,
   CoordinateResponseSchema,
   type Node,
-  NodeSchema,
 } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { CoordinatorLimits } from "./coordinator.js";
 
@@ -19,7 +19,7 @@ export interface KnownNode {
 
 /** A node with its size. */
 export function knownNode(node: Node): KnownNode {
-  return { node, sizeBytes: toBinary(NodeSchema, node).length };
+  return { node, sizeBytes: NodeCodec.encode(node).length };
 }
 
 /** News about one peer. S4.20. */
