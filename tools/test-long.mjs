@@ -1,5 +1,5 @@
 // What takes too long for every day: the whole suite on two versions of Node, then random tests and leak checks with a
-// hundred times as many runs. Takes about a quarter of an hour. Exits with 1 if anything fails.
+// hundred times as many runs. Takes about three quarters of an hour. Exits with 1 if anything fails.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { node24 } from "../bench/prepare.mjs";
@@ -22,8 +22,17 @@ const parts = [
       "test/leaks",
       "test/client",
       "test/local",
+      "test/server/tailnet/local-coordinator",
+      "test/server/tailnet/signing-keys",
+      "test/server/tailnet/workspace-updates",
     ],
     env: { AGENTWIRE_TEST_SCALE: scale },
+  },
+  {
+    name: "random peers on PostgreSQL, 20 times as long",
+    node: process.execPath,
+    filters: ["test/server/tailnet/postgres-coordinator"],
+    env: { AGENTWIRE_TEST_SCALE: "20" },
   },
 ];
 

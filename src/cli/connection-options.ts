@@ -97,7 +97,7 @@ function tokenSettings(values: OptionValues) {
 }
 
 /** Whether it can be dialled: `ws` and `wss` are taken for `http` and `https`. */
-function isHttpUrl(url: string): boolean {
+export function isHttpUrl(url: string): boolean {
   return URL.canParse(url) && /^(https?|wss?):$/.test(new URL(url).protocol);
 }
 
@@ -137,7 +137,8 @@ export async function connect(
   return dialAgent(await dialOptionsOf(command, values, terminal));
 }
 
-function versionOf(values: OptionValues): ApiVersionText | "negotiate" {
+/** What `--api-version` says. @throws UsageError when it is no version. */
+export function versionOf(values: OptionValues): ApiVersionText | "negotiate" {
   const version = text(values, "api-version") ?? "negotiate";
   if (version === "negotiate") return version;
   try {

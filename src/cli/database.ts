@@ -1,6 +1,12 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { type Events, openNatsEvents, openPostgresEvents } from "../server/index.js";
+import {
+  type Events,
+  openNatsEvents,
+  openPostgresCoordinator,
+  openPostgresEvents,
+  type TailnetOptions,
+} from "../server/index.js";
 import type { ControlPlaneStore } from "../store/index.js";
 import { openEmbeddedStore, openPostgresStore } from "../store/sql/index.js";
 import { type OptionValues, type Terminal, text, UsageError } from "./command.js";
@@ -9,6 +15,8 @@ import { type OptionValues, type Terminal, text, UsageError } from "./command.js
 export interface Kept {
   store: ControlPlaneStore | undefined;
   events: Events | undefined;
+  /** Of the peers of all control planes on the database. Whoever opens this closes it, after the control plane. */
+  coordinator: TailnetOptions["coordinator"];
   /** For people: where state is. */
   where: string;
 }
@@ -39,18 +47,27 @@ export async function openKept(values: OptionValues, terminal: Terminal): Promis
   if (eventsUrl !== undefined && !isShared) {
     throw new UsageError("--events is for control planes on one PostgreSQL database; see --database");
   }
+  if (!isShared) return { ...kept, events: undefined, coordinator: undefined };
+  const problemsOf = (what: string) => (error: Error) => terminal.stderr.write(`${what}: ${error.message}\n`);
+  let events: Events | undefined;
   try {
-    const onProblem = (error: Error) => terminal.stderr.write(`events: ${error.message}\n`);
-    if (eventsUrl !== undefined) return { ...kept, events: await openNatsEvents(eventsUrl, { onProblem }) };
-    if (isShared) return { ...kept, events: await openPostgresEvents(database, { onProblem }) };
-    return { ...kept, events: undefined };
+    const onProblem = problemsOf("events");
+    events =
+      eventsUrl === undefined
+        ? await openPostgresEvents(database, { onProblem })
+        : await openNatsEvents(eventsUrl, { onProblem });
+    const coordinator = await openPostgresCoordinator(database, { onProblem: problemsOf("tailnet") });
+    return { ...kept, events, coordinator };
   } catch (error) {
+    await events?.close();
     await kept.store?.close();
     throw error;
   }
 }
 
-async function openDatabase(database: string | undefined, terminal: Terminal): Promise<Omit<Kept, "events">> {
+type Opened = Pick<Kept, "store" | "where">;
+
+async function openDatabase(database: string | undefined, terminal: Terminal): Promise<Opened> {
   if (database === "memory") return inMemory("State is kept in memory; it is gone when this ends.");
   if (database !== undefined && isPostgres(database)) {
     return { store: await openPostgresStore(database), where: "State is kept in PostgreSQL." };
@@ -65,7 +82,7 @@ async function openDatabase(database: string | undefined, terminal: Terminal): P
   }
 }
 
-function inMemory(where: string): Omit<Kept, "events"> {
+function inMemory(where: string): Opened {
   return { store: undefined, where };
 }
 

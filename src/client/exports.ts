@@ -10,10 +10,11 @@ export { onOlderServers } from "./compat/older-servers.js";
 export type { ShimChoice, ShimFacts, ShimName } from "./compat/shims/index.js";
 export type { UnsupportedFacts } from "./compat/unsupported.js";
 export { UnsupportedByServerError } from "./compat/unsupported.js";
-export type { AgentConnection, AgentConnectionOptions, NewestVersionText } from "./dial/connection.js";
+export type { AgentConnection, AgentConnectionOptions } from "./dial/connection.js";
 export { createAgentConnection } from "./dial/connection.js";
 export type { TypedVersion } from "./dial/dial.js";
-export type { DialOptions, VersionChoice } from "./dial/dial-options.js";
+export type { DialOptions, EndpointOptions, VersionChoice } from "./dial/dial-options.js";
+export type { NewestVersionText, TailnetConnection } from "./dial/tailnet-connection.js";
 export type { AgentHttpOptions } from "./http/agent-request.js";
 export { refreshChatContext } from "./http/chat-context.js";
 export type { ExternalAuthRequest, ExternalAuthToken } from "./http/external-auth.js";
@@ -76,8 +77,30 @@ export { StatsSender } from "./senders/stats-sender.js";
 export type { BackoffOptions } from "./session/backoff.js";
 export type { FinalAnswerOptions } from "./session/final-answers.js";
 export type { ReinitFollowing } from "./session/follow-reinits.js";
-export type { ReconnectingSession, SessionEnd, SessionOptions } from "./session/session-options.js";
+export type {
+  ReconnectingSession,
+  SessionEnd,
+  SessionOptions,
+  SessionOver,
+} from "./session/session-options.js";
 export type { SessionState, Unsent } from "./session/states.js";
+export type { CoordinationOptions } from "./tailnet/coordination.js";
+export { Coordination } from "./tailnet/coordination.js";
+export type { TailnetNodeInit } from "./tailnet/coordination-stream.js";
+export type {
+  NetworkConnection,
+  TailnetEnd,
+  TailnetNetwork,
+  TailnetNetworkOptions,
+} from "./tailnet/network-options.js";
+export type { TailnetNotice } from "./tailnet/notices.js";
+export type { TailnetPeer, TailnetPeers } from "./tailnet/peers.js";
+export type { FollowDerpMapsOptions } from "./tailnet/relay-maps.js";
+export { followDerpMaps, rewriteEmbeddedRelay } from "./tailnet/relay-maps.js";
+export type { TailnetDialOptions, TailnetVersionText } from "./tailnet/tailnet-options.js";
+export type { TelemetryEventInit } from "./tailnet/telemetry.js";
+export type { FollowedAgent, FollowedWorkspace, FollowedWorkspaces } from "./tailnet/workspaces.js";
+export { followWorkspaces } from "./tailnet/workspaces.js";
 export { awsIdentity } from "./tokens/aws-identity.js";
 export { azureIdentity } from "./tokens/azure-identity.js";
 export type { CloudIdentityOptions } from "./tokens/cloud-identity.js";

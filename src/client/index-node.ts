@@ -3,16 +3,23 @@ import type { AgentConnection } from "./dial/connection.js";
 import { dialWith, type TypedVersion } from "./dial/dial.js";
 import type { NodeDialOptions, VersionChoice } from "./dial/dial-options.js";
 import { nodeOpener } from "./dial/open-socket-node.js";
+import type { TailnetConnection } from "./dial/tailnet-connection.js";
 import { nodeFetch } from "./http/fetch-node.js";
 import { connectWith } from "./session/connect-with.js";
 import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
+import { dialTailnetWith } from "./tailnet/dial-tailnet.js";
+import { connectTailnetWith } from "./tailnet/network.js";
+import type { NodeTailnetNetworkOptions, TailnetNetwork } from "./tailnet/network-options.js";
+import type { NodeTailnetDialOptions, TailnetVersionText } from "./tailnet/tailnet-options.js";
 
-export type { NodeDialOptions } from "./dial/dial-options.js";
+export type { NodeDialOptions, NodeSocketOptions } from "./dial/dial-options.js";
 export * from "./exports.js";
 export type { NodeFetchOptions } from "./http/fetch-node.js";
 export { nodeFetch } from "./http/fetch-node.js";
 export type { LineLogger } from "./logs/line-writer-node.js";
 export { lineStream } from "./logs/line-writer-node.js";
+export type { NodeTailnetNetworkOptions } from "./tailnet/network-options.js";
+export type { NodeTailnetDialOptions } from "./tailnet/tailnet-options.js";
 export type { TokenEnvironmentOptions } from "./tokens/token-environment-node.js";
 export { authKindOf, authKinds, tokenSourceFromEnvironment } from "./tokens/token-environment-node.js";
 export { tokenFile } from "./tokens/token-file-node.js";
@@ -36,6 +43,30 @@ export function connectAgent<const V extends VersionChoice = "negotiate">(
   options: NodeDialOptions<V> & SessionOptions<V>,
 ): ReconnectingSession<V> {
   return connectWith(nodeOpener(options), options, fetchOf(options));
+}
+
+/**
+ * Connects to the tailnet service of a control plane as a user: `/api/v2/tailnet`, or the endpoint of one agent.
+ * @throws DialError when it is refused or not reachable in time, with status, message, detail and validations.
+ */
+export function dialTailnet<const V extends VersionChoice = TailnetVersionText>(
+  options: NodeTailnetDialOptions<V>,
+): Promise<TailnetConnection<TypedVersion<V>>> {
+  return dialTailnetWith(nodeOpener(options), options);
+}
+
+/**
+ * Keeps in touch with the tailnet service of a control plane as a user: dials, and when the connection is lost dials
+ * again with what it takes to be the same peer, until it is closed or refused at the first attempt. C9.12–C9.16.
+ *
+ * ```ts
+ * await using network = connectTailnet({ url, token });
+ * for await (const workspaces of network.workspaces(ownerId)) console.log(workspaces);
+ * ```
+ * @throws TypeError when the URL is none. Everything later is told by `states` and `ended`.
+ */
+export function connectTailnet(options: NodeTailnetNetworkOptions): TailnetNetwork {
+  return connectTailnetWith(nodeOpener(options), options);
 }
 
 /** What belongs to a connection goes its way. */

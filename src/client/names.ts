@@ -26,7 +26,10 @@ export {
 } from "../gen/coder/agent/v2/agent_pb.js";
 export {
   CoordinateResponse_PeerUpdate_Kind as PeerUpdateKind,
+  type DERPMap,
+  type Node as TailnetNode,
   Tailnet,
   TelemetryEvent_ClientType as TelemetryClientType,
   TelemetryEvent_Status as TelemetryStatus,
+  Workspace_Status as WorkspaceStatus,
 } from "../gen/coder/tailnet/v2/tailnet_pb.js";

@@ -5,7 +5,7 @@ import { createContextValues, type Interceptor } from "@connectrpc/connect";
 import { defaultMaxPacketBytes, joinCodecs } from "../codec/index.js";
 import { agentCodecs } from "../gen/coder/agent/v2/agent_codec.js";
 import { tailnetCodecs } from "../gen/coder/tailnet/v2/tailnet_codec.js";
-import { type DERPMap, DERPMapSchema } from "../gen/coder/tailnet/v2/tailnet_pb.js";
+import { DERPMapSchema } from "../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { Routes } from "../rpc/index.js";
 import type { AgentStore } from "../store/index.js";
 import type { YamuxOptions } from "../transport/index.js";
@@ -37,6 +37,7 @@ import {
   type Metrics,
   type Notifications,
   noMetrics,
+  runHook,
   silentLogger,
 } from "./hooks.js";
 import { attachHandlers, type NodeServer, pathOf } from "./http/attach.js";
@@ -45,6 +46,9 @@ import { RateLimit } from "./http/rate-limit.js";
 import { HttpRouter } from "./http/router.js";
 import { httpRoutes } from "./http/table.js";
 import { createRpcEndpoint, type RpcEndpoint, type RpcSession } from "./rpc-endpoint.js";
+import { countSocket } from "./socket-metrics.js";
+import { type DerpMapOption, derpMapSourceOf } from "./tailnet/derp/derp-map-source.js";
+import { TailnetEndpoint } from "./tailnet/endpoint.js";
 import { createTailnet, type TailnetDeps, type TailnetOptions } from "./tailnet/tailnet.js";
 
 /** How an agent API is made. */
@@ -73,7 +77,10 @@ export interface AgentApiOptions extends HttpOptions {
   replicaId?: string;
   /** How often metadata is stored, in milliseconds; 5,000 by default. */
   metadataIntervalMs?: number;
-  /** Told of each session, also of those in roles that are not the agent's. What it returns is called at the end. */
+  /**
+   * Told of each session, also of those in roles that are not the agent's. What it returns is called at the end. What
+   * either throws is logged.
+   */
   onSession?(session: AgentSession, connection: RpcSession<AgentIdentity>): (() => void) | undefined;
   /** More handlers on the same connections. */
   routes?: Routes;
@@ -87,8 +94,11 @@ export interface AgentApiOptions extends HttpOptions {
    * Connect, gRPC and gRPC-Web have no version, and always everything. S1.19, S3.10.
    */
   strictVersions?: boolean;
-  /** What agents get as DERP map; one without regions by default. */
-  derpMap?: () => DERPMap;
+  /**
+   * The relays that agents and clients get: a map, a function that gives one, or a source that tells of changes, such
+   * as `derpMapFile`. None by default. Whoever makes a source closes it.
+   */
+  derpMap?: DerpMapOption;
   /** The private network between agents and their clients. */
   tailnet?: TailnetOptions;
   /** The banners that agents show. None by default. */
@@ -110,9 +120,11 @@ export interface AgentApiOptions extends HttpOptions {
 export interface AgentApi {
   /** The handlers, for any Connect server. Calls need the agent's session in `context.values`. */
   readonly routes: Routes;
-  /** Sessions over WebSocket that are open. */
+  /** Sessions of agents, and of tools with their tokens, over WebSocket that are open. */
   readonly sessionCount: number;
-  /** Stores now what waits to be stored in company: metadata, stats, connection reports. */
+  /** Sessions of users' programs with the tailnet service that are open. */
+  readonly tailnetSessionCount: number;
+  /** Stores now what waits to be stored in company: metadata, stats, connection reports, telemetry. */
   flush(): Promise<void>;
   /** Followers of logs, events and metadata over HTTP that are open. */
   readonly streamCount: number;
@@ -147,8 +159,10 @@ class Api implements AgentApi {
   readonly #options: AgentApiOptions;
   readonly #deps: HandlerDeps;
   readonly #tailnet: TailnetDeps;
+  readonly #derpMap: ReturnType<typeof derpMapSourceOf>;
   readonly #monitorDeps: MonitorDeps;
   readonly #endpoint: RpcEndpoint;
+  readonly #tailnetEndpoint: TailnetEndpoint;
   readonly #http: HttpRouter;
   readonly #protocols: ReturnType<typeof connectProtocols>;
   /** Updates of connections that have ended and are not written yet. */
@@ -157,7 +171,6 @@ class Api implements AgentApi {
   /** @throws SyntaxError when the pattern of an external-auth provider is no regular expression. */
   constructor(options: AgentApiOptions) {
     this.#options = options;
-    const emptyMap = create(DERPMapSchema, { homeParams: {} });
     const { store, onAgentMetrics } = options;
     const shared = {
       store,
@@ -166,6 +179,10 @@ class Api implements AgentApi {
       log: options.log ?? silentLogger,
       metrics: options.metrics ?? noMetrics,
     };
+    const { log } = shared;
+    this.#derpMap = derpMapSourceOf(options.derpMap ?? create(DERPMapSchema, { homeParams: {} }), (error) =>
+      log.warn("the map of relays stays as it was", { error: error.message }),
+    );
     const batches = createBatches({ ...shared, metadataIntervalMs: options.metadataIntervalMs });
     this.#deps = {
       ...shared,
@@ -176,7 +193,7 @@ class Api implements AgentApi {
       manifest: options.manifest ?? {},
       statsIntervalMs: options.statsIntervalMs ?? defaultStatsIntervalMs,
       banners: options.banners ?? (() => []),
-      derpMap: options.derpMap ?? (() => emptyMap),
+      derpMap: this.#derpMap.source,
     };
     const replicaId = options.replicaId ?? crypto.randomUUID();
     this.#monitorDeps = { ...shared, batches, builds: new BuildWatch(store), replicaId };
@@ -207,17 +224,23 @@ class Api implements AgentApi {
       ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
       ...(buildVersion === undefined ? {} : { buildVersion }),
     });
+    const pingIntervalMs = options.streamPingIntervalMs ?? defaultStreamPingIntervalMs;
+    this.#tailnetEndpoint = new TailnetEndpoint(this.#tailnet, {
+      ...{ metrics: shared.metrics, pingIntervalMs },
+      ...{ serverVersion, strictVersions, yamux, maxMessageBytes, interceptors },
+    });
+    const routes = httpRoutes({
+      ...options,
+      handlers: this.#deps,
+      disconnectTimeoutMs: resolveMonitorOptions(options.monitor).disconnectTimeoutMs,
+    });
     this.#http = new HttpRouter({
-      routes: httpRoutes({
-        ...options,
-        handlers: this.#deps,
-        disconnectTimeoutMs: resolveMonitorOptions(options.monitor).disconnectTimeoutMs,
-      }),
+      routes: [...routes, ...this.#tailnetEndpoint.routes],
       authenticateAgent: (request) => this.#authenticate(request),
       authenticateUser: (request) => options.authenticateUser?.(request),
       rateLimit: options.rateLimit && new RateLimit(options.rateLimit),
       buildVersion: buildVersion ?? defaultBuildVersion,
-      pingIntervalMs: options.streamPingIntervalMs ?? defaultStreamPingIntervalMs,
+      pingIntervalMs,
     });
     this.#protocols = connectProtocols({
       routes: this.routes,
@@ -229,6 +252,10 @@ class Api implements AgentApi {
 
   get sessionCount(): number {
     return this.#endpoint.sessionCount;
+  }
+
+  get tailnetSessionCount(): number {
+    return this.#tailnetEndpoint.sessionCount;
   }
 
   get streamCount(): number {
@@ -262,13 +289,15 @@ class Api implements AgentApi {
   }
 
   async close(timeoutMs?: number): Promise<void> {
-    await Promise.all([this.#http.close(), this.#endpoint.close(timeoutMs)]);
+    this.#tailnet.streams.end();
+    const sessions = [this.#endpoint.close(timeoutMs), this.#tailnetEndpoint.close(timeoutMs)];
+    await Promise.all([this.#http.close(), ...sessions]);
     await Promise.all(this.#lastUpdates);
-    await Promise.all([this.#tailnet.close(), this.#deps.batches.close()]);
+    await Promise.all([this.#tailnet.close(), this.#derpMap.close(), this.#deps.batches.close()]);
   }
 
-  flush(): Promise<void> {
-    return this.#deps.batches.flush();
+  async flush(): Promise<void> {
+    await Promise.all([this.#deps.batches.flush(), this.#tailnet.telemetry.flush()]);
   }
 
   #wants(path: string): boolean {
@@ -280,22 +309,13 @@ class Api implements AgentApi {
     return own === undefined ? authenticateAgent(this.#options.store, request.token) : own(request);
   }
 
-  /** S8. @returns what to call at its end. */
-  #countSocket(): () => void {
-    const { metrics } = this.#deps;
-    const labels = { path: this.#endpoint.path };
-    const beginMs = performance.now();
-    metrics.gauge("coderd_api_concurrent_websockets", 1, labels);
-    return () => {
-      metrics.gauge("coderd_api_concurrent_websockets", -1, labels);
-      const seconds = (performance.now() - beginMs) / 1000;
-      metrics.observe("coderd_api_websocket_durations_seconds", seconds, labels);
-    };
-  }
-
   #onSession(connection: RpcSession<AgentIdentity>): () => void {
     const who = sessionFacts(connection);
-    const onEnd = this.#options.onSession?.(who, connection);
+    const { log } = this.#deps;
+    let onEnd: (() => void) | undefined;
+    void runHook(log, "onSession", () => {
+      onEnd = this.#options.onSession?.(who, connection);
+    });
     const monitored = isAgentRole(connection.role)
       ? monitorConnection(
           this.#monitorDeps,
@@ -305,9 +325,9 @@ class Api implements AgentApi {
           this.#options.monitor,
         )
       : undefined;
-    const endMetrics = this.#countSocket();
+    const endMetrics = countSocket(this.#deps.metrics, this.#endpoint.path);
     return () => {
-      onEnd?.();
+      void runHook(log, "the end of onSession", () => onEnd?.());
       endMetrics();
       if (monitored === undefined) return;
       const last = monitored().finally(() => this.#lastUpdates.delete(last));
@@ -316,6 +336,6 @@ class Api implements AgentApi {
   }
 }
 
-function sessionFacts({ identity, apiVersion, role }: RpcSession<AgentIdentity>): AgentSession {
-  return agentSession(identity, apiVersion, role);
+function sessionFacts({ identity, apiVersion, role, reachedAt }: RpcSession<AgentIdentity>): AgentSession {
+  return agentSession(identity, apiVersion, role, reachedAt);
 }

@@ -1,5 +1,6 @@
 import { Code, ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { AgentRecord, WorkspaceRecord } from "../store/index.js";
+import type { ReachedAt } from "./reached-at.js";
 
 /** Whose calls these are: taken when the connection begins, and not looked up again. S3.1. */
 export interface AgentSession {
@@ -19,6 +20,8 @@ export interface AgentSession {
   apiVersion: string;
   /** As the client wrote it; an empty text means `agent`. Undefined for calls over HTTP protocols. */
   role: string | undefined;
+  /** Where the agent reached this server; undefined where that is not known. */
+  reachedAt?: ReachedAt | undefined;
 }
 
 /** In a handler: `context.values.get(agentSessionKey)`. */
@@ -37,6 +40,7 @@ export function agentSession(
   { agent, workspace }: AgentIdentity,
   apiVersion: string,
   role?: string,
+  reachedAt?: ReachedAt,
 ): AgentSession {
   return {
     agentId: agent.id,
@@ -51,6 +55,7 @@ export function agentSession(
     buildId: agent.buildId,
     apiVersion,
     role,
+    reachedAt,
   };
 }
 

@@ -5,6 +5,7 @@ import { formatVersion, newestVersion } from "../version/index.js";
 import { type AgentIdentity, agentSession, agentSessionKey } from "./agent-session.js";
 import { ApiError } from "./api-error.js";
 import type { DialRequest } from "./dial-request.js";
+import { reachedAtOf } from "./reached-at.js";
 import { sessionToken } from "./session-token.js";
 
 /** What is needed to serve the RPCs over HTTP. */
@@ -77,8 +78,13 @@ function authentication({ authenticate }: ConnectProtocolsOptions): Interceptor 
     const headers = Object.fromEntries(request.header);
     const token = sessionToken({ headers, query: url.searchParams });
     try {
-      const identity = await authenticate({ token, headers, url, remoteAddress: undefined });
-      request.contextValues.set(agentSessionKey, agentSession(identity, formatVersion(newestVersion)));
+      const reachedAt = reachedAtOf({
+        headers: { host: url.host, ...headers },
+        isTls: url.protocol === "https:",
+      });
+      const identity = await authenticate({ token, headers, url, remoteAddress: undefined, reachedAt });
+      const version = formatVersion(newestVersion);
+      request.contextValues.set(agentSessionKey, agentSession(identity, version, undefined, reachedAt));
     } catch (error) {
       throw refusal(error);
     }

@@ -131,12 +131,12 @@ async function start(
   };
 }
 
-/** Whoever has the admin token may read everything about agents. */
+/** Whoever has the admin token may read everything about agents, and connect to all of them. */
 function readerWith(adminToken: string): NonNullable<ControlPlaneOptions["authenticateUser"]> {
   const isRight = sameToken(adminToken);
   return ({ token = "" }) => {
     if (!isRight(token)) throw new ApiError(401, "The token is not the admin token.");
-    return { id: nilUuid, mayRead: "everything" };
+    return { id: nilUuid, mayRead: "everything", mayConnect: "everything" };
   };
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { type ReachedAt, reachedAtOf } from "./reached-at.js";
 import { sessionToken } from "./session-token.js";
 
 /** What is known of a request before its session. */
@@ -8,6 +9,8 @@ export interface DialRequest {
   headers: IncomingMessage["headers"];
   url: URL;
   remoteAddress: string | undefined;
+  /** Where the caller reached this server, as the request says; undefined where it says nothing of use. */
+  reachedAt?: ReachedAt | undefined;
 }
 
 /** A request as those who say who asks are given it. S1.6. */
@@ -15,5 +18,12 @@ export function dialRequestOf(request: IncomingMessage): DialRequest {
   const url = new URL(request.url ?? "/", "http://localhost");
   const { headers } = request;
   const { remoteAddress } = request.socket;
-  return { token: sessionToken({ headers, query: url.searchParams }), headers, url, remoteAddress };
+  const reachedAt = reachedAtOf({ headers, isTls: "encrypted" in request.socket });
+  return {
+    token: sessionToken({ headers, query: url.searchParams }),
+    headers,
+    url,
+    remoteAddress,
+    reachedAt,
+  };
 }

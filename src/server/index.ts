@@ -80,8 +80,26 @@ export type {
   GoogleIdentityOptions,
   InstanceIdentityOptions,
 } from "./identity/index.js";
+export type { ReachedAt } from "./reached-at.js";
 export type { RpcEndpoint, RpcEndpointOptions, RpcSession } from "./rpc-endpoint.js";
 export { attachRpc, createRpcEndpoint, defaultRpcPath } from "./rpc-endpoint.js";
+export type { Coordination, Coordinator, CoordinatorLimits, Peer } from "./tailnet/coordinator.js";
+export type {
+  ClosableDerpMap,
+  DerpMapFileOptions,
+  DerpMapFromOptions,
+  DerpMapOption,
+  DerpMapSource,
+  DerpMapUrlOptions,
+  OnDerpMapProblem,
+} from "./tailnet/derp/index.js";
+export { DerpMapError, derpMapFile, derpMapFrom, derpMapUrl, sameDerpMap } from "./tailnet/derp/index.js";
+export { LocalCoordinator } from "./tailnet/local-coordinator.js";
+export type { PostgresCoordinatorOptions } from "./tailnet/postgres/index.js";
+export { openPostgresCoordinator } from "./tailnet/postgres/index.js";
+export type { TailnetOptions } from "./tailnet/tailnet.js";
+export type { DesktopTelemetry, TelemetrySink, UserConnectionRecord } from "./tailnet/telemetry-batch.js";
+export { agentRule, anythingGoes, clientRule, userRule } from "./tailnet/tunnel-auth.js";
 export { readWorkspaces, WorkspacesFileError } from "./workspaces-file.js";
 export type { WorkspacesWatchOptions } from "./workspaces-watch.js";
 export { watchWorkspaces } from "./workspaces-watch.js";

@@ -1,11 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AgentStore } from "../store/index.js";
 import { pathOf } from "./http/attach.js";
-
-/** A store that has not answered in so long is not ready. */
-const storeTimeoutMs = 5_000;
-/** An id that nothing has. */
-const nobody = "00000000-0000-0000-0000-000000000000";
+import { pingStore } from "./store-ping.js";
 
 /** What load balancers and orchestrators ask: does it live, and should it get requests. */
 export class Probes {
@@ -37,17 +33,7 @@ export class Probes {
 
   async #whyNotReady(): Promise<string | undefined> {
     if (this.#isDraining) return "it is about to end";
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<string>((resolve) => {
-      timer = setTimeout(() => resolve("the store does not answer"), storeTimeoutMs);
-    });
-    const asked = this.#store.workspace(nobody).then(
-      () => undefined,
-      () => "the store fails",
-    );
-    const reason = await Promise.race([asked, late]);
-    clearTimeout(timer);
-    return reason;
+    return pingStore(this.#store);
   }
 }
 

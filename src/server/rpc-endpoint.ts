@@ -1,35 +1,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
-import { type WebSocket, WebSocketServer } from "ws";
 import type { MessageCodecs } from "../codec/index.js";
-import {
-  createRpcTable,
-  type Routes,
-  type RpcError,
-  type RpcTable,
-  type ServeOptions,
-  serveStream,
-} from "../rpc/index.js";
-import {
-  createYamuxSession,
-  type TransportError,
-  type YamuxOptions,
-  type YamuxSession,
-} from "../transport/index.js";
-import { wsConnection } from "../transport/ws-node.js";
-import {
-  type ApiVersion,
-  assumedVersion,
-  checkVersion,
-  newestVersion,
-  VersionError,
-} from "../version/index.js";
+import type { Routes, RpcError, RpcTable } from "../rpc/index.js";
+import type { TransportError, YamuxOptions, YamuxSession } from "../transport/index.js";
+import type { ApiVersion } from "../version/index.js";
 import { ApiError, asApiError } from "./api-error.js";
 import { type DialRequest, dialRequestOf } from "./dial-request.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
 import { attachHandlers, type NodeServer } from "./http/attach.js";
-import { strictTables } from "./strict-versions.js";
+import type { ReachedAt } from "./reached-at.js";
+import { requestedVersion } from "./requested-version.js";
+import { RpcSessions } from "./rpc-sessions.js";
 import { upgradeRefusal } from "./upgrade-check.js";
 
 /** Where agents dial. */
@@ -43,6 +25,8 @@ export interface RpcSession<Identity> {
   /** As the client wrote it; an empty text where it wrote none, which means `agent`. */
   role: string;
   remoteAddress: string | undefined;
+  /** Where the client reached this server, as its request says; undefined where it says nothing of use. */
+  reachedAt?: ReachedAt | undefined;
   session: YamuxSession;
 }
 
@@ -100,7 +84,6 @@ export interface RpcEndpoint {
 }
 
 const defaultBuildVersion = "agentwire";
-const defaultMaxWebSocketMessageBytes = 16 * 1024 * 1024;
 
 /** Makes an endpoint for a server that routes by itself. Most use {@link attachRpc}. */
 export function createRpcEndpoint<Identity>(options: RpcEndpointOptions<Identity>): RpcEndpoint {
@@ -113,36 +96,24 @@ interface Accepted<Identity> {
   apiVersion: string;
   role: string;
   remoteAddress: string | undefined;
+  reachedAt: ReachedAt | undefined;
 }
 
 class Endpoint<Identity> implements RpcEndpoint {
   readonly path: string;
   readonly #options: RpcEndpointOptions<Identity>;
-  /** The handlers for a session's version. */
-  readonly #tableFor: (apiVersion: string) => RpcTable;
   readonly #buildVersion: string;
-  readonly #upgrader: WebSocketServer;
-  readonly #sessions = new Set<YamuxSession>();
-  #isClosed = false;
+  readonly #sessions: RpcSessions<Accepted<Identity>>;
 
   constructor(options: RpcEndpointOptions<Identity>) {
     this.#options = options;
     this.path = options.path ?? defaultRpcPath;
     this.#buildVersion = options.buildVersion ?? defaultBuildVersion;
-    const { routes, interceptors = [], codecs, strictVersions = false } = options;
-    const table = typeof routes === "function" ? createRpcTable(routes, { interceptors, codecs }) : routes;
-    this.#tableFor = strictVersions ? strictTables(table) : () => table;
-    this.#upgrader = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: options.maxWebSocketMessageBytes ?? defaultMaxWebSocketMessageBytes,
-      handleProtocols: () => false,
-    });
+    this.#sessions = new RpcSessions<Accepted<Identity>>(options);
   }
 
   get sessionCount(): number {
-    return this.#sessions.size;
+    return this.#sessions.count;
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -164,19 +135,15 @@ class Endpoint<Identity> implements RpcEndpoint {
       const accepted = await this.#accept(request);
       const refusal = upgradeRefusal(request);
       if (refusal !== undefined) this.#send(socket, refusal);
-      else if (this.#isClosed || socket.destroyed) socket.destroy();
-      else {
-        socket.off("error", giveUp);
-        this.#upgrader.handleUpgrade(request, socket, head, (webSocket) => this.#begin(webSocket, accepted));
-      }
+      else if (this.#sessions.begin(request, socket, head, accepted)) socket.off("error", giveUp);
+      else socket.destroy();
     } catch (error) {
       this.#send(socket, refusalOf(error));
     }
   }
 
-  async close(timeoutMs = 0): Promise<void> {
-    this.#isClosed = true;
-    await Promise.all([...this.#sessions].map((session) => session.close(timeoutMs)));
+  close(timeoutMs?: number): Promise<void> {
+    return this.#sessions.close(timeoutMs);
   }
 
   /**
@@ -188,32 +155,9 @@ class Endpoint<Identity> implements RpcEndpoint {
     const identity = await this.#options.authenticate(dial);
     if (request.method !== "GET") throw new MethodNotAllowed();
     const query = dial.url.searchParams;
-    const apiVersion = query.get("version") || assumedVersion;
-    checkVersion(apiVersion, this.#options.serverVersion ?? newestVersion);
-    return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress: dial.remoteAddress };
-  }
-
-  #begin(webSocket: WebSocket, accepted: Accepted<Identity>): void {
-    const { maxMessageBytes, contextValues, onProtocolError, onSession, yamux } = this.#options;
-    const connection = wsConnection(webSocket, accepted.remoteAddress ?? "WebSocket");
-    const table = this.#tableFor(accepted.apiVersion);
-    const session = createYamuxSession(connection, {
-      role: "server",
-      ...yamux,
-      onStream: (stream) => serveStream(stream, table, serveOptions),
-    });
-    const rpcSession: RpcSession<Identity> = { ...accepted, session };
-    const serveOptions: ServeOptions = {
-      ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
-      ...(contextValues === undefined ? {} : { contextValues: contextValues(rpcSession) }),
-      onProtocolError: (error) => onProtocolError?.(error, rpcSession),
-    };
-    this.#sessions.add(session);
-    const onEnd = onSession?.(rpcSession);
-    session.closed.then((end) => {
-      this.#sessions.delete(session);
-      onEnd?.(end);
-    });
+    const apiVersion = requestedVersion(query, this.#options);
+    const { remoteAddress, reachedAt } = dial;
+    return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress, reachedAt };
   }
 
   #send(to: AnswerTo, answer: HttpAnswer): void {
@@ -225,10 +169,6 @@ class MethodNotAllowed extends Error {}
 
 function refusalOf(error: unknown): HttpAnswer {
   if (error instanceof MethodNotAllowed) return { status: 405, headers: { Allow: "GET" }, body: "" };
-  if (error instanceof VersionError) {
-    const validations = [{ field: "version", detail: error.message }];
-    return errorAnswer(new ApiError(400, "Unknown or unsupported API version", { validations }));
-  }
   return errorAnswer(asApiError(error));
 }
 

@@ -8,6 +8,7 @@ import type {
   TelemetryRecord,
   WorkspaceRecord,
 } from "./records.js";
+import type { SigningKeyStore } from "./signing-keys.js";
 import type { AgentStore } from "./store.js";
 
 /** A build to record. */
@@ -28,10 +29,10 @@ export interface AgentReports {
 }
 
 /**
- * A store that also declares what there is: what a control plane without provisioners needs beside the handlers. A
- * server implementer who has workspaces already implements {@link AgentStore} alone.
+ * A store that also declares what there is, and has what servers sign with: what a control plane without provisioners
+ * needs beside the handlers. A server implementer who has workspaces already implements {@link AgentStore} alone.
  */
-export interface ControlPlaneStore extends AgentStore {
+export interface ControlPlaneStore extends AgentStore, SigningKeyStore {
   /**
    * Declares workspaces: what is new is added, what has changed is updated, what is the same stays as it is. Agents
    * keep their ids and tokens; agents that are declared no more are deleted, other workspaces stay.

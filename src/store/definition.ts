@@ -105,6 +105,8 @@ export interface LogSourceDefinition {
 export interface DefinedAgent {
   workspace: string;
   owner: string;
+  /** A UUID. */
+  ownerId: string;
   agent: string;
   id: string;
   token: string;

@@ -49,6 +49,8 @@ export type {
   WorkspaceRecord,
 } from "./records.js";
 export { lifecycleStates, prebuildsOwnerId } from "./records.js";
+export type { SigningKeyRecord, SigningKeyStore } from "./signing-keys.js";
+export { MemorySigningKeys } from "./signing-keys.js";
 export type {
   AgentStore,
   ConnectionLogFilter,
@@ -57,6 +59,7 @@ export type {
   ManifestRecords,
   MetadataUpdate,
   NewLog,
+  OwnedWorkspace,
 } from "./store.js";
 export { maxLogOutputCharacters, maxLogsLength, StoreConflict } from "./store.js";
 export type { AgentRows, WorkspaceRows } from "./workspace-rows.js";

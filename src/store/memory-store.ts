@@ -28,6 +28,7 @@ import {
   type TelemetryRecord,
   type WorkspaceRecord,
 } from "./records.js";
+import { MemorySigningKeys, type SigningKeyRecord } from "./signing-keys.js";
 import {
   type ConnectionLogFilter,
   type ConnectionUpdate,
@@ -35,6 +36,7 @@ import {
   type ManifestRecords,
   type MetadataUpdate,
   type NewLog,
+  type OwnedWorkspace,
   StoreConflict,
 } from "./store.js";
 import { definedRows } from "./workspace-rows.js";
@@ -48,6 +50,7 @@ const noMonitors: ResourceMonitors = { memory: undefined, volumes: [] };
 export class MemoryStore implements ControlPlaneStore {
   readonly #tables = new MemoryTables();
   readonly #secrets = new Map<string, Map<string, SecretRecord>>();
+  readonly #signingKeys = new MemorySigningKeys();
   readonly #connections = new Recent<ConnectionLogRecord>(connectionEntries);
   #lastLogId = 0;
 
@@ -91,6 +94,20 @@ export class MemoryStore implements ControlPlaneStore {
 
   async buildAgents(buildId: string): Promise<readonly AgentRecord[]> {
     return this.#tables.agentsWhere((agent) => agent.buildId === buildId && agent.parentId === undefined);
+  }
+
+  async ownedWorkspaces(ownerId: string): Promise<readonly OwnedWorkspace[]> {
+    const owned = [...this.#tables.workspaces.values()].filter(
+      ({ workspace }) => workspace.ownerId === ownerId,
+    );
+    return byText(owned, ({ workspace }) => workspace.name).flatMap(({ workspace, builds }) => {
+      const latestBuild = builds.at(-1);
+      if (latestBuild === undefined) return [];
+      const agents = this.#tables
+        .agentsWhere((agent) => agent.buildId === latestBuild.id)
+        .sort((a, b) => a.createdAtUs - b.createdAtUs);
+      return [{ workspace, latestBuild, agents }];
+    });
   }
 
   // ---- what it is told ----
@@ -287,7 +304,8 @@ export class MemoryStore implements ControlPlaneStore {
   }
 
   async insertTelemetry(records: readonly TelemetryRecord[]): Promise<void> {
-    for (const record of records) this.#tables.agents.get(record.agentId)?.telemetry.add(record);
+    // nobody could ask for those of no agent before they are gone with the process
+    for (const record of records) this.#tables.agents.get(record.agentId ?? "")?.telemetry.add(record);
   }
 
   // ---- sub-agents ----
@@ -328,6 +346,20 @@ export class MemoryStore implements ControlPlaneStore {
     this.#tables.deleteAgent(id);
   }
 
+  // ---- what servers sign with ----
+
+  signingKeys(purpose: string): Promise<readonly SigningKeyRecord[]> {
+    return this.#signingKeys.signingKeys(purpose);
+  }
+
+  insertSigningKey(key: SigningKeyRecord): Promise<void> {
+    return this.#signingKeys.insertSigningKey(key);
+  }
+
+  deleteSigningKeys(purpose: string, expiredAtUs: number): Promise<void> {
+    return this.#signingKeys.deleteSigningKeys(purpose, expiredAtUs);
+  }
+
   // ---- what there is ----
 
   async define(definitions: readonly WorkspaceDefinition[]): Promise<DefinedAgent[]> {
@@ -349,6 +381,7 @@ export class MemoryStore implements ControlPlaneStore {
       agents.map(({ agent }) => ({
         workspace: workspace.name,
         owner: workspace.ownerUsername,
+        ownerId: workspace.ownerId,
         agent: agent.name,
         id: agent.id,
         token: agent.authToken,

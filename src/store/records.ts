@@ -357,7 +357,12 @@ export interface ContextResourceRecord {
 /** A telemetry event of a network client; the store does not look into it. */
 export interface TelemetryRecord {
   id: string;
-  agentId: string;
+  /** The agent that sent it, or that its sender may reach; undefined for a client of all agents of a user. */
+  agentId: string | undefined;
+  /** Undefined where an agent sent it. */
+  userId?: string | undefined;
+  /** What the sender is to the coordinator. */
+  peerId?: string | undefined;
   receivedAtUs: number;
   /** As protobuf JSON. */
   event: unknown;

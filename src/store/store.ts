@@ -80,6 +80,14 @@ export interface ManifestRecords {
   devcontainers: readonly DevcontainerRecord[];
 }
 
+/** A workspace with what its latest build made. */
+export interface OwnedWorkspace {
+  workspace: WorkspaceRecord;
+  latestBuild: BuildRecord;
+  /** Those of the latest build, with those that agents made, oldest first. */
+  agents: readonly AgentRecord[];
+}
+
 /** Which connections to read. */
 export interface ConnectionLogFilter {
   workspaceId?: string | undefined;
@@ -118,6 +126,8 @@ export interface AgentStore {
   latestBuildIds(workspaceIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** The agents of a build itself, not those that agents made. S3.38. */
   buildAgents(buildId: string): Promise<readonly AgentRecord[]>;
+  /** The workspaces of a user, by name, each with its latest build and the agents of that. S4.33. */
+  ownedWorkspaces(ownerId: string): Promise<readonly OwnedWorkspace[]>;
 
   // ---- what it is told ----
 
@@ -204,7 +214,7 @@ export interface AgentStore {
   replaceContext(snapshot: ContextSnapshotRecord, isInitial: boolean): Promise<boolean>;
   /** The latest context. */
   context(agentId: string): Promise<ContextSnapshotRecord | undefined>;
-  /** Events of network clients. */
+  /** Events of network clients; those of an agent that is not there are passed over, those of none are not. */
   insertTelemetry(records: readonly TelemetryRecord[]): Promise<void>;
 
   // ---- sub-agents ----

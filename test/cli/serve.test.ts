@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { dialAgent } from "../../src/client/index-node.js";
 import { eventually } from "../support/control-plane.js";
+import { httpServer } from "../support/http-servers.js";
 import { tool, toolResult } from "../support/terminal.js";
 
 async function fileWith(text: string): Promise<string> {
@@ -30,7 +31,9 @@ describe("agentwire serve", () => {
     const { run, ready } = await served();
     expect(run.stdout().split("\n")).toHaveLength(2);
     expect(ready.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    expect(ready.agents).toMatchObject([{ workspace: "dev", agent: "main" }]);
+    expect(ready.agents).toMatchObject([
+      { workspace: "dev", agent: "main", owner_id: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+    ]);
     expect(run.stderr()).toContain("kept in memory");
     const connection = await dialAgent({ url: ready.url, token: ready.agents[0]?.token ?? "" });
     expect((await connection.agent.getManifest({})).agentName).toBe("main");
@@ -212,6 +215,32 @@ workspaces:
     const { exitCode, stderr } = await toolResult(["serve", ...args]);
     expect(exitCode).toBe(2);
     expect(stderr).toContain(said);
+  });
+
+  it("--derp-map: the relays of a file or a URL, as they change", async () => {
+    const json = (name: string) =>
+      JSON.stringify({ Regions: { "7": { Nodes: [{ Name: "7a", HostName: name }] } } });
+    const file = await fileWith(json("a.example.com"));
+    const { url } = await httpServer((_request, response) => response.end(json("url.example.com")));
+    const hostOf = async (ready: Awaited<ReturnType<typeof served>>["ready"]) => {
+      const connection = await dialAgent({ url: ready.url, token: ready.agents[0]?.token ?? "" });
+      onTestFinished(() => connection.close());
+      for await (const map of connection.tailnet.streamDERPMaps({}))
+        return map.regions["7"]?.nodes[0]?.hostName;
+      return undefined;
+    };
+    const ofFile = await served("--derp-map", file);
+    expect(await hostOf(ofFile.ready)).toBe("a.example.com");
+    await writeFile(file, json("b.example.com"));
+    await eventually(async () => (await hostOf(ofFile.ready)) === "b.example.com", "the new relay");
+    await writeFile(file, "nothing");
+    await eventually(() => ofFile.run.stderr().includes("The relays stay as they were."), "the problem");
+    expect(await hostOf((await served("--derp-map", url)).ready)).toBe("url.example.com");
+    ofFile.run.interrupt();
+    expect(await ofFile.run.exitCode).toBe(0);
+    const { exitCode, stderr } = await toolResult(["serve", "--derp-map", file]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("is not a map of relays");
   });
 
   it("fails with 1 when the port is taken", async () => {

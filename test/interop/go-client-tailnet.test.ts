@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import { DERPMapSchema } from "../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import { agentAddresses, formatAddress } from "../../src/server/tailnet/node-address.js";
 import { EchoService } from "../gen/agentwire/test/v1/echo_pb.js";
 import { eventually } from "../support/control-plane.js";
 import { describeWithGo, type Facts } from "../support/go-peer.js";
@@ -41,18 +42,30 @@ describeWithGo("the tailnet service of our server, for a Go client", () => {
     await eventually(async () => (await goStreams(workspace.peer, workspace.handle)) === 0);
   });
 
-  it("S4.9 Coordinate: kept, also when nothing is answered; Disconnect ends it", async () => {
+  it("S4.9 Coordinate: kept, also when nothing is answered, or a complaint (S4.19); Disconnect ends it", async () => {
     const workspace = await Workspace.start();
     const stream = await goStream(workspace, tailnetRpc("Coordinate"));
     const node = {
       id: "9007199254740993",
-      addresses: ["fd7a:115c:a1e0::1/128"],
+      addresses: agentAddresses(workspace.agentId).map((address) => `${formatAddress(address)}/128`),
       derpLatency: { "1-v4": 0.01 },
     };
     for (let i = 0; i < 10; i++) await stream.send({ updateSelf: { node } });
-    await stream.send({ readyForHandshake: [{ id: uuidB64(workspace.agentId) }] });
     expect(await goFailure(stream.recv(50))).toMatchObject({ timeout: true });
+    await stream.send({ readyForHandshake: [{ id: uuidB64(workspace.agentId) }] });
+    const error = `ready for handshake error: you do not share a tunnel with "${workspace.agentId}"`;
+    expect((await stream.recv())["json"]).toEqual({ error });
     await stream.send({ disconnect: {} });
+    expect(await stream.recv()).toMatchObject({ eof: true });
+    await stream.closeSend();
+  });
+
+  it("S4.12 Coordinate: an agent with an address that is not its own is told so, and its stream ends", async () => {
+    const workspace = await Workspace.start();
+    const stream = await goStream(workspace, tailnetRpc("Coordinate"));
+    await stream.send({ updateSelf: { node: { addresses: ["fd7a:115c:a1e0::1/128"] } } });
+    const error = "authorization: Addresses: invalid node address, got fd7a:115c:a1e0::1";
+    expect((await stream.recv())["json"]).toEqual({ error });
     expect(await stream.recv()).toMatchObject({ eof: true });
     await stream.closeSend();
   });

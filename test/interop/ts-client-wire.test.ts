@@ -112,7 +112,8 @@ describeWithGo("messages between our client and a Go server", () => {
     }
     expect(await collect(connection.tailnet.coordinate(requests()))).toHaveLength(256);
     const call = await server.outcome(coordinate);
-    expect(call).toMatchObject({ outcome: "ok", received: 256 });
+    // our client may be gone before Go's end of the answers has returned: W7.3
+    expect(call).toMatchObject({ outcome: expect.stringMatching(/^(?:ok|canceled)$/), received: 256 });
     const lastBytes = toBinary(
       CoordinateRequestSchema,
       create(CoordinateRequestSchema, { updateSelf: { node: { id: 256n, key: Buffer.alloc(65_536, 0) } } }),

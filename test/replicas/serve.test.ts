@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { dialAgent, LifecycleState } from "../../src/client/index-node.js";
 import { eventually } from "../support/control-plane.js";
 import { startPostgres } from "../support/postgres.js";
+import { idBytes, tailnetProgram, talk, told } from "../support/tailnet.js";
 
 const tool = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const adminToken = "the admin token of serve";
@@ -77,5 +78,30 @@ describe.skipIf(postgres === undefined)("three agentwire serve on one PostgreSQL
       "connected to the last",
     );
     expect(await read<object>(id)).toMatchObject({ lifecycle_state: "ready" });
+  }, 60_000);
+
+  it("let a user's program on one reach an agent on another, and keep its peer id on a third", async () => {
+    const database = postgres?.url ?? "";
+    const servers = [await serve(database), await serve(database), await serve(database)];
+    const [first, second, third] = servers.map(({ ready }) => ready);
+    const [{ id, token } = { id: "", token: "" }] = first?.agents ?? [];
+    const agent = await dialAgent({ url: first?.url ?? "", token, proxy: false });
+    onTestFinished(() => agent.close());
+    const agentTalk = talk(agent.tailnet);
+    agentTalk.say({ updateSelf: { node: { addresses: [] } } });
+
+    const program = await tailnetProgram(second ?? { url: "" }, "tailnet", { token: adminToken });
+    const { token: resumeToken } = await program.tailnet.refreshResumeToken({});
+    const client = talk(program.tailnet);
+    client.say({ updateSelf: { node: { addresses: [] } }, addTunnel: { id: idBytes(id) } });
+    expect(told(await client.next())).toEqual([expect.stringMatching(`^NODE ${id} `)]);
+    expect(told(await agentTalk.next())).toEqual([expect.stringMatching(/^NODE /)]);
+
+    const path = `tailnet?resume_token=${resumeToken}`;
+    const resumed = await tailnetProgram(third ?? { url: "" }, path, { token: adminToken });
+    const again = talk(resumed.tailnet);
+    again.say({ updateSelf: { node: { addresses: [] } }, addTunnel: { id: idBytes(id) } });
+    expect(told(await client.next())).toBe("peer ID overwritten by new connection");
+    expect(told(await again.next())).toEqual([expect.stringMatching(`^NODE ${id} `)]);
   }, 60_000);
 });

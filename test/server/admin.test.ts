@@ -3,6 +3,7 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { describe, expect, it } from "vitest";
 import { AdminService } from "../../src/gen/agentwire/admin/v1/admin_pb.js";
 import { startControlPlane } from "../../src/server/index.js";
+import { prebuildsOwnerId } from "../../src/store/index.js";
 import { controlPlane, dialled, eventually, token } from "../support/control-plane.js";
 import { failure } from "../support/echo.js";
 
@@ -209,9 +210,15 @@ describe("the admin API", () => {
       { of: "claim", workspaceId: prebuilt?.id ?? "" },
       { onEvent: (event) => void claims.push(event) },
     );
+    const losses: unknown[] = [];
+    await plane.events.subscribe(
+      { of: "owner", ownerId: prebuildsOwnerId },
+      { onEvent: (event) => void losses.push(event) },
+    );
     const claim = { workspaceId: prebuilt?.id ?? "", owner: "carol", name: "mine" };
     expect((await admin.claimWorkspace(claim)).build).toMatchObject({ number: 2, transition: "start" });
     expect(claims).toMatchObject([{ topic: "claim", reason: "prebuild_claimed" }]);
+    expect(losses).toMatchObject([{ kind: "state_change", workspaceId: prebuilt?.id }]);
     expect((await list()).find(({ id }) => id === prebuilt?.id)).toMatchObject({
       owner: "carol",
       name: "mine",

@@ -517,3 +517,26 @@ describe("what is private", () => {
     expect(errors).toHaveLength(4);
   });
 });
+
+describe("onSession", () => {
+  it("that throws is logged, as is what it returns; the session goes on", async () => {
+    const broken = (): never => {
+      throw new Error("the hook is broken");
+    };
+    let count = 0;
+    const { plane, agent, lines } = await hooked(
+      {},
+      {},
+      { onSession: () => (count++ === 0 ? broken() : broken) },
+    );
+    expect((await agent.getManifest({})).agentName).toBe("main");
+    const second = await dialled(plane);
+    await second.close();
+    await eventually(() => lines.length === 2);
+    expect(lines).toEqual([
+      { message: "onSession failed", fields: { error: "the hook is broken" } },
+      { message: "the end of onSession failed", fields: { error: "the hook is broken" } },
+    ]);
+    expect(plane.api.sessionCount).toBe(1);
+  });
+});

@@ -3,7 +3,9 @@ import { declaredThings } from "./compliance/declared.js";
 import { endedThings } from "./compliance/ended.js";
 import { subject } from "./compliance/fixtures.js";
 import { loggedThings } from "./compliance/logged.js";
+import { ownedThings } from "./compliance/owned.js";
 import { reportedThings } from "./compliance/reported.js";
+import { signingKeys } from "./compliance/signing-keys.js";
 
 /**
  * Everything that the interfaces of a store promise, as tests.
@@ -15,4 +17,6 @@ export function storeCompliance(name: string, makeStore: () => Promise<ControlPl
   reportedThings(tested);
   loggedThings(tested);
   endedThings(tested);
+  ownedThings(tested);
+  signingKeys(tested);
 }

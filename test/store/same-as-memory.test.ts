@@ -228,6 +228,9 @@ async function everything({ store, workspaceId }: Side): Promise<string> {
     await store.builds(workspaceId),
     await store.secrets(workspace?.ownerId ?? ""),
   ];
+  for (const owned of await store.ownedWorkspaces(workspace?.ownerId ?? "")) {
+    all.push({ ...owned, agents: byName(owned.agents) });
+  }
   all.push(connections.map(({ id: _id, agentId: _agent, ...row }) => JSON.stringify(row, plain)).sort());
   for (const { id, authToken } of agents) {
     all.push(await store.agent(id), await store.agentByToken(authToken), await store.manifestRecords(id));

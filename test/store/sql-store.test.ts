@@ -10,6 +10,7 @@ import {
   openEmbeddedStore,
   openPostgresStore,
 } from "../../src/store/sql/index.js";
+import { createTables } from "../../src/store/sql/migrations/0001-tables.js";
 import { SqlStore } from "../../src/store/sql/sql-store.js";
 
 function temporaryFolder(): string {
@@ -30,6 +31,15 @@ function tamper(folder: string, sql: string): void {
   const database = new Libsql(join(folder, "agentwire.db"));
   database.exec(sql);
   database.close();
+}
+
+/** What is in the database of a directory. */
+function rowsOf(folder: string, sql: string): unknown[] {
+  const Libsql = createRequire(import.meta.url)("libsql");
+  const database = new Libsql(join(folder, "agentwire.db"));
+  const rows: unknown[] = database.prepare(sql).all();
+  database.close();
+  return rows;
 }
 
 const lab = { owner: "ada", name: "lab", agents: [{ name: "main", apps: [{ slug: "web" }] }] };
@@ -85,6 +95,17 @@ describe("an embedded store", () => {
     expect(await store.buildAgents(build.id)).toEqual([agent]);
   });
 
+  it("of the first version gets what later ones have, and keeps what it has", async () => {
+    const folder = temporaryFolder();
+    const store = await openEmbeddedStore(folder);
+    await store.define([lab]);
+    await store.close();
+    tamper(folder, "drop table signing_keys; delete from agentwire_migrations where version > 1");
+    const again = await opened(folder);
+    expect(await again.workspaces()).toMatchObject([{ name: "lab" }]);
+    expect(await again.signingKeys("any")).toEqual([]);
+  });
+
   it("is for its user alone", async () => {
     const folder = join(temporaryFolder(), "data");
     await opened(folder);
@@ -120,6 +141,32 @@ describe("an embedded store", () => {
     await expect(openEmbeddedStore(folder)).rejects.toThrow(
       /^the database is of version 99, this program knows \d+: use a newer program, or another database$/,
     );
+  });
+
+  it("brings the database of an older version up to date, and keeps what is in it", async () => {
+    const folder = temporaryFolder();
+    const types = { text: "text", bytes: "blob", counter: "integer primary key autoincrement" };
+    tamper(folder, createTables(types).join(";\n"));
+    tamper(
+      folder,
+      `create table agentwire_migrations (version integer primary key, applied_at_us bigint not null);
+      insert into agentwire_migrations (version, applied_at_us) values (1, 0);
+      insert into agents values ('a', 'w', 'b', null, 'main', 't', null, '', '', '', '{}', '', '[]', 1, '', '', 0, '', '',
+        '', '[]', 'created', null, null, null, null, null, null, 0, 0, 0)`,
+    );
+    const older = { agentId: "a", receivedAtUs: 7, event: { text: "x" } };
+    for (const id of ["first", "second"])
+      tamper(
+        folder,
+        `insert into telemetry (id, agent_id, received_at_us, event) values ('${id}', 'a', 7, '{"text":"x"}')`,
+      );
+    const store = await opened(folder);
+    await store.insertTelemetry([{ id: "third", ...older, userId: "u", peerId: "p" }]);
+    expect((await store.reports("a", 9)).telemetry).toEqual([
+      { id: "first", ...older },
+      { id: "second", ...older },
+      { id: "third", ...older, userId: "u", peerId: "p" },
+    ]);
   });
 
   it("refuses a file that is no database, and a directory that is none", async () => {
@@ -187,6 +234,18 @@ describe("histories in a database", () => {
     expect(statuses.map(({ message }) => message)).toEqual(["11", "10", "9", "8", "7"]);
     expect((await again.reports(id, 100)).telemetry.map(({ event }) => event)).toEqual([7, 8, 9, 10, 11]);
     expect(await again.appStatuses({ agentId: other?.id ?? "" }, 100)).toHaveLength(2);
+  });
+
+  it("telemetry of no agent is cut too", async () => {
+    const folder = temporaryFolder();
+    const store = await openEmbeddedStore(folder, { retention });
+    const ofUser = { agentId: undefined, userId: "u", peerId: "p", event: {} };
+    for (let i = 0; i < 12; i++) await store.insertTelemetry([{ ...ofUser, id: String(i), receivedAtUs: i }]);
+    await store.close();
+    await opened(folder, { retention });
+    const kept = () => rowsOf(folder, "select id from telemetry order by entry");
+    const wanted = ["7", "8", "9", "10", "11"].map((id) => ({ id }));
+    await vi.waitFor(() => expect(kept()).toEqual(wanted), 5000);
   });
 
   it("are cut from time to time while it is open", async () => {

@@ -5,12 +5,14 @@ import { ApiError } from "../../src/server/index.js";
 import type { AgentDefinition } from "../../src/store/index.js";
 import { controlPlane, token } from "./control-plane.js";
 
-/** Who may read everything. */
+/** Who may read everything, and connect to all agents. */
 export const adminToken = "admin-token";
+/** Who may read everything, and connect to none. */
+export const readerToken = "reader-token";
 /** Who may read nothing. */
 export const strangerToken = "stranger-token";
 
-/** A control plane that knows two users, and what tests ask of it. */
+/** A control plane that knows three users, and what tests ask of it. */
 export interface HttpApi {
   plane: ControlPlane;
   agentId: string;
@@ -67,7 +69,8 @@ export async function answered(url: string, init: RequestInit): Promise<Answer> 
 }
 
 export function authenticateUser({ token: given }: { token: string | undefined }): ApiUser {
-  if (given === adminToken) return { id: "admin", mayRead: "everything" };
+  if (given === adminToken) return { id: "admin", mayRead: "everything", mayConnect: "everything" };
+  if (given === readerToken) return { id: "reader", mayRead: "everything" };
   if (given === strangerToken) return { id: "stranger", mayRead: () => false };
   throw new ApiError(401, "API key or external proxy authentication required, but none provided");
 }

@@ -15,6 +15,8 @@ import { errorText } from "../../rpc/error-text.js";
 import { type Command, pairs, positiveInteger, type Terminal, UsageError } from "../command.js";
 import { connect, connectionOptions } from "../connection-options.js";
 import { jsonValues } from "../json-values.js";
+import { connectAsUser, isForUser, userOptions } from "../user-connection.js";
+import { withUuidBytes } from "../uuid-fields.js";
 
 const services = [Agent, Tailnet];
 
@@ -31,6 +33,7 @@ export const call: Command = {
   usage: "SERVICE/METHOD [JSON | -] [options]",
   options: {
     ...connectionOptions,
+    ...userOptions,
     metadata: {
       type: "string",
       multiple: true,
@@ -44,12 +47,15 @@ export const call: Command = {
     `agentwire call Agent/UpdateAppStatus '{"slug":"claude","state":"IDLE","message":"waiting"}'`,
     "agentwire call coder.tailnet.v2.Tailnet/StreamDERPMaps",
     "agentwire call Tailnet/Coordinate - < requests.jsonl",
+    `agentwire call --tailnet Tailnet/WorkspaceUpdates '{"workspaceOwnerId":"OWNER-UUID"}' --token USER-TOKEN`,
   ],
   async run(values, positionals, terminal) {
     const [name, argument, ...more] = positionals;
     if (name === undefined || more.length > 0)
       throw new UsageError("give SERVICE/METHOD, and at most one JSON");
     const method = methodNamed(name);
+    const isUser = isForUser(values);
+    if (isUser && method.parent !== Tailnet) throw new UsageError(`--tailnet has only ${Tailnet.typeName}`);
     const requests = requestsOf(method, argument, terminal);
     const facts = {
       signal: terminal.signal,
@@ -57,7 +63,9 @@ export const call: Command = {
       header: pairs(values, "metadata"),
     };
     const makeCall = await prepared(method, requests, facts);
-    const connection = await connect("call", values, terminal);
+    const connection = isUser
+      ? await connectAsUser(values, terminal)
+      : await connect("call", values, terminal);
     try {
       for await (const answer of makeCall(connection.transport)) {
         const json = toJson(method.output, answer);
@@ -105,7 +113,7 @@ async function* requestsOf(method: DescMethod, argument: string | undefined, { s
 
 function messageOf(method: DescMethod, json: JsonValue): MessageShape<DescMessage> {
   try {
-    return fromJson(method.input, json);
+    return fromJson(method.input, withUuidBytes(method.input, json));
   } catch (error) {
     throw new ConnectError(errorText(error), Code.InvalidArgument);
   }

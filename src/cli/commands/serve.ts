@@ -21,6 +21,7 @@ import {
   UsageError,
 } from "../command.js";
 import { databaseOptions, openKept } from "../database.js";
+import { derpMapOptions, openDerpMap } from "../derp-map.js";
 import { LiveView } from "../live-view.js";
 
 const defaultListen = "127.0.0.1:3400";
@@ -46,6 +47,7 @@ export const serve: Command = {
       help: "who may connect; one agent with a new token by default",
     },
     ...databaseOptions,
+    ...derpMapOptions,
     "admin-token": {
       type: "string",
       value: "TOKEN",
@@ -84,37 +86,59 @@ export const serve: Command = {
     const serverVersion = maxVersionOf(values);
     const strictVersions = values["strict-versions"] === true;
     const drainMs = 1000 * (positiveInteger(values, "drain") ?? 0);
-    const { store, events, where } = await openKept(values, terminal);
-    const { plane, view } = await startShown(
-      {
-        host,
-        port,
-        workspaces,
-        adminToken,
-        serverVersion,
-        strictVersions,
+    const derpMap = await openDerpMap(values, terminal);
+    try {
+      const { store, events, coordinator, where } = await openKept(values, terminal);
+      const options: ControlPlaneOptions = {
+        ...{ host, port, workspaces, adminToken, serverVersion, strictVersions },
+        ...(derpMap && { derpMap }),
         ...(store && { store }),
         ...(events && { events }),
-      },
-      values["quiet"] === true ? undefined : terminal,
-    );
-    const unwatch = file === undefined ? undefined : watchFile(file, workspaces, plane, terminal);
-    try {
-      const agents = plane.agents.map(shownAgent);
-      terminal.stdout.write(`${JSON.stringify({ url: plane.url, agents, admin_token: adminToken })}\n`);
-      terminal.stderr.write(`${where}\n`);
-      if (!isLoopback(host)) terminal.stderr.write("There is no TLS here: put a proxy in front of it.\n");
-      await untilAborted(terminal.signal);
-      plane.drain();
-      if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs));
+        ...(coordinator && { tailnet: { coordinator } }),
+      };
+      try {
+        await serveUntilEnd(options, { values, terminal, where, drainMs });
+      } finally {
+        await coordinator?.close();
+      }
       return 0;
     } finally {
-      await unwatch?.();
-      await plane.close(closeTimeoutMs);
-      await view?.close();
+      await derpMap?.close();
     }
   },
 };
+
+/** What is said and heeded while a control plane runs. */
+interface Serving {
+  values: OptionValues;
+  terminal: Terminal;
+  /** For people: where state is. */
+  where: string;
+  drainMs: number;
+}
+
+/** Runs a control plane until the terminal ends it. */
+async function serveUntilEnd(options: ControlPlaneOptions, serving: Serving): Promise<void> {
+  const { values, terminal, where, drainMs } = serving;
+  const { plane, view } = await startShown(options, values["quiet"] === true ? undefined : terminal);
+  const file = text(values, "workspaces");
+  const unwatch = file === undefined ? undefined : watchFile(file, options.workspaces ?? [], plane, terminal);
+  try {
+    const agents = plane.agents.map(shownAgent);
+    const ready = { url: plane.url, agents, admin_token: options.adminToken };
+    terminal.stdout.write(`${JSON.stringify(ready)}\n`);
+    terminal.stderr.write(`${where}\n`);
+    const { host = "" } = options;
+    if (!isLoopback(host)) terminal.stderr.write("There is no TLS here: put a proxy in front of it.\n");
+    await untilAborted(terminal.signal);
+    plane.drain();
+    if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs));
+  } finally {
+    await unwatch?.();
+    await plane.close(closeTimeoutMs);
+    await view?.close();
+  }
+}
 
 const leastAdminTokenCharacters = 16;
 
@@ -138,8 +162,8 @@ function maxVersionOf(values: OptionValues): ApiVersion {
   return { major: apiMajor, minor: Number(minor) };
 }
 
-function shownAgent({ workspace, agent, id, token }: DefinedAgent) {
-  return { workspace, agent, id, token };
+function shownAgent({ workspace, agent, id, token, ownerId }: DefinedAgent) {
+  return { workspace, agent, id, token, owner_id: ownerId };
 }
 
 /** Takes over changes of the file; agents that are new are one more line of JSON. */

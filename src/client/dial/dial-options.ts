@@ -7,26 +7,13 @@ import type { TokenSource } from "../tokens/token-source.js";
 /** `"negotiate"`, or a version that the connection is typed to. */
 export type VersionChoice = ApiVersionText | "negotiate";
 
-/** How to dial. */
-export interface DialOptions<V extends VersionChoice = VersionChoice> {
+/** How any endpoint of a control plane is dialled. */
+export interface EndpointOptions {
   /** The control plane: `https://host`, `http://…`, `wss://…` or `ws://…`. A path in it is kept as a prefix. */
   url: string | URL;
 
-  /** The agent's token. It is never part of an error. */
+  /** The token of whoever dials. It is never part of an error. */
   token: TokenSource;
-
-  /**
-   * The version of the API to ask for. `"negotiate"`, the default, dials the newest known and, when the server
-   * names an older one, dials once more with that. A fixed version gives a client without the methods that came
-   * later.
-   */
-  version?: V;
-
-  /**
-   * What this connection is. `"agent"`, the default, makes the agent look connected and disconnected; any other
-   * role never touches that: give your tool one of its own, such as `"my-log-streamer"`.
-   */
-  role?: string;
 
   /**
    * Ends the attempt, from the first packet to the answer of the first ping, unless it is done by then. 30,000 by
@@ -39,18 +26,6 @@ export interface DialOptions<V extends VersionChoice = VersionChoice> {
 
   /** More headers for the upgrade. Where the runtime's WebSocket cannot send headers this is an error. */
   headers?: Readonly<Record<string, string>>;
-
-  /**
-   * Whether calls of RPCs that the server does not have go an older way, where there is one: `false` for never, or
-   * `{ logsOverHttp: false }` for all but some. A call without an older way fails with `UnsupportedByServerError`.
-   */
-  shims?: ShimChoice;
-
-  /**
-   * Makes the requests beside the connection, for shims over HTTP; the runtime's own by default, and on Node
-   * `nodeFetch`, which goes by `proxy` and `tls`.
-   */
-  fetch?: typeof fetch | undefined;
 
   /** As with every Connect transport: the first is the outermost. */
   interceptors?: Interceptor[];
@@ -68,8 +43,39 @@ export interface DialOptions<V extends VersionChoice = VersionChoice> {
   yamux?: YamuxOptions;
 }
 
-/** What only Node can do. */
-export interface NodeDialOptions<V extends VersionChoice = VersionChoice> extends DialOptions<V> {
+/** How to dial as an agent, or beside one. */
+export interface DialOptions<V extends VersionChoice = VersionChoice> extends EndpointOptions {
+  /** The agent's token. It is never part of an error. */
+  token: TokenSource;
+
+  /**
+   * The version of the API to ask for. `"negotiate"`, the default, dials the newest known and, when the server
+   * names an older one, dials once more with that. A fixed version gives a client without the methods that came
+   * later.
+   */
+  version?: V;
+
+  /**
+   * What this connection is. `"agent"`, the default, makes the agent look connected and disconnected; any other
+   * role never touches that: give your tool one of its own, such as `"my-log-streamer"`.
+   */
+  role?: string;
+
+  /**
+   * Whether calls of RPCs that the server does not have go an older way, where there is one: `false` for never, or
+   * `{ logsOverHttp: false }` for all but some. A call without an older way fails with `UnsupportedByServerError`.
+   */
+  shims?: ShimChoice;
+
+  /**
+   * Makes the requests beside the connection, for shims over HTTP; the runtime's own by default, and on Node
+   * `nodeFetch`, which goes by `proxy` and `tls`.
+   */
+  fetch?: typeof fetch | undefined;
+}
+
+/** How Node opens WebSockets, which no other runtime lets one say. */
+export interface NodeSocketOptions {
   /**
    * A proxy's URL; `false` for none. By default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment decide.
    * For the connection, and for the requests beside it.
@@ -87,8 +93,18 @@ export interface NodeDialOptions<V extends VersionChoice = VersionChoice> extend
   };
 }
 
+/** How to dial from Node. */
+export interface NodeDialOptions<V extends VersionChoice = VersionChoice>
+  extends DialOptions<V>,
+    NodeSocketOptions {}
+
 /** What only runtimes need whose WebSocket sends no headers and shows no answer: browsers and some workers. */
-export interface WebDialOptions<V extends VersionChoice = VersionChoice> extends DialOptions<V> {
+export interface WebSocketOptions {
   /** Where the token goes: in the query (the default), or in a cookie that the runtime has already. */
   tokenIn?: "query" | "cookie";
 }
+
+/** How to dial from a browser. */
+export interface WebDialOptions<V extends VersionChoice = VersionChoice>
+  extends DialOptions<V>,
+    WebSocketOptions {}

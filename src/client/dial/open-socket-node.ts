@@ -6,15 +6,15 @@ import { shownUrl } from "../http/api-url.js";
 import { hideSecrets } from "../http/hide-secrets.js";
 import { type HttpProxy, proxyFor, tunnelAgent } from "../http/proxy-node.js";
 import { type DialError, refusedDial } from "../http/request-errors.js";
-import type { Attempt, SocketOpener } from "./dial.js";
-import type { NodeDialOptions } from "./dial-options.js";
+import type { NodeSocketOptions } from "./dial-options.js";
+import type { Attempt, SocketOpener } from "./socket-opener.js";
 
 const tokenHeader = "Coder-Session-Token";
 const maxRefusalBytes = 64 * 1024;
 const maxRedirects = 10;
 
 /** Opens WebSockets with the `ws` package. */
-export function nodeOpener(options: Pick<NodeDialOptions, "proxy" | "tls">): SocketOpener {
+export function nodeOpener(options: NodeSocketOptions): SocketOpener {
   return {
     async open(attempt) {
       const proxy = await proxyFor(attempt.url, options.proxy);
@@ -65,7 +65,7 @@ function opened(socket: WebSocket, attempt: Attempt, proxy: HttpProxy | undefine
 }
 
 async function refusal(
-  { url, token }: Attempt,
+  { url, secrets }: Attempt,
   response: IncomingMessage,
   proxy: HttpProxy | undefined,
 ): Promise<DialError> {
@@ -80,7 +80,7 @@ async function refusal(
   } catch {
     // What has come of the body is enough to say why.
   }
-  const body = hideSecrets(Buffer.concat(chunks).toString(), [token]);
+  const body = hideSecrets(Buffer.concat(chunks).toString(), secrets);
   return refusedDial(shownUrl(url), {
     status: response.statusCode ?? 0,
     contentType: response.headers["content-type"],

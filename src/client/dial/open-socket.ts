@@ -4,8 +4,8 @@ import { type ByteConnection, type StandardWebSocket, webSocketConnection } from
 import { shownUrl } from "../http/api-url.js";
 import { hideSecrets } from "../http/hide-secrets.js";
 import { DialError, refusedDial } from "../http/request-errors.js";
-import type { Attempt, SocketOpener } from "./dial.js";
-import type { WebDialOptions } from "./dial-options.js";
+import type { WebSocketOptions } from "./dial-options.js";
+import type { Attempt, SocketOpener } from "./socket-opener.js";
 
 const tokenQuery = "coder_session_token";
 
@@ -13,7 +13,7 @@ const tokenQuery = "coder_session_token";
 const upgradeRequired = 426;
 
 /** Opens WebSockets with the runtime's own `WebSocket`, which sends no headers and shows no answer. */
-export function webOpener(options: Pick<WebDialOptions, "tokenIn">): SocketOpener {
+export function webOpener(options: WebSocketOptions): SocketOpener {
   const address = ({ url, token }: Attempt) => {
     const full = new URL(url);
     if (options.tokenIn !== "cookie") full.searchParams.set(tokenQuery, token);
@@ -49,7 +49,7 @@ export function webOpener(options: Pick<WebDialOptions, "tokenIn">): SocketOpene
       throw refusedDial(shownUrl(attempt.url), {
         status: response.status,
         contentType: response.headers.get("content-type") ?? undefined,
-        body: hideSecrets(await response.text(), [attempt.token]),
+        body: hideSecrets(await response.text(), attempt.secrets),
       });
     },
   };

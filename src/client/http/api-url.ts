@@ -1,20 +1,35 @@
-const agentsPath = "/api/v2/workspaceagents/";
-
 /**
  * An endpoint of the agent API.
  * @param route what comes after `/api/v2/workspaceagents/`.
  * @throws TypeError when the text is no URL, or not one of http, https, ws and wss.
  */
 export function apiUrl(base: string | URL, route: string): URL {
-  const url = new URL(base);
+  return serverUrl(base, `/api/v2/workspaceagents/${route}`);
+}
+
+/**
+ * A path on a control plane; a path of the control plane itself is kept as a prefix, its query and fragment are not.
+ * @throws TypeError when the text is no URL, or not one of http, https, ws and wss.
+ */
+export function serverUrl(base: string | URL, path: string): URL {
+  const url = parsed(base);
   if (!/^(https?|wss?):$/.test(url.protocol)) {
     throw new TypeError(`${url.protocol}// is not http, https, ws or wss`);
   }
   url.protocol = url.protocol.replace("ws", "http");
-  url.pathname = url.pathname.replace(/\/+$/, "") + agentsPath + route;
+  url.pathname = url.pathname.replace(/\/+$/, "") + path;
   url.hash = "";
   url.search = "";
   return url;
+}
+
+function parsed(base: string | URL): URL {
+  try {
+    return new URL(base);
+  } catch (cause) {
+    // not the text itself, which may have a password in it
+    throw new TypeError("the url is no URL: it must be one such as https://coder.example.com", { cause });
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
-import { dialWith, type SocketOpener } from "../dial/dial.js";
+import { dialWith } from "../dial/dial.js";
 import type { DialOptions, VersionChoice } from "../dial/dial-options.js";
+import type { SocketOpener } from "../dial/socket-opener.js";
 import { apiUrl } from "../http/api-url.js";
 import { followReinits } from "./follow-reinits.js";
 import { sessionWith } from "./session.js";

@@ -55,7 +55,8 @@ export class FinalAnswers {
   }
 }
 
-function isVersionRefusal(error: unknown): boolean {
+/** Whether a server does not have the version. */
+export function isVersionRefusal(error: unknown): error is DialError {
   return (
     error instanceof DialError &&
     error.status === 400 &&

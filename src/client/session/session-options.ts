@@ -38,23 +38,28 @@ export interface SessionEnd {
   unsent: readonly Unsent[];
 }
 
+/** A session of an agent, or beside one, that lives on over many connections. */
+export type ReconnectingSession<V extends VersionChoice = "negotiate"> = SessionOver<
+  AgentConnection<TypedVersion<V>>
+>;
+
 /** A session that lives on over many connections. */
-export interface ReconnectingSession<V extends VersionChoice = "negotiate"> extends AsyncDisposable {
+export interface SessionOver<C> extends AsyncDisposable {
   /** Where it is now. */
-  readonly state: SessionState<AgentConnection<TypedVersion<V>>>;
+  readonly state: SessionState<C>;
 
   /**
    * Where it is now, and each change; the last is `stopped`. A reader that is more than 64 changes behind misses the
    * oldest.
    * @param signal ends the iteration.
    */
-  states(signal?: AbortSignal): AsyncIterableIterator<SessionState<AgentConnection<TypedVersion<V>>>>;
+  states(signal?: AbortSignal): AsyncIterableIterator<SessionState<C>>;
 
   /**
    * The connection, as soon as there is one.
    * @throws why the session has stopped, when it has; the signal's reason when that ends first.
    */
-  connected(signal?: AbortSignal): Promise<AgentConnection<TypedVersion<V>>>;
+  connected(signal?: AbortSignal): Promise<C>;
 
   /** Gives the present connection up and dials again, so that `onConnected` runs anew. */
   reconnect(reason?: string): void;

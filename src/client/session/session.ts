@@ -4,14 +4,15 @@ import type { TypedVersion } from "../dial/dial.js";
 import type { VersionChoice } from "../dial/dial-options.js";
 import { LinkedAbort } from "../linked-abort.js";
 import { pause } from "../pause.js";
-import type { AgentClient } from "../senders/sender.js";
+import type { AgentClient, Sender } from "../senders/sender.js";
 import { TimeLimit } from "../time-limit.js";
 import { unlessAborted, untilAborted } from "../until-aborted.js";
 import { withinMs } from "../within-ms.js";
 import { Backoff } from "./backoff.js";
 import { FinalAnswers } from "./final-answers.js";
 import { SenderRun } from "./sender-run.js";
-import type { ReconnectingSession, SessionEnd, SessionOptions } from "./session-options.js";
+import { SessionClosing } from "./session-closing.js";
+import type { ReconnectingSession, SessionEnd, SessionOptions, SessionOver } from "./session-options.js";
 import { type SessionState, StateFeed, unsentOf } from "./states.js";
 
 const defaultCloseTimeoutMs = 5000;
@@ -21,27 +22,49 @@ const closingWaitMs = 500;
 /** When the time for closing is over, what has been told to end has so long to do it. */
 const lastTurnMs = 250;
 
-/** Begins a session that dials with a function. */
+/** Begins a session of an agent that dials with a function. */
 export function sessionWith<V extends VersionChoice>(
   dial: (signal: AbortSignal) => Promise<AgentConnection<TypedVersion<V>>>,
   options: SessionOptions<V>,
 ): ReconnectingSession<V> {
-  // a session of any version is run the same way: its type says what its connections have
-  const session: ReconnectingSession = new Session(
-    dial as unknown as (signal: AbortSignal) => Promise<AgentConnection>,
-    options as unknown as SessionOptions,
-  );
-  return session as unknown as ReconnectingSession<V>;
+  const { senders = [], onConnected, backoff, signal } = options;
+  return new Session({
+    dial,
+    onConnected: onConnected?.bind(options),
+    senders,
+    // senders do without what an older version does not have
+    agentOf: ({ agent }) => agent as AgentClient,
+    backoff: new Backoff(backoff),
+    finalAnswers: new FinalAnswers(options),
+    signal,
+  });
 }
 
-class Session implements ReconnectingSession {
+/** What a session is made of, whatever its connections are. */
+export interface SessionInit<C extends LiveConnection> {
+  dial(signal: AbortSignal): Promise<C>;
+  onConnected: ((connection: C, signal: AbortSignal) => void | Promise<void>) | undefined;
+  senders: readonly Sender[];
+  /** What senders send over. */
+  agentOf(connection: C): AgentClient;
+  backoff: Backoff;
+  /** Which failed attempts are the last. */
+  finalAnswers: Pick<FinalAnswers, "connected" | "isFinal">;
+  signal: AbortSignal | undefined;
+}
+
+/** What a session needs of a connection. */
+export interface LiveConnection {
+  readonly closed: Promise<Error>;
+  close(options?: { timeoutMs?: number }): Promise<void>;
+}
+
+/** Dials, uses the connection, and when it is lost dials again. */
+export class Session<C extends LiveConnection> implements SessionOver<C> {
   readonly ended: Promise<SessionEnd>;
-  readonly #dial: (signal: AbortSignal) => Promise<AgentConnection>;
-  readonly #onConnected: SessionOptions["onConnected"];
+  readonly #init: SessionInit<C>;
   readonly #senders: readonly SenderRun[];
-  readonly #states = new StateFeed<SessionState>({ kind: "dialling", attempt: 1 });
-  readonly #backoff: Backoff;
-  readonly #finalAnswers: FinalAnswers;
+  readonly #states = new StateFeed<SessionState<C>>({ kind: "dialling", attempt: 1 });
   /** Ends when the session begins to close. */
   readonly #closing = new AbortController();
   /** Ends when everything must. */
@@ -53,25 +76,22 @@ class Session implements ReconnectingSession {
   #closeDeadlineMs = 0;
   #closed: Promise<SessionEnd> | undefined;
 
-  constructor(dial: (signal: AbortSignal) => Promise<AgentConnection>, options: SessionOptions) {
-    this.#dial = dial;
-    this.#onConnected = options.onConnected?.bind(options);
-    this.#senders = (options.senders ?? []).map((sender) => new SenderRun(sender));
-    this.#backoff = new Backoff(options.backoff);
-    this.#finalAnswers = new FinalAnswers(options);
-    this.#hard = new LinkedAbort(...(options.signal === undefined ? [] : [options.signal]));
+  constructor(init: SessionInit<C>) {
+    this.#init = init;
+    this.#senders = init.senders.map((sender) => new SenderRun(sender));
+    this.#hard = new LinkedAbort(...(init.signal === undefined ? [] : [init.signal]));
     this.ended = this.#run();
   }
 
-  get state(): SessionState {
+  get state(): SessionState<C> {
     return this.#states.present;
   }
 
-  states(signal?: AbortSignal): AsyncIterableIterator<SessionState> {
+  states(signal?: AbortSignal): AsyncIterableIterator<SessionState<C>> {
     return this.#states.read(signal);
   }
 
-  async connected(signal?: AbortSignal): Promise<AgentConnection> {
+  async connected(signal?: AbortSignal): Promise<C> {
     for await (const state of this.#states.read(signal)) {
       if (state.kind === "connected") return state.connection;
       if (state.kind === "stopped") throw state.error ?? new Error("the session is closed");
@@ -117,13 +137,13 @@ class Session implements ReconnectingSession {
         attempt = 0;
         const begin = performance.now();
         lost = await this.#live(connection);
-        waitMs = this.#backoff.nextAfter(performance.now() - begin);
+        waitMs = this.#init.backoff.nextAfter(performance.now() - begin);
         // an end while it closes is the end
         if (this.#closing.signal.aborted) return undefined;
       } catch (error) {
         lost = asError(error);
-        if (!signal.aborted && this.#finalAnswers.isFinal(error)) return lost;
-        waitMs = this.#backoff.next();
+        if (!signal.aborted && this.#init.finalAnswers.isFinal(error)) return lost;
+        waitMs = this.#init.backoff.next();
       }
       if (signal.aborted) break;
       // not for long when there is something to send before the end. C4.89.
@@ -135,8 +155,8 @@ class Session implements ReconnectingSession {
   }
 
   /** A dial may not listen to its signal, as where a token is asked for: what it has after the end is closed. */
-  async #dialled(signal: AbortSignal): Promise<AgentConnection> {
-    const dial = this.#dial(signal);
+  async #dialled(signal: AbortSignal): Promise<C> {
+    const dial = this.#init.dial(signal);
     try {
       return await unlessAborted(dial, signal, (connection) => void connection.close());
     } catch (error) {
@@ -154,8 +174,8 @@ class Session implements ReconnectingSession {
   }
 
   /** Uses a connection until it ends. @returns why it has ended. */
-  async #live(connection: AgentConnection): Promise<Error> {
-    this.#finalAnswers.connected();
+  async #live(connection: C): Promise<Error> {
+    this.#init.finalAnswers.connected();
     const scope = new LinkedAbort(this.#hard.signal);
     const inUse = new LinkedAbort(scope.signal, this.#closing.signal);
     this.#giveUp = (reason) => scope.abort(reason);
@@ -163,7 +183,7 @@ class Session implements ReconnectingSession {
     this.#underWay = this.#runConnected(connection, inUse.signal);
     const routines = [
       this.#underWay,
-      ...this.#senders.map((sender) => sender.over(connection.agent as AgentClient, scope.branch())),
+      ...this.#senders.map((sender) => sender.over(this.#init.agentOf(connection), scope.branch())),
     ];
     for (const routine of routines) routine.catch((error: unknown) => scope.abort(error));
     this.#states.set({ kind: "connected", connection });
@@ -178,10 +198,10 @@ class Session implements ReconnectingSession {
     return asError(scope.signal.reason);
   }
 
-  async #runConnected(connection: AgentConnection, signal: AbortSignal): Promise<void> {
+  async #runConnected(connection: C, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     try {
-      await this.#onConnected?.(connection, signal);
+      await this.#init.onConnected?.(connection, signal);
     } catch (error) {
       // what ends because it was told to has not failed
       if (!signal.aborted) throw error;
@@ -191,7 +211,7 @@ class Session implements ReconnectingSession {
   async #close(timeoutMs: number): Promise<SessionEnd> {
     this.#closeDeadlineMs = performance.now() + timeoutMs;
     const limit = new TimeLimit(timeoutMs, this.#hard.signal, "the time for closing is over");
-    this.#closing.abort(new Error("the session closes"));
+    this.#closing.abort(new SessionClosing());
     try {
       await Promise.race([this.#drained(limit.signal), this.ended]);
     } catch {

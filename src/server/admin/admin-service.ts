@@ -64,6 +64,8 @@ export function adminService({ store, events }: AdminDeps): ServiceImpl<typeof A
       const before = await existing(store, workspaceId);
       const build = await conflictsTold(() => store.claim(before.id, owner, name));
       const after = await existing(store, before.id);
+      // it is gone for the one, and there for the other
+      changed(before);
       changed(after);
       const { id, ownerId } = after;
       events.publish({ topic: "claim", workspaceId: id, ownerId, reason: "prebuild_claimed" });
@@ -102,6 +104,7 @@ async function described(store: ControlPlaneStore, workspace: WorkspaceRecord) {
   return {
     id,
     owner: ownerUsername,
+    ownerId,
     name,
     isPrebuilt: ownerId === prebuildsOwnerId,
     createdAt: usTimestamp(createdAtUs),

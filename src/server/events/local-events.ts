@@ -1,3 +1,4 @@
+import { attempt, report } from "../engines/problems.js";
 import { checkTopic, whyInvalid } from "./check-event.js";
 import {
   type EventSubscriber,
@@ -7,7 +8,7 @@ import {
   type OnEventProblem,
   type ServerEvent,
 } from "./events.js";
-import { attempt, closedError, report } from "./subscribers.js";
+import { closedError } from "./subscribers.js";
 
 /** Events within this process. Subscribers are called at once, so that none is ever lost. */
 export class LocalEvents implements Events {

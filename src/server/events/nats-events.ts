@@ -5,22 +5,17 @@ import type {
   Status,
   Subscription,
 } from "@nats-io/transport-node";
+import { loadOptional } from "../engines/optional-package.js";
+import { messageOf, report } from "../engines/problems.js";
+import { backoffMs, within } from "../engines/waits.js";
 import { channelOf, channelOfSubject, droppedChannel, subjectOf } from "./channels.js";
 import { checkTopic } from "./check-event.js";
 import { type EventMessage, eventOf } from "./event-message.js";
-import {
-  backoffMs,
-  type EngineOptions,
-  loadOptional,
-  messageOf,
-  type ResolvedEngineOptions,
-  resolveEngineOptions,
-  within,
-} from "./event-options.js";
+import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./event-options.js";
 import type { EventSubscriber, Events, EventTopic, ServerEvent } from "./events.js";
 import { natsServersOf } from "./nats-url.js";
 import { BatchRefused, PublicationQueue } from "./publication-queue.js";
-import { closedError, report, Subscribers } from "./subscribers.js";
+import { closedError, Subscribers } from "./subscribers.js";
 
 /** How events over NATS are carried. */
 export interface NatsEventsOptions extends EngineOptions {
@@ -42,7 +37,11 @@ export async function openNatsEvents(url: string, options: NatsEventsOptions = {
     throw new RangeError("subjectPrefix must be words with dots between, of letters, digits, _ and -.");
   }
   const servers = natsServersOf(url);
-  const nats = await loadOptional("NATS", "@nats-io/transport-node", () => import("@nats-io/transport-node"));
+  const nats = await loadOptional(
+    "Events over NATS",
+    "@nats-io/transport-node",
+    () => import("@nats-io/transport-node"),
+  );
   const pause = new ReconnectPause(resolved.maxBackoffMs);
   let connection: NatsConnection;
   try {

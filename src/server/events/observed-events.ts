@@ -1,5 +1,5 @@
+import { attempt } from "../engines/problems.js";
 import type { EventSubscriber, Events, EventTopic, ServerEvent } from "./events.js";
-import { attempt } from "./subscribers.js";
 
 /** Events of whichever kind, with everything that this process publishes to be seen as it goes by. */
 export class ObservedEvents implements Events {

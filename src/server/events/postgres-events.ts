@@ -1,11 +1,6 @@
-import type { ClientConfig } from "pg";
-import {
-  type EngineOptions,
-  loadOptional,
-  messageOf,
-  type ResolvedEngineOptions,
-  resolveEngineOptions,
-} from "./event-options.js";
+import { postgresClients } from "../engines/postgres-clients.js";
+import { messageOf } from "../engines/problems.js";
+import { type EngineOptions, resolveEngineOptions } from "./event-options.js";
 import type { EventSubscriber, Events, EventTopic, ServerEvent } from "./events.js";
 import { PostgresListener } from "./postgres-listener.js";
 import { PostgresPublisher } from "./postgres-publisher.js";
@@ -21,17 +16,11 @@ export type PostgresEventsOptions = EngineOptions;
  */
 export async function openPostgresEvents(url: string, options: PostgresEventsOptions = {}): Promise<Events> {
   const resolved = resolveEngineOptions(options);
-  const { default: pg } = await loadOptional("PostgreSQL", "pg", () => import("pg"));
-  const config = clientConfig(url, resolved);
-  const createClient = () => new pg.Client(config);
-  try {
-    createClient();
-  } catch {
-    // what is thrown has the URL in it, and that a password
-    throw new Error(
-      "The URL of PostgreSQL cannot be read: write postgres://user:password@host:5432/database",
-    );
-  }
+  const createClient = await postgresClients(url, {
+    what: "Events over PostgreSQL",
+    applicationName: "agentwire events",
+    timeoutMs: resolved.timeoutMs,
+  });
   const events = new PostgresEvents(
     new PostgresListener(createClient, resolved),
     new PostgresPublisher(createClient, resolved),
@@ -43,15 +32,6 @@ export async function openPostgresEvents(url: string, options: PostgresEventsOpt
     throw new Error(`PostgreSQL cannot be used for events: ${messageOf(error)}`);
   }
   return events;
-}
-
-function clientConfig(url: string, { timeoutMs }: ResolvedEngineOptions): ClientConfig {
-  return {
-    connectionString: url,
-    connectionTimeoutMillis: timeoutMs,
-    keepAlive: true,
-    application_name: "agentwire events",
-  };
 }
 
 class PostgresEvents implements Events {

@@ -1,11 +1,13 @@
 import type { Client } from "pg";
+import { PostgresConnection } from "../engines/postgres-connection.js";
+import { messageOf, report } from "../engines/problems.js";
+import { within } from "../engines/waits.js";
 import { channelOf, droppedChannel } from "./channels.js";
 import { checkTopic } from "./check-event.js";
 import { eventOf } from "./event-message.js";
-import { messageOf, type ResolvedEngineOptions, within } from "./event-options.js";
+import type { ResolvedEngineOptions } from "./event-options.js";
 import type { EventSubscriber, EventTopic } from "./events.js";
-import { PostgresConnection } from "./postgres-connection.js";
-import { closedError, report, Subscribers } from "./subscribers.js";
+import { closedError, Subscribers } from "./subscribers.js";
 
 /** Channels that are begun and ended in one statement. */
 const maxChannelsAtOnce = 500;

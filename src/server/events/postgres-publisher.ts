@@ -1,8 +1,10 @@
 import type { Client } from "pg";
+import { isRefusal, PostgresConnection } from "../engines/postgres-connection.js";
+import { messageOf } from "../engines/problems.js";
+import { within } from "../engines/waits.js";
 import type { EventMessage } from "./event-message.js";
-import { messageOf, type ResolvedEngineOptions, within } from "./event-options.js";
+import type { ResolvedEngineOptions } from "./event-options.js";
 import type { ServerEvent } from "./events.js";
-import { PostgresConnection } from "./postgres-connection.js";
 import { BatchRefused, PublicationQueue } from "./publication-queue.js";
 
 /** One statement for any number of messages, so that the server parses it once; it notifies in the order given. */
@@ -80,10 +82,4 @@ export class PostgresPublisher {
       throw error;
     }
   }
-}
-
-/** True when the server has said no, and stays: not when it ends the connection, shuts down or starts. */
-function isRefusal(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === "string" && /^(?!08|57P)[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code);
 }

@@ -1,9 +1,8 @@
+import { messageOf, report } from "../engines/problems.js";
 import { droppedChannel } from "./channels.js";
 import { whyInvalid } from "./check-event.js";
 import { allWorkspacesMessageOf, type EventMessage, messagesOf } from "./event-message.js";
-import { messageOf } from "./event-options.js";
 import type { OnEventProblem, ServerEvent } from "./events.js";
-import { report } from "./subscribers.js";
 
 /** A batch that will never be taken, whereas other failures are those of the connection. */
 export class BatchRefused extends Error {}

@@ -1,4 +1,5 @@
-import type { EventSubscriber, OnEventProblem, ServerEvent } from "./events.js";
+import { attempt } from "../engines/problems.js";
+import type { EventSubscriber, ServerEvent } from "./events.js";
 
 /** Who listens on which channel. Events are handed on as they come: nothing waits here, so nothing can grow. S6.4. */
 export class Subscribers {
@@ -49,20 +50,6 @@ export class Subscribers {
       if (there.has(subscription)) attempt(() => tell(subscription.subscriber));
     }
   }
-}
-
-/** An event is a hint; whoever fails over one has only itself to tell. */
-export function attempt(tell: () => void): void {
-  try {
-    tell();
-  } catch {
-    // nobody is waiting for it
-  }
-}
-
-/** Tells a hook, when there is one. */
-export function report(onProblem: OnEventProblem | undefined, error: Error): void {
-  attempt(() => onProblem?.(error));
 }
 
 /** What whoever subscribes after the end is told. */

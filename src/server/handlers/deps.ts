@@ -1,12 +1,12 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import type { Agent, BannerConfig, Stats_Metric } from "../../gen/coder/agent/v2/agent_pb.js";
-import type { DERPMap } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { AgentRecord, AgentStore } from "../../store/index.js";
 import type { AgentSession } from "../agent-session.js";
 import type { Batches } from "../batches/index.js";
 import type { Events } from "../events/index.js";
 import type { Activity, Logger, Metrics, Notifications } from "../hooks.js";
+import type { DerpMapSource } from "../tailnet/derp/derp-map-source.js";
 import { HandlerFailure } from "./failure.js";
 
 /** Some RPCs of the agent service. */
@@ -29,7 +29,7 @@ export interface HandlerDeps {
   onAgentMetrics?: ((who: AgentSession, metrics: readonly Stats_Metric[]) => void) | undefined;
   manifest: ManifestSettings;
   banners: () => readonly Pick<BannerConfig, "enabled" | "message" | "backgroundColor">[];
-  derpMap: () => DERPMap;
+  derpMap: DerpMapSource;
 }
 
 /** What of a deployment is in every manifest. S3.14, S3.15. */

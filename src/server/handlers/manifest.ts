@@ -17,6 +17,7 @@ import type {
   WorkspaceRecord,
 } from "../../store/index.js";
 import { sessionOf } from "../agent-session.js";
+import { derpMapFor } from "../tailnet/derp/derp-map-for.js";
 import { type AgentHandlers, freshAgent, type HandlerDeps, type ManifestSettings } from "./deps.js";
 import { doing, HandlerFailure } from "./failure.js";
 import { secondsAsNanoseconds, secondsDuration } from "./time.js";
@@ -39,7 +40,7 @@ const healths: Readonly<Record<AppHealth, WorkspaceApp_Health>> = {
 export function manifestHandlers(deps: HandlerDeps): AgentHandlers {
   return {
     async getManifest(_request, context) {
-      const { agentId, workspaceId } = sessionOf(context);
+      const { agentId, workspaceId, reachedAt } = sessionOf(context);
       const agent = await freshAgent(deps, agentId, "getting workspace agent: ");
       const [workspace, records] = await doing("fetching workspace agent data", () =>
         Promise.all([deps.store.workspace(workspaceId), deps.store.manifestRecords(agentId)]),
@@ -59,7 +60,7 @@ export function manifestHandlers(deps: HandlerDeps): AgentHandlers {
         environmentVariables: { ...agent.environment },
         directory: agent.directory,
         motdPath: agent.motdFile,
-        derpMap: deps.derpMap(),
+        derpMap: derpMapFor(deps.derpMap.current, reachedAt),
         scripts: records.scripts.map(scriptOf),
         apps: records.apps.map((app) => appOf(app, agent.name, workspace, settings)),
         metadata: records.metadata.map(metadataOf),

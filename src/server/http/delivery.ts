@@ -52,7 +52,7 @@ export async function deliverMessages(
   { signal, pingIntervalMs, goodbyeTimeoutMs }: Delivery,
   onEnd: () => void,
 ): Promise<void> {
-  const socket = new TextSocket(webSocket, pingIntervalMs, onEnd);
+  const socket = new TextSocket(webSocket, pingIntervalMs, onEnd, answer.socketOptions);
   const following = answer.followMessages(socket);
   following.catch(() => {});
   try {

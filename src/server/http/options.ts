@@ -10,9 +10,9 @@ import type { ApiUser } from "./users/access.js";
 /** What the HTTP endpoints beside the RPC can be given. */
 export interface HttpOptions {
   /**
-   * Says which user asks, for what is there for people and their tools: `/api/v2/workspaceagents/{id}` and below.
-   * `token` is whatever the request has as one. Throw an `ApiError` to refuse. Without it nobody is known, and all
-   * of that is answered with 401.
+   * Says which user asks, for what is there for people and their tools: `/api/v2/workspaceagents/{id}` and below, and
+   * `/api/v2/tailnet`. `token` is whatever the request has as one. Throw an `ApiError` to refuse. Without it nobody is
+   * known, and all of that is answered with 401.
    */
   authenticateUser?(request: DialRequest): ApiUser | Promise<ApiUser>;
   /** Where agents get tokens of git hosts for their user. No providers by default. */
@@ -31,7 +31,7 @@ export interface HttpOptions {
   troubleshootingUrl?: string;
   /** How clients are to connect to agents. */
   network?: { forceWebSockets?: boolean; disableDirectConnections?: boolean; hostnameSuffix?: string };
-  /** Streams of events and messages are pinged so often; 15,000 by default. S5.31. */
+  /** Streams of events and messages, and sessions of users, are pinged so often; 15,000 by default. S5.31, S4.32. */
   streamPingIntervalMs?: number;
 }
 

@@ -11,10 +11,12 @@ import { allPages, type Delivery, deliverEvents, deliverMessages, deliverPages }
 import type { RateLimit } from "./rate-limit.js";
 import {
   type HttpCall,
+  isUpgraded,
   type Route,
   type RouteAnswer,
   type RoutesAtPath,
   routeTable,
+  type SessionAnswer,
   type WebSocketAnswer,
 } from "./routes.js";
 import type { ApiUser } from "./users/access.js";
@@ -39,11 +41,12 @@ type Asker = { who: "anyone" } | { who: "agent"; identity: AgentIdentity } | { w
 const areas = [
   { prefix: "/api/v2/workspaceagents/me", who: "agent" },
   { prefix: "/api/v2/workspaceagents", who: "user" },
+  { prefix: "/api/v2/tailnet", who: "user" },
 ] as const;
 
 /** Messages of clients on one-way sockets are not read; they need no more than this. */
 const maxClientMessageBytes = 4096;
-/** An upgrade that has no answer by then is over: nothing tells that its client has left. */
+/** An upgrade that has no answer by then is refused: nothing tells that its client has left. */
 const upgradeTimeoutMs = 30_000;
 /** A client has so long to take the end of a stream. */
 const goodbyeTimeoutMs = 2_000;
@@ -119,12 +122,18 @@ export class HttpRouter {
     socket.once("close", leave);
     const timer = setTimeout(leave, upgradeTimeoutMs);
     try {
-      const answer = await this.#answer(request, call.signal, { isUpgrade: true });
+      const answer = await Promise.race([
+        this.#answer(request, call.signal, { isUpgrade: true }),
+        ended(call.signal).then(() => errorAnswer(this.#isClosing ? serverCloses() : takesTooLong())),
+      ]);
       clearTimeout(timer);
-      const refusal = "followMessages" in answer ? this.#refusal(request) : await this.#whole(answer);
+      const refusal = isUpgraded(answer) ? this.#refusal(request) : await this.#whole(answer);
       if (refusal !== undefined) this.#send(socket, refusal);
-      else if (socket.destroyed || !("followMessages" in answer)) socket.destroy();
-      else {
+      else if (socket.destroyed || !isUpgraded(answer)) socket.destroy();
+      else if ("beginSession" in answer) {
+        if (answer.beginSession(request, socket, head)) socket.off("error", giveUp);
+        else socket.destroy();
+      } else {
         socket.off("error", giveUp);
         socket.off("close", leave);
         await this.#follow(answer, request, socket, head, call);
@@ -133,6 +142,7 @@ export class HttpRouter {
       this.#send(socket, errorAnswer(asApiError(error)));
     } finally {
       clearTimeout(timer);
+      socket.off("close", leave);
       this.#end(call);
     }
   }
@@ -163,7 +173,7 @@ export class HttpRouter {
   ): Promise<RouteAnswer> {
     try {
       const path = pathOf(request);
-      const found = this.#lookUp(path);
+      const found = this.#find(path);
       const dial = dialRequestOf(request);
       const asker = await this.#whoAsks(found?.routes[0]?.who ?? areaOf(path) ?? "anyone", dial, path);
       if (found === undefined) throw routeNotFound();
@@ -178,6 +188,12 @@ export class HttpRouter {
     } catch (error) {
       return errorAnswer(asApiError(error));
     }
+  }
+
+  /** Below `/me` is only what is for agents, whatever else `{id}` stands for. */
+  #find(path: string): RoutesAtPath | undefined {
+    const found = this.#lookUp(path);
+    return areaOf(path) === "agent" && found?.routes[0]?.who === "user" ? undefined : found;
   }
 
   /** Who it is comes before what there is. S1.4. */
@@ -212,7 +228,7 @@ export class HttpRouter {
     signal: AbortSignal,
   ): Promise<void> {
     const isHead = request.method === "HEAD";
-    if ("followMessages" in answer) {
+    if (isUpgraded(answer)) {
       this.#send(response, this.#refusal(request) ?? errorAnswer(needsUpgrade()));
     } else if ("followEvents" in answer) {
       if (this.#isClosing) this.#send(response, errorAnswer(serverCloses()));
@@ -249,7 +265,7 @@ export class HttpRouter {
   }
 
   /** An answer for a socket whose client wants another protocol and gets none. */
-  async #whole(answer: Exclude<RouteAnswer, WebSocketAnswer>): Promise<HttpAnswer> {
+  async #whole(answer: Exclude<RouteAnswer, WebSocketAnswer | SessionAnswer>): Promise<HttpAnswer> {
     if ("followEvents" in answer) return errorAnswer(takesNoUpgrade());
     if ("pages" in answer) return allPages(answer);
     return answer;
@@ -294,6 +310,18 @@ function routeNotFound(): ApiError {
 
 function noCredentials(): ApiError {
   return new ApiError(401, "API key or external proxy authentication required, but none provided");
+}
+
+/** Resolves when a signal ends. */
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function takesTooLong(): ApiError {
+  return new ApiError(503, "The answer took too long. Try again.");
 }
 
 function serverCloses(): ApiError {

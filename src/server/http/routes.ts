@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { AgentIdentity } from "../agent-session.js";
 import type { HttpAnswer } from "./answer.js";
 import type { EventStream } from "./event-stream.js";
-import type { TextSocket } from "./text-socket.js";
+import type { TextSocket, TextSocketOptions } from "./text-socket.js";
 import type { ApiUser } from "./users/access.js";
 
 /** A request that has found its route. */
@@ -41,11 +42,23 @@ export interface EventStreamAnswer {
 export interface WebSocketAnswer {
   /** How it is closed when the server ends it. */
   goodbye: { code: number; reason: string };
+  socketOptions?: TextSocketOptions;
   followMessages(socket: TextSocket): Promise<void>;
 }
 
+/** A session over a WebSocket, for which the client must have asked. From its beginning it is the answerer's. */
+export interface SessionAnswer {
+  /** @returns false when there is none, as the client has left or the server closes. */
+  beginSession(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+}
+
 /** What a route may answer. */
-export type RouteAnswer = HttpAnswer | PagedAnswer | EventStreamAnswer | WebSocketAnswer;
+export type RouteAnswer = HttpAnswer | PagedAnswer | EventStreamAnswer | WebSocketAnswer | SessionAnswer;
+
+/** Whether an answer is for those who have asked for a WebSocket. */
+export function isUpgraded(answer: RouteAnswer): answer is WebSocketAnswer | SessionAnswer {
+  return "followMessages" in answer || "beginSession" in answer;
+}
 
 /** A method at a path, and who may use it. Parts of the path in braces stand for any text. */
 export type Route = { method: "GET" | "POST" | "PATCH"; path: string } & (

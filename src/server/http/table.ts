@@ -1,4 +1,5 @@
 import { identityRoutes } from "../identity/index.js";
+import { derpMapRoute } from "../tailnet/derp/derp-map-route.js";
 import { agentRoutes } from "./agents/routes.js";
 import type { HttpDeps } from "./options.js";
 import type { Route } from "./routes.js";
@@ -11,5 +12,5 @@ import { userRoutes } from "./users/routes.js";
 export function httpRoutes(deps: HttpDeps): readonly Route[] {
   const { handlers, instanceIdentity = {} } = deps;
   const identity = identityRoutes({ store: handlers.store, identity: instanceIdentity });
-  return [...agentRoutes(deps), ...identity, ...userRoutes(deps)];
+  return [...agentRoutes(deps), ...identity, derpMapRoute(handlers), ...userRoutes(deps)];
 }

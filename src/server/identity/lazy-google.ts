@@ -1,4 +1,3 @@
-import { ApiError } from "../api-error.js";
 import type { GoogleIdentityOptions } from "./options.js";
 
 /** Checks identity tokens of Google's machines. */
@@ -7,8 +6,8 @@ export interface GoogleProof {
 }
 
 /**
- * A verifier that loads what it needs when the first machine logs in: the package `jose`, which only those need who
- * have machines there.
+ * A verifier that loads the package `jose` when the first machine logs in: only those need it who have machines
+ * there.
  * @throws Error when there is no way to get keys.
  */
 export function lazyGoogle(options: GoogleIdentityOptions): GoogleProof {
@@ -18,14 +17,7 @@ export function lazyGoogle(options: GoogleIdentityOptions): GoogleProof {
   let loading: Promise<GoogleProof> | undefined;
   return {
     async instanceId(token, nowUs) {
-      loading ??= import("./google.js").then(
-        ({ GoogleVerifier }) => new GoogleVerifier(options),
-        () => {
-          throw new ApiError(500, "An internal server error occurred.", {
-            detail: "identity tokens of Google need a package that is not installed: npm install jose",
-          });
-        },
-      );
+      loading ??= import("./google.js").then(({ GoogleVerifier }) => new GoogleVerifier(options));
       return (await loading).instanceId(token, nowUs);
     },
   };

@@ -2,7 +2,7 @@ import type { CoordinateRequest, CoordinateResponse } from "../../gen/coder/tail
 
 /** Somebody who wants to know the nodes of others and tell its own. */
 export interface Peer {
-  /** A UUID, lower-case. That of an agent is the agent's id. */
+  /** A UUID. That of an agent is the agent's id. */
   readonly id: string;
   /** For logs and people, such as `ada-dev-main`, or `client`. */
   readonly name: string;
@@ -42,16 +42,24 @@ export interface Coordinator {
   close(): Promise<void>;
 }
 
-/** Bounds on what one peer can make a coordinator keep. */
+/**
+ * Bounds on what one peer can make a coordinator keep. What waits is bounded apart from the first news to a peer, which
+ * are the nodes of all its partners.
+ */
 export interface CoordinatorLimits {
   /** Requests that wait to be handled; the peer's stream is not read meanwhile. 32 by default. S4.9. */
   maxQueuedRequests?: number;
-  /** Answers that wait for the peer; one that has more to take is cut off. 512 by default. S4.9, S4.21. */
+  /**
+   * Answers that wait for the peer; one that has more to take is cut off. News that wait share answers. 512 by
+   * default. S4.9, S4.21.
+   */
   maxQueuedResponses?: number;
   /** Bytes of answers that wait for the peer; likewise. 8 MiB by default. */
   maxQueuedBytes?: number;
   /** Largest answer in bytes, unless a single node is larger; 1 MiB by default, well within what peers accept. */
   maxResponseBytes?: number;
+  /** Largest node of a peer in bytes; a larger one ends its stream. 256 KiB by default: nodes have a few hundred. */
+  maxNodeBytes?: number;
   /** Tunnels that one peer may have opened; one more ends its stream. 10,000 by default. */
   maxTunnelsPerPeer?: number;
 }
@@ -60,5 +68,13 @@ export interface CoordinatorLimits {
 export function resolveLimits(limits: CoordinatorLimits = {}): Required<CoordinatorLimits> {
   const { maxQueuedRequests = 32, maxQueuedResponses = 512, maxTunnelsPerPeer = 10_000 } = limits;
   const { maxQueuedBytes = 8 * 1024 * 1024, maxResponseBytes = 1024 * 1024 } = limits;
-  return { maxQueuedRequests, maxQueuedResponses, maxTunnelsPerPeer, maxQueuedBytes, maxResponseBytes };
+  const { maxNodeBytes = 256 * 1024 } = limits;
+  return {
+    maxQueuedRequests,
+    maxQueuedResponses,
+    maxTunnelsPerPeer,
+    maxQueuedBytes,
+    maxResponseBytes,
+    maxNodeBytes,
+  };
 }

@@ -1,4 +1,5 @@
 import { formatUuid } from "../../codec/index.js";
+import { NodeCodec } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
 import type { CoordinateRequest, CoordinateResponse, Node } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { errorText } from "../../rpc/error-text.js";
 import type { Coordination, CoordinatorLimits, Peer } from "./coordinator.js";
@@ -6,7 +7,8 @@ import { type PeerNews, ResponseQueue } from "./response-queue.js";
 
 /** What a coordinator does for a peer on its line. What it throws ends the peer's stream with that text. */
 export interface PeerActions {
-  updateNode(node: Node): void | Promise<void>;
+  /** @param bytes the node as it is on the wire. */
+  updateNode(node: Node, bytes: Uint8Array): void | Promise<void>;
   addTunnel(peerId: string): void | Promise<void>;
   removeTunnel(peerId: string): void | Promise<void>;
   readyForHandshake(peerId: string): void | Promise<void>;
@@ -27,19 +29,20 @@ export type LineEnd = "disconnect" | "lost" | "slow" | "closed";
 export class PeerLine implements Coordination {
   readonly peer: Peer;
   readonly #actions: PeerActions;
-  readonly #maxQueuedRequests: number;
+  readonly #limits: Required<CoordinatorLimits>;
   readonly #responses: ResponseQueue;
   #requests: CoordinateRequest[] = [];
   #isBusy = false;
   #isOver = false;
   /** The peer says no more; what it has said is handled before that counts. */
   #ending: { cause: string | undefined } | undefined;
-  #onRoom: (() => void) | undefined;
+  /** What all wait for that have sent more than there is room for. */
+  #room: { promise: Promise<void>; resolve: () => void } | undefined;
 
   constructor(peer: Peer, limits: Required<CoordinatorLimits>, actions: PeerActions) {
     this.peer = peer;
     this.#actions = actions;
-    this.#maxQueuedRequests = limits.maxQueuedRequests;
+    this.#limits = limits;
     this.#responses = new ResponseQueue(limits, () => this.#over("lost"));
   }
 
@@ -55,10 +58,9 @@ export class PeerLine implements Coordination {
     if (this.#isOver || this.#ending !== undefined) return Promise.resolve();
     this.#requests.push(request);
     if (!this.#isBusy) void this.#work();
-    if (this.#isOver || this.#requests.length < this.#maxQueuedRequests) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onRoom = resolve;
-    });
+    if (this.#isOver || this.#requests.length < this.#limits.maxQueuedRequests) return Promise.resolve();
+    this.#room ??= newRoom();
+    return this.#room.promise;
   }
 
   end(cause?: string): void {
@@ -69,24 +71,26 @@ export class PeerLine implements Coordination {
 
   /**
    * Tells the peer.
-   * @param failure what it is told, if there is room, when it has not taken what was said before. S4.21.
+   * @param failure what it is told instead when it has not taken what was said before: all that waits for it is
+   *   dropped, so that it holds no memory. S4.21.
    */
   tell(news: readonly PeerNews[], failure: string): void {
     if (this.#isOver || this.#responses.push(news)) return;
-    this.#responses.pushError(failure);
+    this.#responses.cut(failure);
     this.#over("slow");
   }
 
   /** Tells the peer of something that did not work, and goes on. S4.19. */
   complain(error: string): void {
     if (this.#isOver || this.#responses.pushError(error)) return;
+    this.#responses.cut(error);
     this.#over("slow");
   }
 
-  /** The coordinator ends it. */
-  close(error: string): void {
+  /** The coordinator ends it. @param error what the peer is told, when there is something to tell. */
+  close(error?: string): void {
     if (this.#isOver) return;
-    this.#responses.pushError(error);
+    this.#responses.end(error);
     this.#over("closed");
   }
 
@@ -99,7 +103,7 @@ export class PeerLine implements Coordination {
         this.#lose(errorText(error));
       }
       if (this.#isOver) break;
-      if (this.#requests.length < this.#maxQueuedRequests) this.#makeRoom();
+      if (this.#requests.length < this.#limits.maxQueuedRequests) this.#makeRoom();
     }
     this.#isBusy = false;
     if (this.#ending !== undefined) this.#lose(this.#ending.cause);
@@ -110,17 +114,33 @@ export class PeerLine implements Coordination {
     await this.#authorize(request);
     const actions = this.#actions;
     const { updateSelf, addTunnel, removeTunnel, disconnect, readyForHandshake } = request;
-    if (updateSelf !== undefined && !this.#isOver) {
-      if (updateSelf.node === undefined) throw new Error("update_self without a node");
-      await actions.updateNode(updateSelf.node);
-    }
+    if (updateSelf !== undefined && !this.#isOver) await this.#updateNode(updateSelf.node);
+    // who opens many tunnels gets as many nodes: no faster than they are read
+    if (addTunnel !== undefined) await this.#responses.halfRead();
     if (addTunnel !== undefined && !this.#isOver) await actions.addTunnel(peerIdOf(addTunnel.id));
     if (removeTunnel !== undefined && !this.#isOver) await actions.removeTunnel(peerIdOf(removeTunnel.id));
     if (disconnect !== undefined) return this.#over("disconnect");
+    // one that is named a thousand times is told once
+    const named = new Set<string>();
     for (const { id } of readyForHandshake) {
+      const peerId = peerIdOf(id, "handle ack: ");
+      if (named.has(peerId)) continue;
+      named.add(peerId);
+      // a complaint for each of a thousand ids is not to cut off a peer that reads them
+      if (!this.#responses.isHalfRead) await this.#responses.halfRead();
       if (this.#isOver) return;
-      await actions.readyForHandshake(peerIdOf(id, "handle ack: "));
+      await actions.readyForHandshake(peerId);
     }
+  }
+
+  async #updateNode(node: Node | undefined): Promise<void> {
+    if (node === undefined) throw new Error("update_self without a node");
+    const bytes = NodeCodec.encode(node);
+    const { maxNodeBytes } = this.#limits;
+    if (bytes.length > maxNodeBytes) {
+      throw new Error(`a node may have ${maxNodeBytes} bytes, not ${bytes.length}`);
+    }
+    await this.#actions.updateNode(node, bytes);
   }
 
   async #authorize(request: CoordinateRequest): Promise<void> {
@@ -133,7 +153,7 @@ export class PeerLine implements Coordination {
 
   #lose(error: string | undefined): void {
     if (this.#isOver) return;
-    if (error !== undefined) this.#responses.pushError(error);
+    this.#responses.end(error);
     this.#over("lost");
   }
 
@@ -147,10 +167,18 @@ export class PeerLine implements Coordination {
   }
 
   #makeRoom(): void {
-    const onRoom = this.#onRoom;
-    this.#onRoom = undefined;
-    onRoom?.();
+    const room = this.#room;
+    this.#room = undefined;
+    room?.resolve();
   }
+}
+
+function newRoom(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
 }
 
 /** @throws Error in the words of the reference server. S4.11. */

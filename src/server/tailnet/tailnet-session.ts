@@ -1,7 +1,9 @@
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { sessionOf } from "../agent-session.js";
 import type { ApiUser } from "../http/users/access.js";
+import type { ReachedAt } from "../reached-at.js";
 import type { Peer } from "./coordinator.js";
+import { agentRule } from "./tunnel-auth.js";
 
 /** Whose calls of the tailnet service these are. */
 export interface TailnetSession {
@@ -11,6 +13,8 @@ export interface TailnetSession {
   agentId: string | undefined;
   /** Undefined on the connection of an agent. */
   user: ApiUser | undefined;
+  /** Where the caller reached this server; undefined where that is not known. */
+  reachedAt?: ReachedAt | undefined;
 }
 
 /** Set for connections of users; on those of agents the agent's session is there. */
@@ -25,7 +29,7 @@ export const tailnetSessionKey = createContextKey<TailnetSession | undefined>(un
 export function tailnetSessionOf(context: HandlerContext): TailnetSession {
   const session = context.values.get(tailnetSessionKey);
   if (session !== undefined) return session;
-  const { agentId, agentName, ownerUsername, workspaceName } = sessionOf(context);
+  const { agentId, agentName, ownerUsername, workspaceName, reachedAt } = sessionOf(context);
   const name = `${ownerUsername}-${workspaceName}-${agentName}`;
-  return { peer: { id: agentId, name, authorize: () => {} }, agentId, user: undefined };
+  return { peer: { id: agentId, name, authorize: agentRule(agentId) }, agentId, user: undefined, reachedAt };
 }

@@ -48,6 +48,7 @@ export async function define(
     agents.map(({ agent }) => ({
       workspace: workspace.name,
       owner: workspace.ownerUsername,
+      ownerId: workspace.ownerId,
       agent: agent.name,
       id: agent.id,
       token: agent.authToken,

@@ -25,14 +25,16 @@ import {
 /** Where rows are added that nobody changes. */
 export type ReportTable = "stats" | "resourceSamples" | "boundaryLogs" | "telemetry";
 
+type ReportRow = Row<{ agentId: string | undefined }>;
+
 /** Agents may be deleted while their reports are written; after so many tries the rest is given up. */
 const maxTries = 5;
 
-/** Stores rows of agents that are there, and passes over others: all of them, or none. */
+/** Stores rows of agents that are there, or of none, and passes over others: all of them, or none. */
 export async function insertReports(
   database: Database,
   table: ReportTable,
-  rows: readonly Row<{ agentId: string }>[],
+  rows: readonly ReportRow[],
 ): Promise<void> {
   const insertAll = (db: Queries) =>
     database.ifThere(async () => {
@@ -57,18 +59,15 @@ export async function insertReports(
   });
 }
 
-async function ofKnownAgents<T extends Row<{ agentId: string }>>(
-  db: Queries,
-  rows: readonly T[],
-): Promise<T[]> {
-  const ids = [...new Set(rows.map(({ agentId }) => agentId))];
+async function ofKnownAgents(db: Queries, rows: readonly ReportRow[]): Promise<ReportRow[]> {
+  const ids = [...new Set(rows.map(({ agentId }) => agentId))].filter((id) => id !== null);
   const known = new Set<unknown>();
   for (const part of pieces(ids.map((id) => ({ id })))) {
     const wanted = part.map(({ id }) => id);
     const found = await db.selectFrom("agents").select("id").where("id", "in", wanted).execute();
     for (const { id } of found) known.add(id);
   }
-  return rows.filter(({ agentId }) => known.has(agentId));
+  return rows.filter(({ agentId }) => agentId === null || known.has(agentId));
 }
 
 /** What an agent has sent, at most so many of each, newest last. */

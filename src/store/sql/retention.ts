@@ -3,7 +3,10 @@ import type { Database } from "./database.js";
 
 /** How much is kept of what would grow for ever. */
 export interface Retention {
-  /** Entries of each agent in each history: statuses, runs of scripts, stats, samples, boundary logs, telemetry; 1000 by default. */
+  /**
+   * Entries of each agent in each history: statuses, runs of scripts, stats, samples, boundary logs, telemetry; so many
+   * too of telemetry that is of no agent. 1000 by default.
+   */
   keptEntries: number;
   /** Connections in the connection log; 10,000 by default. */
   keptConnections: number;
@@ -41,6 +44,12 @@ export async function forgetOldEntries(database: Database, retention: Retention)
       );
     }
   }
+  await database.run("remove old entries", (db) =>
+    sql`delete from telemetry where agent_id is null and entry <= (
+      select entry from telemetry where agent_id is null
+      order by entry desc limit 1 offset ${retention.keptEntries}
+    )`.execute(db),
+  );
   await database.run("remove old connections", (db) =>
     sql`delete from connections where entry <= (
       select entry from connections order by entry desc limit 1 offset ${retention.keptConnections}

@@ -22,6 +22,7 @@ import type {
   TelemetryRecord,
   WorkspaceRecord,
 } from "../records.js";
+import type { SigningKeyRecord } from "../signing-keys.js";
 import {
   type ConnectionLogFilter,
   type ConnectionUpdate,
@@ -29,6 +30,7 @@ import {
   type ManifestRecords,
   type MetadataUpdate,
   type NewLog,
+  type OwnedWorkspace,
   StoreConflict,
 } from "../store.js";
 import * as ofAgents from "./agent-queries.js";
@@ -38,8 +40,10 @@ import { Database } from "./database.js";
 import type { Engine } from "./engine.js";
 import * as ofLogs from "./log-queries.js";
 import { migrate } from "./migrations/index.js";
+import * as ofOwners from "./owner-queries.js";
 import * as ofReports from "./report-queries.js";
 import { forgetOldEntries, type Retention, usualRetention } from "./retention.js";
+import * as ofSigningKeys from "./signing-key-queries.js";
 import { boundaryLogColumns, sampleColumns, statsColumns, telemetryColumns } from "./tables.js";
 
 /**
@@ -124,6 +128,10 @@ export class SqlStore implements ControlPlaneStore {
       ofAgents.agentsWith(db, "buildId", buildId),
     );
     return agents.filter(({ parentId }) => parentId === undefined);
+  }
+
+  ownedWorkspaces(ownerId: string): Promise<readonly OwnedWorkspace[]> {
+    return this.#database.run("read workspaces", (db) => ofOwners.ownedWorkspacesOf(db, ownerId));
   }
 
   // ---- what it is told ----
@@ -310,6 +318,22 @@ export class SqlStore implements ControlPlaneStore {
   deleteAgent(id: string): Promise<void> {
     return this.#database.transaction("delete an agent", (db) =>
       ofApps.deleteAgents(this.#database, db, [id]),
+    );
+  }
+
+  // ---- what servers sign with ----
+
+  signingKeys(purpose: string): Promise<readonly SigningKeyRecord[]> {
+    return this.#database.run("read signing keys", (db) => ofSigningKeys.signingKeysOf(db, purpose));
+  }
+
+  insertSigningKey(key: SigningKeyRecord): Promise<void> {
+    return this.#database.run("store a signing key", (db) => ofSigningKeys.insertSigningKey(db, key));
+  }
+
+  deleteSigningKeys(purpose: string, expiredAtUs: number): Promise<void> {
+    return this.#database.run("delete signing keys", (db) =>
+      ofSigningKeys.deleteSigningKeys(db, purpose, expiredAtUs),
     );
   }
 

@@ -22,6 +22,7 @@ import type {
   TelemetryRecord,
   WorkspaceRecord,
 } from "../records.js";
+import type { SigningKeyRecord } from "../signing-keys.js";
 import {
   bigInteger,
   bytes,
@@ -79,6 +80,7 @@ export interface Tables {
   telemetry: Row<TelemetryRecord> & Numbered;
   connections: Row<ConnectionLogRecord> & Numbered;
   contexts: Row<ContextSnapshotRecord>;
+  signingKeys: Row<SigningKeyRecord>;
 }
 
 /** How a row of the kind `workspace` is kept. */
@@ -328,7 +330,9 @@ export const boundaryLogColumns = new RecordColumns<BoundaryLogRecord>({
 /** How a row of the kind `telemetry` is kept. */
 export const telemetryColumns = new RecordColumns<TelemetryRecord>({
   id: text,
-  agentId: text,
+  agentId: optional(text),
+  userId: optional(text),
+  peerId: optional(text),
   receivedAtUs: integer,
   event: json(),
 });
@@ -356,4 +360,14 @@ export const contextColumns = new RecordColumns<ContextSnapshotRecord>({
   snapshotError: text,
   receivedAtUs: integer,
   resources: contextResources,
+});
+
+/** How a row of the kind `signingKey` is kept. */
+export const signingKeyColumns = new RecordColumns<SigningKeyRecord>({
+  purpose: text,
+  sequence: integer,
+  secret: bytes,
+  createdAtUs: integer,
+  signsUntilUs: integer,
+  expiresAtUs: integer,
 });

@@ -111,7 +111,9 @@ describe("a dial", () => {
     await expect(dialAgent({ url: "ftp://x", token })).rejects.toThrow(
       "ftp:// is not http, https, ws or wss",
     );
-    await expect(dialAgent({ url: "nowhere", token })).rejects.toThrow(TypeError);
+    await expect(dialAgent({ url: "nowhere", token })).rejects.toThrow(
+      new TypeError("the url is no URL: it must be one such as https://coder.example.com"),
+    );
   });
 });
 
@@ -313,6 +315,8 @@ describe("a dial that takes too long, or is canceled", () => {
       });
     const { url } = await silentServer();
     expect((await dialError({ url, token: never, openTimeoutMs: 50 })).code).toBe(Code.DeadlineExceeded);
+    const deaf = () => new Promise<string>(() => {});
+    expect((await dialError({ url, token: deaf, openTimeoutMs: 50 })).code).toBe(Code.DeadlineExceeded);
   });
 
   it("fails with what a token provider says", async () => {

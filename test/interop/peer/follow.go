@@ -237,14 +237,13 @@ func (f *follower) leave(timeoutMs int) (fields, error) {
 	f.mu.Lock()
 	f.isOver, f.goodbye = true, goodbye
 	f.mu.Unlock()
-	if err := f.request(fields{"disconnect": fields{}}); err != nil {
-		return nil, err
-	}
+	// The server may end the stream before Go's send has returned, which then fails.
+	sent := f.request(fields{"disconnect": fields{}})
 	select {
 	case how := <-goodbye:
 		return fields{"goodbye": how}, f.shut()
 	case <-ctx.Done():
-		return nil, errors.Join(ctx.Err(), f.shut())
+		return nil, errors.Join(ctx.Err(), sent, f.shut())
 	}
 }
 

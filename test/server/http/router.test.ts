@@ -51,6 +51,9 @@ describe("S1.4 who it is, then what is asked", () => {
     expect(await status(`GET ${me}/`)).toBe(401);
     expect(await status(`DELETE ${me}/logs`)).toBe(401);
     expect(await status(`GET ${me}/nope`, auth)).toBe(404);
+    // "me" is nobody's id
+    expect(await status(`GET ${me}/connection`, auth)).toBe(404);
+    expect(await status(`GET ${me}/connection`, `Coder-Session-Token: ${adminToken}`)).toBe(401);
     // an agent is no user, and a user no agent
     expect(await status("GET /api/v2/workspaceagents/x/y/z", auth)).toBe(401);
     expect(await status("GET /api/v2/workspaceagents/x/y/z", `Coder-Session-Token: ${adminToken}`)).toBe(404);

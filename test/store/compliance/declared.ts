@@ -61,6 +61,8 @@ export function declaredThings({ name, emptyStore, definedStore }: Subject): voi
           store.scriptTimings(id),
           store.subAgents(id),
           store.agents(id),
+          store.ownedWorkspaces(id),
+          store.signingKeys(id),
           store.appStatuses({ agentId: id }, 10),
           store.connectionLog({ agentId: id, limit: 10 }),
         ]) {
@@ -129,7 +131,9 @@ export function declaredThings({ name, emptyStore, definedStore }: Subject): voi
       ];
       const before = await all();
       const again = await store.define([lab]);
-      expect(again).toEqual([{ workspace: "lab", owner: "ada", agent: "main", id, token }]);
+      const [workspace] = await store.workspaces();
+      const ownerId = workspace?.ownerId;
+      expect(again).toEqual([{ workspace: "lab", owner: "ada", ownerId, agent: "main", id, token }]);
       expect(await all()).toEqual(before);
     });
 

@@ -132,12 +132,14 @@ export function reportedThings({ name, emptyStore, definedStore }: Subject): voi
         receivedAtUs: atUs,
         event: { status: "CONNECTED", text: awkward },
       };
-      await store.insertTelemetry([telemetry, { ...telemetry, agentId: nobody }]);
+      const ofUser = { ...telemetry, userId: nobody, peerId: sessionId };
+      const ofNoAgent = { ...ofUser, agentId: undefined };
+      await store.insertTelemetry([telemetry, { ...telemetry, agentId: nobody }, ofNoAgent, ofUser]);
       expect(await store.reports(id, 10)).toEqual({
         stats,
         resourceSamples: [sample(0, true), sample(1, false)],
         boundaryLogs: logs,
-        telemetry: [telemetry],
+        telemetry: [telemetry, ofUser],
       });
       expect((await store.reports(id, 1)).stats).toEqual(stats.slice(2));
     });

@@ -15,6 +15,13 @@ export interface ApiUser {
   mayRead:
     | "everything"
     | ((workspace: WorkspaceRecord, agent: AgentRecord | undefined) => boolean | Promise<boolean>);
+  /**
+   * To which agents, of those that they may read, they may open tunnels: to all, or to those for which this says so.
+   * To none by default. S4.13, S4.35.
+   */
+  mayConnect?:
+    | "everything"
+    | ((workspace: WorkspaceRecord, agent: AgentRecord) => boolean | Promise<boolean>);
 }
 
 const noAgent = "Agent doesn't exist with that id, or you do not have access to it.";
@@ -34,6 +41,24 @@ export async function readableAgent(
     throw new ApiError(404, noAgent);
   }
   return { agent, workspace };
+}
+
+/**
+ * The agent of the path, for a tunnel.
+ * @throws ApiError as {@link readableAgent}, and 404 for an agent that the user may read and not connect to. S4.35.
+ */
+export async function connectableAgent(store: AgentStore, call: UserCall): Promise<AgentRecord> {
+  const { agent, workspace } = await readableAgent(store, call);
+  if (!(await mayConnect(call.user, workspace, agent))) throw notFound();
+  return agent;
+}
+
+/** Whether a user may open a tunnel to an agent: it is there, and they may read it and connect to it. S4.13. */
+export async function mayReach(store: AgentStore, user: ApiUser, agentId: string): Promise<boolean> {
+  const agent = await store.agent(agentId);
+  const workspace = agent && (await store.workspace(agent.workspaceId));
+  if (agent === undefined || workspace === undefined) return false;
+  return (await mayRead(user, workspace, agent)) && (await mayConnect(user, workspace, agent));
 }
 
 /**
@@ -69,4 +94,9 @@ export function notFound(): ApiError {
 
 async function mayRead(user: ApiUser, workspace: WorkspaceRecord, agent: AgentRecord | undefined) {
   return user.mayRead === "everything" || (await user.mayRead(workspace, agent));
+}
+
+async function mayConnect(user: ApiUser, workspace: WorkspaceRecord, agent: AgentRecord): Promise<boolean> {
+  if (typeof user.mayConnect === "function") return user.mayConnect(workspace, agent);
+  return user.mayConnect === "everything";
 }

@@ -10,9 +10,9 @@ import { workspaceUpdateHandlers } from "./workspace-updates.js";
 export function tailnetHandlers(deps: TailnetDeps): TailnetHandlers {
   return {
     ...derpMapHandlers(deps),
-    ...coordinateHandlers(),
+    ...coordinateHandlers(deps),
     ...telemetryHandlers(deps),
-    ...resumeTokenHandlers(),
-    ...workspaceUpdateHandlers(),
+    ...resumeTokenHandlers(deps),
+    ...workspaceUpdateHandlers(deps),
   };
 }

@@ -2,9 +2,15 @@ import { sql } from "kysely";
 import type { Database } from "../database.js";
 import type { SqlTypes } from "../engine.js";
 import { createTables } from "./0001-tables.js";
+import { createSigningKeys } from "./0002-signing-keys.js";
+import { telemetryOfUsers } from "./0003-telemetry-of-users.js";
 
 /** All migrations, in order: each gives the statements that lead from the version before. Never change an old one. */
-const migrations: readonly ((types: SqlTypes) => string[])[] = [createTables];
+const migrations: readonly ((types: SqlTypes) => string[])[] = [
+  createTables,
+  createSigningKeys,
+  telemetryOfUsers,
+];
 
 /**
  * Brings a database to the version of this program, all at once or not at all; a server that comes meanwhile waits.

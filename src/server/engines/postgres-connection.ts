@@ -1,6 +1,6 @@
 import type { Client } from "pg";
-import { backoffMs, messageOf, type ResolvedEngineOptions, within } from "./event-options.js";
-import { report } from "./subscribers.js";
+import { messageOf, type OnProblem, report } from "./problems.js";
+import { backoffMs, within } from "./waits.js";
 
 /** What a connection is for. */
 export interface ConnectionUse {
@@ -13,20 +13,29 @@ export interface ConnectionUse {
   onLost(): void;
 }
 
+/** How a connection is made again. */
+export interface ConnectionOptions {
+  /** The longest pause between two attempts, in milliseconds. */
+  maxBackoffMs: number;
+  /** Told of each loss, and of each attempt that fails. */
+  onProblem: OnProblem | undefined;
+}
+
 const closeTimeoutMs = 2000;
 
 /** One connection to PostgreSQL that is made again, with a pause that grows, whenever it is lost. */
 export class PostgresConnection {
   readonly #use: ConnectionUse;
-  readonly #options: ResolvedEngineOptions;
+  readonly #options: ConnectionOptions;
   #client: Client | undefined;
   /** The one that is being made. */
   #next: Client | undefined;
   #attempt = 0;
   #pause: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #waiting: (() => void)[] = [];
 
-  constructor(use: ConnectionUse, options: ResolvedEngineOptions) {
+  constructor(use: ConnectionUse, options: ConnectionOptions) {
     this.#use = use;
     this.#options = options;
   }
@@ -61,6 +70,20 @@ export class PostgresConnection {
     }
     this.#client = client;
     this.#attempt = 0;
+    this.wake();
+  }
+
+  /** Resolves when it is open or closed, and at every {@link wake}. */
+  async settled(): Promise<void> {
+    if (this.#client !== undefined || this.#isClosed) return;
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  /** Whoever waits for it to open looks again whether it has to. */
+  wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Gives up a client that is of no use any more, and makes another. */
@@ -76,6 +99,7 @@ export class PostgresConnection {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.wake();
     clearTimeout(this.#pause);
     if (this.#next !== undefined) destroy(this.#next);
     const client = this.#client;
@@ -105,6 +129,12 @@ export class PostgresConnection {
     const text = `The connection to PostgreSQL for ${this.#use.name} ${what}: ${messageOf(error)}`;
     report(this.#options.onProblem, new Error(text));
   }
+}
+
+/** True when the server has said no, and stays: not when it ends the connection, shuts down or starts. */
+export function isRefusal(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" && /^(?!08|57P)[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code);
 }
 
 function destroy(client: Client): void {
