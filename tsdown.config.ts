@@ -29,7 +29,7 @@ export default defineConfig([
       "src/store/sql/index.ts",
       "src/{transport,client}/index.ts",
       "src/{transport,client}/index-node.ts",
-      "src/gen/coder/**/*_pb.ts",
+      "src/gen/coder/**/*_{pb,codec}.ts",
       "src/gen/agentwire/admin/**/*_pb.ts",
     ],
     format: ["esm", "cjs"],

@@ -9,9 +9,12 @@ import { gzipSync } from "node:zlib";
 import { build } from "tsdown";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const maxPackedBytes = 1_200_000;
-/** What of the client for browsers is bundled: `dialAgent` alone, and everything, which is agents' and users' sides. */
-const maxBrowserClientBytes = { dialAgent: 56_000, "*": 76_000 };
+const maxPackedBytes = 1_300_000;
+/**
+ * What of the client for browsers is bundled: `dialAgent` alone, and everything, which is agents' and users' sides.
+ * 10,000 bytes of it are the codecs of all calls.
+ */
+const maxBrowserClientBytes = { dialAgent: 67_000, "*": 88_000 };
 
 /** What the README begins with, on one machine. */
 const call = `

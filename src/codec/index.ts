@@ -29,6 +29,8 @@ export type { PacketSink } from "./drpc-packet-reader.js";
 export { PacketReader } from "./drpc-packet-reader.js";
 export type { WireErrorCode } from "./errors.js";
 export { WireError } from "./errors.js";
+export type { MessageCodec, MessageCodecs, MessageDecoder, MessageEncoder } from "./protobuf/index.js";
+export { joinCodecs } from "./protobuf/index.js";
 export { decodeUtf8, encodeUtf8 } from "./utf8.js";
 export { formatUuid, nilUuid, normalizeUuid, parseUuid, uuidBytes } from "./uuid.js";
 export type { Uint64 } from "./varint.js";

@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import { encodePacket, encodeUtf8, PacketKind } from "../codec/index.js";
+import { encodePacket, encodeUtf8, type MessageCodecs, PacketKind } from "../codec/index.js";
 import { errorText } from "./error-text.js";
 import { RpcError } from "./errors.js";
 
@@ -30,6 +30,7 @@ export function methodWire(method: DescMethod): MethodWire {
 
 /**
  * A message as bytes.
+ * @param codecs are asked first; protobuf-es writes what they do not know.
  * @throws RpcError with `Code.ResourceExhausted` when it is over the limit: nothing has been sent then; with
  * `Code.InvalidArgument` when it cannot be encoded.
  */
@@ -38,10 +39,12 @@ export function encodeMessage<T extends DescMessage>(
   message: MessageInitShape<T>,
   maxMessageBytes: number,
   rpc: string,
+  codecs: MessageCodecs | undefined,
 ): Uint8Array {
   let bytes: Uint8Array;
   try {
-    bytes = toBinary(schema, create(schema, message));
+    const codec = codecs?.get(schema);
+    bytes = codec?.encode?.(message ?? {}) ?? toBinary(schema, create(schema, message));
   } catch (error) {
     const text = errorText(error);
     throw new RpcError(`${rpc}: cannot encode ${schema.typeName}: ${text}`, Code.InvalidArgument, {
@@ -62,8 +65,15 @@ export function encodeMessage<T extends DescMessage>(
 
 /**
  * A message from bytes.
- * @throws the protobuf library's error when the bytes are not such a message.
+ * @param codecs are asked first; protobuf-es reads what they do not know.
+ * @throws Error when the bytes are not such a message.
  */
-export function decodeMessage<T extends DescMessage>(schema: T, bytes: Uint8Array): MessageShape<T> {
-  return fromBinary(schema, bytes);
+export function decodeMessage<T extends DescMessage>(
+  schema: T,
+  bytes: Uint8Array,
+  codecs: MessageCodecs | undefined,
+): MessageShape<T> {
+  const codec = codecs?.get(schema);
+  if (codec?.decode === undefined) return fromBinary(schema, bytes);
+  return codec.decode(bytes) as MessageShape<T>;
 }

@@ -7,6 +7,7 @@ import {
   type MethodImplSpec,
   type ServiceImpl,
 } from "@connectrpc/connect";
+import type { MessageCodecs } from "../codec/index.js";
 import { methodWire } from "./method.js";
 
 /** Registers handlers: the same function is mounted on dRPC and on Connect's own HTTP protocols. */
@@ -18,6 +19,8 @@ export interface RegisteredMethod {
   /** Undefined where the service leaves the method out: it answers with code 12. */
   readonly spec: MethodImplSpec | undefined;
   readonly interceptors: readonly Interceptor[];
+  /** What its messages are read and written with, where they know them; else protobuf-es does. */
+  readonly codecs: MessageCodecs | undefined;
 }
 
 /** Handlers by RPC name. */
@@ -51,8 +54,13 @@ export class RpcTable {
  * Runs a `routes(router)` function and keeps what it registers. The router is a Connect router; its options for
  * HTTP protocols have no meaning here and are ignored, except `interceptors`.
  * @param options.interceptors apply to all methods, outside those of a single service.
+ * @param options.codecs generated codecs, such as `agentCodecs`; protobuf-es is used for messages that they do not
+ * know, and by default for all.
  */
-export function createRpcTable(routes: Routes, options: { interceptors?: Interceptor[] } = {}): RpcTable {
+export function createRpcTable(
+  routes: Routes,
+  options: { interceptors?: Interceptor[]; codecs?: MessageCodecs | undefined } = {},
+): RpcTable {
   const table = new RpcTable();
   const outer = options.interceptors ?? [];
   const add = (method: DescMethod, impl: unknown, interceptors: Interceptor[] | undefined) => {
@@ -61,6 +69,7 @@ export function createRpcTable(routes: Routes, options: { interceptors?: Interce
       spec:
         typeof impl === "function" ? createMethodImplSpec(method, impl as MethodImpl<DescMethod>) : undefined,
       interceptors: [...outer, ...(interceptors ?? [])],
+      codecs: options.codecs,
     });
   };
   const router: ConnectRouter = {

@@ -51,7 +51,7 @@ export class ServerCall {
     }
     if (registered.method.methodKind !== "unary") {
       this.#requests = new MessageQueue<Request>(
-        (bytes) => decodeMessage(registered.method.input, bytes),
+        (bytes) => decodeMessage(registered.method.input, bytes, registered.codecs),
         init.onRoom,
         () => {},
       );
@@ -125,7 +125,7 @@ export class ServerCall {
     const { registered } = this.#init;
     try {
       if (registered.spec?.kind !== "unary") return;
-      const request = decodeMessage(registered.method.input, body);
+      const request = decodeMessage(registered.method.input, body, registered.codecs);
       const answer = invokeUnary(registered, registered.spec, request, this.#context);
       if (isThenable(answer)) answer.then(this.#answerLast, this.#failLater);
       else this.#answerLast(answer);
@@ -174,7 +174,8 @@ export class ServerCall {
   }
 
   #encode(answer: Answer): Uint8Array {
-    return encodeMessage(this.#init.registered.method.output, answer, this.#init.maxMessageBytes, this.#rpc);
+    const { registered, maxMessageBytes } = this.#init;
+    return encodeMessage(registered.method.output, answer, maxMessageBytes, this.#rpc, registered.codecs);
   }
 
   #writable(): Promise<void> {

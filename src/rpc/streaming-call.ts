@@ -4,6 +4,7 @@ import {
   decodeError,
   emptyBytes,
   type PacketKind as Kind,
+  type MessageCodecs,
   PacketKind,
   PacketReader,
   type PacketSink,
@@ -25,6 +26,7 @@ export interface StreamingCallInit<I extends DescMessage, O extends DescMessage>
   metadata: Uint8Array | undefined;
   input: AsyncIterable<MessageInitShape<I>>;
   maxMessageBytes: number;
+  codecs: MessageCodecs | undefined;
   guard: CallGuard | undefined;
 }
 
@@ -187,13 +189,14 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   #encode(message: MessageInitShape<I>): Uint8Array {
-    return encodeMessage(this.#init.method.input, message, this.#init.maxMessageBytes, this.#rpc);
+    const { method, maxMessageBytes, codecs } = this.#init;
+    return encodeMessage(method.input, message, maxMessageBytes, this.#rpc, codecs);
   }
 
   #decode(bytes: Uint8Array): MessageShape<O> {
     const { output } = this.#init.method;
     try {
-      return decodeMessage(output, bytes);
+      return decodeMessage(output, bytes, this.#init.codecs);
     } catch (error) {
       const text = errorText(error);
       throw this.#failure(`cannot decode ${output.typeName}: ${text}`, Code.Internal, error);

@@ -10,7 +10,7 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { defaultMaxPacketBytes } from "../codec/index.js";
+import { defaultMaxPacketBytes, type MessageCodecs } from "../codec/index.js";
 import { CallGuard } from "./call-guard.js";
 import type { CallStream } from "./call-stream.js";
 import { failureOf } from "./errors.js";
@@ -36,6 +36,11 @@ export interface DrpcTransportOptions {
   maxMessageBytes?: number;
   /** Deadline of calls that have none of their own. */
   defaultTimeoutMs?: number;
+  /**
+   * Generated codecs, such as `agentCallerCodecs`: several times as fast as protobuf-es, which is used for messages that
+   * they do not know, and by default for all.
+   */
+  codecs?: MessageCodecs;
 }
 
 /**
@@ -55,11 +60,13 @@ class Calls implements Transport {
   readonly #source: StreamSource;
   readonly #maxMessageBytes: number;
   readonly #defaultTimeoutMs: number | undefined;
+  readonly #codecs: MessageCodecs | undefined;
 
   constructor(source: StreamSource, options: DrpcTransportOptions) {
     this.#source = source;
     this.#maxMessageBytes = options.maxMessageBytes ?? defaultMaxPacketBytes;
     this.#defaultTimeoutMs = options.defaultTimeoutMs;
+    this.#codecs = options.codecs;
   }
 
   unary<I extends DescMessage, O extends DescMessage>(
@@ -76,8 +83,9 @@ class Calls implements Transport {
       const init = {
         method,
         metadata: callMetadata(header, limitMs),
-        body: encodeMessage(method.input, input, this.#maxMessageBytes, rpc),
+        body: encodeMessage(method.input, input, this.#maxMessageBytes, rpc, this.#codecs),
         maxMessageBytes: this.#maxMessageBytes,
+        codecs: this.#codecs,
         guard,
       };
       const stream = this.#source.tryOpen();
@@ -106,6 +114,7 @@ class Calls implements Transport {
         metadata,
         input,
         maxMessageBytes: this.#maxMessageBytes,
+        codecs: this.#codecs,
         guard,
       });
     } catch (error) {

@@ -3,6 +3,7 @@ import { Code, type UnaryResponse } from "@connectrpc/connect";
 import {
   decodeError,
   type PacketKind as Kind,
+  type MessageCodecs,
   PacketKind,
   PacketReader,
   type PacketSink,
@@ -51,6 +52,7 @@ export interface UnaryCallInit<I extends DescMessage, O extends DescMessage> {
   metadata: Uint8Array | undefined;
   body: Uint8Array;
   maxMessageBytes: number;
+  codecs: MessageCodecs | undefined;
   guard: CallGuard | undefined;
 }
 
@@ -69,6 +71,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
   readonly #stream: CallStream;
   readonly #method: DescMethodUnary<I, O>;
   readonly #guard: CallGuard | undefined;
+  readonly #codecs: MessageCodecs | undefined;
   readonly #resolve: (answer: UnaryResponse<I, O>) => void;
   readonly #reject: (error: unknown) => void;
   readonly #rpcStream: Uint64;
@@ -84,6 +87,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     this.#stream = stream;
     this.#method = init.method;
     this.#guard = init.guard;
+    this.#codecs = init.codecs;
     this.#resolve = resolve;
     this.#reject = reject;
     const { turn } = stream;
@@ -171,7 +175,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     this.#endStream();
     let message: MessageShape<O>;
     try {
-      message = decodeMessage(this.#method.output, body);
+      message = decodeMessage(this.#method.output, body, this.#codecs);
     } catch (error) {
       const text = errorText(error);
       this.#fail(

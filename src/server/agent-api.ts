@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import { createContextValues, type Interceptor } from "@connectrpc/connect";
-import { defaultMaxPacketBytes } from "../codec/index.js";
+import { defaultMaxPacketBytes, joinCodecs } from "../codec/index.js";
+import { agentCodecs } from "../gen/coder/agent/v2/agent_codec.js";
+import { tailnetCodecs } from "../gen/coder/tailnet/v2/tailnet_codec.js";
 import { DERPMapSchema } from "../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { Routes } from "../rpc/index.js";
 import type { AgentStore } from "../store/index.js";
@@ -212,6 +214,7 @@ class Api implements AgentApi {
     this.#endpoint = createRpcEndpoint<AgentIdentity>({
       authenticate: (request) => this.#authenticate(request),
       routes: this.routes,
+      codecs: joinCodecs(agentCodecs, tailnetCodecs),
       contextValues: (session) => createContextValues().set(agentSessionKey, sessionFacts(session)),
       onSession: (session) => this.#onSession(session),
       strictVersions,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
+import type { MessageCodecs } from "../codec/index.js";
 import type { Routes, RpcError, RpcTable } from "../rpc/index.js";
 import type { TransportError, YamuxOptions, YamuxSession } from "../transport/index.js";
 import type { ApiVersion } from "../version/index.js";
@@ -36,6 +37,11 @@ export interface RpcEndpointOptions<Identity> {
   /** Registers the handlers; the same function as for any Connect server. */
   routes: Routes | RpcTable;
   interceptors?: Interceptor[];
+  /**
+   * Generated codecs, such as `agentCodecs`, where `routes` is a function. protobuf-es is used for messages that they
+   * do not know, and by default for all.
+   */
+  codecs?: MessageCodecs;
   /** `/api/v2/workspaceagents/me/rpc` by default. */
   path?: string;
   /** The newest version to serve; older ones are served too. 2.10 by default. */

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
 import { type WebSocket, WebSocketServer } from "ws";
+import type { MessageCodecs } from "../codec/index.js";
 import {
   createRpcTable,
   type Routes,
@@ -36,6 +37,8 @@ export interface RpcSessionsOptions<Facts> {
   routes: Routes | RpcTable;
   /** Around all handlers that `routes` registers as a function. */
   interceptors?: Interceptor[];
+  /** Generated codecs, where `routes` is a function; protobuf-es for messages that they do not have. */
+  codecs?: MessageCodecs;
   /** Whether a session has no more than its version promises; false by default. S1.19. */
   strictVersions?: boolean;
   /** What the handlers of a session get as `context.values`. */
@@ -66,8 +69,8 @@ export class RpcSessions<Facts extends SessionFacts> {
 
   constructor(options: RpcSessionsOptions<Facts>) {
     this.#options = options;
-    const { routes, interceptors = [], strictVersions = false } = options;
-    const table = typeof routes === "function" ? createRpcTable(routes, { interceptors }) : routes;
+    const { routes, interceptors = [], codecs, strictVersions = false } = options;
+    const table = typeof routes === "function" ? createRpcTable(routes, { interceptors, codecs }) : routes;
     this.#tableFor = strictVersions ? strictTables(table) : () => table;
     this.#upgrader = new WebSocketServer({
       noServer: true,

@@ -1,5 +1,8 @@
 import type { CallOptions, Client } from "@connectrpc/connect";
+import { joinCodecs } from "../../codec/index.js";
+import { agentCallerCodecs } from "../../gen/coder/agent/v2/agent_codec.js";
 import { Agent } from "../../gen/coder/agent/v2/agent_pb.js";
+import { tailnetCallerCodecs } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
 import { createServiceClient, type DrpcTransportOptions } from "../../rpc/index.js";
 import type { YamuxSession } from "../../transport/index.js";
 import type { AgentMethodsOf, ApiVersion, ApiVersionText } from "../../version/index.js";
@@ -30,6 +33,9 @@ interface Facts {
   role: string;
 }
 
+/** Of all messages of a connection's services. */
+const connectionCodecs = /*@__PURE__*/ joinCodecs(agentCallerCodecs, tailnetCallerCodecs);
+
 /** Puts a connection on a session. */
 export function createAgentConnection<V extends ApiVersionText>(
   session: YamuxSession,
@@ -57,7 +63,7 @@ class Connection extends BareConnection implements AgentConnection {
     options: AgentConnectionOptions,
     capabilities: Capabilities,
   ) {
-    super(session, version, options, capabilities);
+    super(session, version, { codecs: connectionCodecs, ...options }, capabilities);
     this.role = role;
     this.#agentHooks = capabilities;
   }

@@ -1,4 +1,5 @@
 import type { Client, Transport } from "@connectrpc/connect";
+import { tailnetCallerCodecs } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
 import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { createDrpcTransport, createServiceClient, type DrpcTransportOptions } from "../../rpc/index.js";
 import type { TransportError, YamuxSession } from "../../transport/index.js";
@@ -51,7 +52,12 @@ export function createTailnetConnection<V extends ApiVersionText>(
   options: DrpcTransportOptions,
 ): TailnetConnection<V> {
   const capabilities = new Capabilities({ version, choice: false, agent: noAgent, http: undefined });
-  const connection = new BareConnection(session, version, options, capabilities);
+  const connection = new BareConnection(
+    session,
+    version,
+    { codecs: tailnetCallerCodecs, ...options },
+    capabilities,
+  );
   return connection as TailnetConnection<ApiVersionText> as TailnetConnection<V>;
 }
 

@@ -1,6 +1,11 @@
 import type { Client } from "@connectrpc/connect";
 import { defaultMaxPacketBytes, normalizeUuid } from "../../codec/index.js";
-import { type CoordinateResponse, NodeSchema, type Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { tailnetCallerCodecs } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
+import {
+  CoordinateRequestSchema,
+  type CoordinateResponse,
+  type Tailnet,
+} from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { encodeMessage } from "../../rpc/method.js";
 import { msOption } from "../senders/intervals.js";
 import { SessionClosing } from "../session/session-closing.js";
@@ -58,7 +63,8 @@ export class Coordination {
    * @throws RpcError when it cannot be encoded: no connection could ever say it.
    */
   setNode(node: TailnetNodeInit): void {
-    encodeMessage(NodeSchema, node, defaultMaxPacketBytes, "setNode");
+    const request = { updateSelf: { node } };
+    encodeMessage(CoordinateRequestSchema, request, defaultMaxPacketBytes, "setNode", tailnetCallerCodecs);
     this.#node = node;
     this.#present?.stream.setNode(node);
   }

@@ -1,4 +1,4 @@
-import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   BoundaryTag,
@@ -6,8 +6,10 @@ import {
   maxBoundaryPayloadBytes,
   varintLength,
 } from "../../codec/index.js";
+import { BoundaryLogCodec } from "../../gen/coder/agent/v2/agent_codec.js";
 import { type BoundaryLog, BoundaryLogSchema } from "../../gen/coder/agent/v2/agent_pb.js";
-import { BoundaryMessageSchema } from "../../gen/coder/boundarylogproxy/codec/v1/boundary_pb.js";
+import { BoundaryMessageCodec } from "../../gen/coder/boundarylogproxy/codec/v1/boundary_codec.js";
+import type { BoundaryMessageSchema } from "../../gen/coder/boundarylogproxy/codec/v1/boundary_pb.js";
 import type { BoundaryLogNumber } from "./log-numbers.js";
 
 /** A decision on a request of a confined program. */
@@ -49,7 +51,7 @@ export function numberedLog(
     sequenceNumber,
     resource: { case: "httpRequest", value: { method, url, matchedRule: allowed ? matchedRule : "" } },
   });
-  const { length } = toBinary(BoundaryLogSchema, log);
+  const { length } = BoundaryLogCodec.encode(log);
   return { sessionId, log, bytes: 1 + varintLength(length) + length };
 }
 
@@ -80,6 +82,5 @@ export function statusFrame(droppedChannelFull: number, droppedBatchFull: number
 }
 
 function messageFrame(msg: NonNullable<MessageInitShape<typeof BoundaryMessageSchema>["msg"]>): Uint8Array {
-  const message = create(BoundaryMessageSchema, { msg });
-  return encodeBoundaryFrame(BoundaryTag.Message, toBinary(BoundaryMessageSchema, message));
+  return encodeBoundaryFrame(BoundaryTag.Message, BoundaryMessageCodec.encode({ msg }));
 }

@@ -1,14 +1,9 @@
 import type { Socket } from "node:net";
-import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
-import { BoundaryFrameReader, BoundaryTag } from "../../codec/index.js";
-import {
-  type ReportBoundaryLogsRequest,
-  ReportBoundaryLogsRequestSchema,
-} from "../../gen/coder/agent/v2/agent_pb.js";
-import {
-  BoundaryMessageSchema,
-  type BoundaryStatus,
-} from "../../gen/coder/boundarylogproxy/codec/v1/boundary_pb.js";
+import { BoundaryFrameReader, BoundaryTag, type MessageCodec } from "../../codec/index.js";
+import { ReportBoundaryLogsRequestCodec } from "../../gen/coder/agent/v2/agent_codec.js";
+import type { ReportBoundaryLogsRequest } from "../../gen/coder/agent/v2/agent_pb.js";
+import { BoundaryMessageCodec } from "../../gen/coder/boundarylogproxy/codec/v1/boundary_codec.js";
+import type { BoundaryStatus } from "../../gen/coder/boundarylogproxy/codec/v1/boundary_pb.js";
 import { errorText } from "../../rpc/error-text.js";
 
 /** What takes the logs that programs write. A `BoundaryLogSender` is one. */
@@ -69,11 +64,11 @@ export class ProxyConnection {
 
   #onFrame(tag: BoundaryTag, payload: Uint8Array): void {
     if (tag === BoundaryTag.Logs) {
-      const request = this.#decode(tag, ReportBoundaryLogsRequestSchema, payload);
+      const request = this.#decode(tag, ReportBoundaryLogsRequestCodec, payload);
       if (request !== undefined) this.#sink.push(request);
       return;
     }
-    const message = this.#decode(tag, BoundaryMessageSchema, payload);
+    const message = this.#decode(tag, BoundaryMessageCodec, payload);
     if (message === undefined) return;
     const { msg } = message;
     if (msg.case === "logs") this.#sink.push(msg.value);
@@ -81,13 +76,9 @@ export class ProxyConnection {
     else this.#warn("a message of no known kind is ignored"); // C6.7
   }
 
-  #decode<T extends DescMessage>(
-    tag: BoundaryTag,
-    schema: T,
-    payload: Uint8Array,
-  ): MessageShape<T> | undefined {
+  #decode<T, Init>(tag: BoundaryTag, codec: MessageCodec<T, Init>, payload: Uint8Array): T | undefined {
     try {
-      return fromBinary(schema, payload);
+      return codec.decode(payload);
     } catch (error) {
       this.#warn(`unmarshal TagV${tag}: ${errorText(error)}; the frame is skipped`);
       return undefined;

@@ -1,6 +1,7 @@
-import { create, type JsonObject, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import { cutText } from "../../client/senders/report-fields.js";
-import { MCPServerBodySchema } from "../../gen/coder/agent/v2/agent_pb.js";
+import { MCPServerBodyCodec } from "../../gen/coder/agent/v2/agent_codec.js";
+import type { MCPServerBodySchema } from "../../gen/coder/agent/v2/agent_pb.js";
 import { maxResourceBytes, oversizeError } from "./caps.js";
 import { failureCode } from "./files.js";
 import {
@@ -25,8 +26,7 @@ export function serverResource(server: McpServerEntry): ContextResource {
   try {
     // what is no JSON must not be found out when it is pushed
     tools = JSON.parse(JSON.stringify(server.tools.map(toolJson))) as McpTool[];
-    const message = create(MCPServerBodySchema, serverBody(name, description, tools));
-    messageBytes = toBinary(MCPServerBodySchema, message).length;
+    messageBytes = MCPServerBodyCodec.encode(serverBody(name, description, tools)).length;
   } catch (error) {
     return faulty(blank, "invalid", `its tools are not JSON: ${failureCode(error)}`);
   }

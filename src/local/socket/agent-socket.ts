@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import type { AgentClient } from "../../client/index-node.js";
+import { agentSocketCodecs } from "../../gen/coder/agentsocket/v1/agentsocket_codec.js";
 import { AgentSocket as AgentSocketService } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
 import { createRpcTable, type RpcError, type RpcTable, serveStream } from "../../rpc/index.js";
 import { type ByteConnection, connectionStream, socketConnection } from "../../transport/index-node.js";
@@ -75,16 +76,18 @@ class LocalSocket implements AgentSocketServer {
     this.units = options.units ?? new UnitGraph();
     this.#context = options.context;
     this.#onProtocolError = options.onProtocolError;
-    this.#table = createRpcTable((router) =>
-      router.service(AgentSocketService, {
-        ping: () => ({}),
-        ...unitRoutes(this.units),
-        ...contextRoutes(() => this.#context),
-        updateAppStatus: (request, { signal }) => {
-          if (this.#controlPlane === undefined) throw new Error("agent not connected to coderd");
-          return this.#controlPlane.updateAppStatus(request, { signal });
-        },
-      }),
+    this.#table = createRpcTable(
+      (router) =>
+        router.service(AgentSocketService, {
+          ping: () => ({}),
+          ...unitRoutes(this.units),
+          ...contextRoutes(() => this.#context),
+          updateAppStatus: (request, { signal }) => {
+            if (this.#controlPlane === undefined) throw new Error("agent not connected to coderd");
+            return this.#controlPlane.updateAppStatus(request, { signal });
+          },
+        }),
+      { codecs: agentSocketCodecs },
     );
     this.#server = createServer((socket) => this.#serve(socket));
     this.#server.maxConnections = options.maxConnections ?? 256;

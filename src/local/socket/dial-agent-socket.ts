@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { type Client, Code, type Interceptor, type Transport } from "@connectrpc/connect";
+import { agentSocketCallerCodecs } from "../../gen/coder/agentsocket/v1/agentsocket_codec.js";
 import { AgentSocket } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
 import { errorText } from "../../rpc/error-text.js";
 import {
@@ -71,6 +72,7 @@ class LocalConnection implements AgentSocketConnection {
       ...(maxWaitingCalls === undefined ? {} : { maxWaitingCalls }),
     });
     this.transport = createDrpcTransport(this.#source, {
+      codecs: agentSocketCallerCodecs,
       ...(defaultTimeoutMs === undefined ? {} : { defaultTimeoutMs }),
       ...(interceptors === undefined ? {} : { interceptors }),
     });

@@ -1,4 +1,5 @@
 import { createContextValues, type Interceptor } from "@connectrpc/connect";
+import { tailnetCodecs } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
 import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { YamuxOptions } from "../../transport/index.js";
 import type { ApiVersion } from "../../version/index.js";
@@ -61,6 +62,7 @@ export class TailnetEndpoint {
     const { interceptors, strictVersions, yamux, maxMessageBytes, pingIntervalMs } = options;
     const handlers = tailnetHandlers(deps);
     this.#sessions = new RpcSessions({
+      codecs: tailnetCodecs,
       routes: (router) => router.service(Tailnet, handlers),
       contextValues: ({ tailnet }) => createContextValues().set(tailnetSessionKey, tailnet),
       connect: (webSocket, name) => new ProbedConnection(webSocket, name, pingIntervalMs),

@@ -1,11 +1,6 @@
-import { toBinary } from "@bufbuild/protobuf";
 import { formatUuid } from "../../codec/index.js";
-import {
-  type CoordinateRequest,
-  type CoordinateResponse,
-  type Node,
-  NodeSchema,
-} from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { NodeCodec } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
+import type { CoordinateRequest, CoordinateResponse, Node } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { errorText } from "../../rpc/error-text.js";
 import type { Coordination, CoordinatorLimits, Peer } from "./coordinator.js";
 import { type PeerNews, ResponseQueue } from "./response-queue.js";
@@ -140,7 +135,7 @@ export class PeerLine implements Coordination {
 
   async #updateNode(node: Node | undefined): Promise<void> {
     if (node === undefined) throw new Error("update_self without a node");
-    const bytes = toBinary(NodeSchema, node);
+    const bytes = NodeCodec.encode(node);
     const { maxNodeBytes } = this.#limits;
     if (bytes.length > maxNodeBytes) {
       throw new Error(`a node may have ${maxNodeBytes} bytes, not ${bytes.length}`);

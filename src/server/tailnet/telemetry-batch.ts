@@ -1,5 +1,6 @@
-import { toBinary, toJson } from "@bufbuild/protobuf";
+import { toJson } from "@bufbuild/protobuf";
 import { formatUuid } from "../../codec/index.js";
+import { TelemetryEventCodec } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
 import { type TelemetryEvent, TelemetryEventSchema } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { errorText } from "../../rpc/error-text.js";
 import type { TelemetryRecord } from "../../store/index.js";
@@ -94,7 +95,7 @@ export class TelemetryBatch {
     for (const event of events) {
       const record = this.#recordOf(event, sender);
       if (record === undefined) malformed++;
-      else this.#add({ record, sizeBytes: toBinary(TelemetryEventSchema, event).length });
+      else this.#add({ record, sizeBytes: TelemetryEventCodec.encode(event).length });
     }
     if (malformed === 0) return;
     this.#deps.log.warn("telemetry events are malformed, and dropped", {

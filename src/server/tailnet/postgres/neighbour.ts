@@ -1,5 +1,6 @@
-import { createRegistry, equals, fromBinary } from "@bufbuild/protobuf";
+import { createRegistry, equals } from "@bufbuild/protobuf";
 import { parseUuid } from "../../../codec/index.js";
+import { NodeCodec } from "../../../gen/coder/tailnet/v2/tailnet_codec.js";
 import { NodeSchema } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { KnownNode } from "../response-queue.js";
 import type { PeerFact } from "./facts.js";
@@ -61,7 +62,7 @@ export class Neighbour<Follower> {
   #knownNode(bytes: Uint8Array): KnownNode {
     const latest = this.#latest;
     if (latest !== undefined && Buffer.compare(latest.bytes, bytes) === 0) return latest.node;
-    const node = fromBinary(NodeSchema, bytes);
+    const node = NodeCodec.decode(bytes);
     const mayEqual = latest?.bytes.length === bytes.length;
     if (mayEqual && equals(NodeSchema, latest.node.node, node, byFields)) return latest.node;
     const known = { node, sizeBytes: bytes.length };

@@ -1,0 +1,20 @@
+/**
+ * What generated codecs are made of: reading and writing Protobuf without reflection.
+ */
+
+export type { MessageCodec, MessageCodecs, MessageDecoder, MessageEncoder } from "./message-codec.js";
+export {
+  codecTable,
+  joinCodecs,
+  messageCodec,
+  messageDecoder,
+  messageEncoder,
+  messageShape,
+  noBytes,
+  setEntry,
+} from "./message-codec.js";
+export { Reader } from "./reader.js";
+export type { JsonObject, JsonValue } from "./struct.js";
+export { readStruct, writeStruct } from "./struct.js";
+export type { UnknownField } from "./writer.js";
+export { Writer } from "./writer.js";

@@ -1,0 +1,98 @@
+import { Reader } from "./reader.js";
+import { Writer } from "./writer.js";
+
+/** Writes one message type. `Init` is a message of protobuf-es, or an object with some of its fields. */
+export interface MessageEncoder<Init = unknown> {
+  /** @throws TypeError that names the field, when a value is of another type or out of range. */
+  encode(message: Init): Uint8Array;
+}
+
+/** Reads one message type. `T` is a message of protobuf-es. */
+export interface MessageDecoder<T = unknown> {
+  /** Fields of bytes are views of the bytes given. @throws Error when they are not such a message. */
+  decode(bytes: Uint8Array): T;
+}
+
+/** Reads and writes one message type. */
+export interface MessageCodec<T = unknown, Init = T> extends MessageEncoder<Init>, MessageDecoder<T> {}
+
+/** Codecs by the schemas of their messages. One that is for callers, or for servers, goes one way only. */
+export type MessageCodecs = ReadonlyMap<object, Partial<MessageCodec>>;
+
+let idleWriter: Writer | undefined;
+const reader = new Reader();
+
+/** An encoder of the function that is generated for a message. */
+export function messageEncoder<Init>(write: (writer: Writer, message: Init) => void): MessageEncoder<Init> {
+  return {
+    encode(message) {
+      // a message may have getters, and these may encode others
+      const writer = idleWriter ?? new Writer();
+      idleWriter = undefined;
+      try {
+        write(writer, message);
+        return writer.finish();
+      } finally {
+        writer.reset();
+        idleWriter = writer;
+      }
+    },
+  };
+}
+
+/** A decoder of the function that is generated for a message. */
+export function messageDecoder<T>(read: (reader: Reader, end: number) => T): MessageDecoder<T> {
+  return {
+    decode(bytes) {
+      try {
+        return read(reader, reader.begin(bytes));
+      } finally {
+        reader.reset();
+      }
+    },
+  };
+}
+
+/** A codec of the two functions that are generated for a message. */
+export function messageCodec<T, Init>(
+  write: (writer: Writer, message: Init) => void,
+  read: (reader: Reader, end: number) => T,
+): MessageCodec<T, Init> {
+  return { ...messageEncoder(write), ...messageDecoder(read) };
+}
+
+/** Codecs as a table, as generated code makes them: of pairs of a schema and its codec. */
+export function codecTable(entries: readonly (readonly [schema: object, codec: object])[]): MessageCodecs {
+  return new Map(entries);
+}
+
+/** The codecs of several services. */
+export function joinCodecs(...tables: readonly MessageCodecs[]): MessageCodecs {
+  const all = new Map<object, Partial<MessageCodec>>();
+  for (const [schema, codec] of tables.flatMap((table) => [...table])) {
+    all.set(schema, { ...all.get(schema), ...codec });
+  }
+  return all;
+}
+
+/**
+ * Makes messages of one type, as plain objects with the fields that every new one has.
+ *
+ * They are made by a constructor, whose objects have room for fields that are added later. Those of an object
+ * literal have none, and would need a second object each.
+ */
+export function messageShape<T extends object>(
+  fill: (this: { -readonly [Key in keyof T]: T[Key] }) => void,
+): new () => T {
+  fill.prototype = Object.prototype;
+  return fill as unknown as new () => T;
+}
+
+/** The bytes of new messages: none. */
+export const noBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+/** Adds an entry to a map. */
+export function setEntry<T>(map: { [key: string]: T }, key: string, value: T): void {
+  if (key !== "__proto__") map[key] = value;
+  else Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
+}

@@ -1,0 +1,290 @@
+import { writeText } from "./text.js";
+import { word } from "./words.js";
+import { bigintOf, bytesOf, int32Of, refuse, uint32Of } from "./wrong-value.js";
+
+/** A field that a schema does not know, as protobuf-es keeps it in `$unknown`. */
+export interface UnknownField {
+  readonly no: number;
+  readonly wireType: number;
+  readonly data: Uint8Array;
+}
+
+const firstBytes = 1024;
+/** A larger buffer is not kept for the next message. */
+const maxKeptBytes = 256 * 1024;
+/** Fewer bytes are copied one by one: asking the engine costs more. */
+const longestByHandBytes = 24;
+const none: readonly never[] = [];
+const nothing = {};
+
+/**
+ * Writes messages. Generated code calls it; `field` is what an error calls the field.
+ *
+ * Methods named after a type leave the value out where it is absent, null or the type's zero, those that
+ * begin with `put` always write it. A tag of 0 is not written: for values of packed lists.
+ *
+ * All throw TypeError when the value is of another type or out of range. Nothing has been written for anyone
+ * then.
+ */
+export class Writer {
+  #bytes = new Uint8Array(firstBytes);
+  #at = 0;
+  /** The field whose message is being written. */
+  #field = "";
+
+  /** What has been written, in memory of its own. The writer is empty again. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#at);
+  }
+
+  /** Forgets everything, and memory that only a large message needs. */
+  reset(): void {
+    this.#at = 0;
+    this.#field = "";
+    if (this.#bytes.length > maxKeptBytes) this.#bytes = new Uint8Array(firstBytes);
+  }
+
+  /** Begins a message: it is an object, and no message of another type. */
+  begin(message: unknown, typeName: unknown, wanted: string): void {
+    if (typeName === wanted) return;
+    const isObject = typeof message === "object" && message !== null && !Array.isArray(message);
+    if (!isObject || typeName !== undefined) {
+      refuse(message, this.#field || "the message", `a ${wanted}`);
+    }
+  }
+
+  /** Begins a field with a length in front. @returns what `close` needs. */
+  open(tag: number, field: string): number {
+    this.#field = field;
+    this.#reserve(6);
+    this.#tag(tag);
+    // most are shorter than 128 bytes: one byte of length, and others are moved
+    return ++this.#at;
+  }
+
+  /** Ends it. */
+  close(start: number): void {
+    const length = this.#at - start;
+    if (length < 0x80) {
+      this.#bytes[start - 1] = length;
+      return;
+    }
+    const extra = lengthBytes(length) - 1;
+    this.#reserve(extra);
+    this.#bytes.copyWithin(start + extra, start, this.#at);
+    const end = this.#at + extra;
+    this.#at = start - 1;
+    this.#varint(length);
+    this.#at = end;
+  }
+
+  /** The items of a repeated field. */
+  list<T>(items: readonly T[] | null | undefined, field: string): readonly T[] {
+    if (Array.isArray(items)) return items;
+    return items == null ? none : refuse(items, field, "an array");
+  }
+
+  /** The entries of a map field. */
+  map<T>(
+    entries: { readonly [key: string]: T } | null | undefined,
+    field: string,
+  ): { readonly [key: string]: T } {
+    if (typeof entries === "object" && !Array.isArray(entries)) return entries ?? nothing;
+    return entries == null ? nothing : refuse(entries, field, "an object");
+  }
+
+  string(tag: number, value: string | null | undefined, field: string): void {
+    if (value !== "" && value != null) this.putString(tag, value, field);
+  }
+
+  putString(tag: number, value: string | undefined, field: string): void {
+    if (typeof value !== "string") refuse(value, field, "a string");
+    const { length } = value;
+    this.#reserve(length * 3 + 10);
+    this.#tag(tag);
+    // text is ASCII mostly: if it is not, it moves
+    const expected = lengthBytes(length);
+    const start = this.#at + expected;
+    const written = writeText(this.#bytes, start, value);
+    const taken = lengthBytes(written);
+    if (taken !== expected) this.#bytes.copyWithin(this.#at + taken, start, start + written);
+    this.#varint(written);
+    this.#at += written;
+  }
+
+  bytes(tag: number, value: Uint8Array | null | undefined, field: string): void {
+    if (value != null && value.length !== 0) this.putBytes(tag, value, field);
+  }
+
+  putBytes(tag: number, value: Uint8Array | undefined, field: string): void {
+    const bytes = value instanceof Uint8Array ? value : bytesOf(value, field);
+    this.#reserve(bytes.length + 10);
+    this.#tag(tag);
+    this.#varint(bytes.length);
+    this.#copy(bytes);
+  }
+
+  bool(tag: number, value: boolean | null | undefined, field: string): void {
+    if (value !== false && value != null) this.putBool(tag, value, field);
+  }
+
+  putBool(tag: number, value: boolean | undefined, field: string): void {
+    if (typeof value !== "boolean") refuse(value, field, "a boolean");
+    this.#reserve(6);
+    this.#tag(tag);
+    this.#bytes[this.#at++] = value ? 1 : 0;
+  }
+
+  int32(tag: number, value: number | null | undefined, field: string): void {
+    if (value !== 0 && value != null) this.putInt32(tag, value, field);
+  }
+
+  putInt32(tag: number, value: number | string | undefined, field: string): void {
+    const number = typeof value === "number" && (value | 0) === value ? value : int32Of(value, field);
+    this.#reserve(15);
+    this.#tag(tag);
+    if (number >= 0) this.#varint(number);
+    else this.#varint64(number, -1);
+  }
+
+  uint32(tag: number, value: number | null | undefined, field: string): void {
+    if (value !== 0 && value != null) this.putUint32(tag, value, field);
+  }
+
+  putUint32(tag: number, value: number | string | undefined, field: string): void {
+    const number = typeof value === "number" && value >>> 0 === value ? value : uint32Of(value, field);
+    this.#reserve(10);
+    this.#tag(tag);
+    this.#varint(number);
+  }
+
+  int64(tag: number, value: bigint | null | undefined, field: string): void {
+    if (value !== 0n && value != null) this.putInt64(tag, value, field);
+  }
+
+  putInt64(tag: number, value: bigint | string | undefined, field: string): void {
+    const number = typeof value === "bigint" ? value : bigintOf(value, field);
+    if (!word.setSigned(number)) refuse(value, field, "an integer of 64 bits");
+    this.#putWord(tag);
+  }
+
+  uint64(tag: number, value: bigint | null | undefined, field: string): void {
+    if (value !== 0n && value != null) this.putUint64(tag, value, field);
+  }
+
+  putUint64(tag: number, value: bigint | string | undefined, field: string): void {
+    const number = typeof value === "bigint" ? value : bigintOf(value, field);
+    if (!word.setUnsigned(number)) refuse(value, field, "an integer of 64 bits without a sign");
+    this.#putWord(tag);
+  }
+
+  double(tag: number, value: number | null | undefined, field: string): void {
+    if (value != null && !Object.is(value, 0)) this.putDouble(tag, value, field);
+  }
+
+  putDouble(tag: number, value: number | undefined, field: string): void {
+    if (typeof value !== "number") refuse(value, field, "a number");
+    this.#reserve(13);
+    this.#tag(tag);
+    word.setDouble(value);
+    this.#fixed32(word.low);
+    this.#fixed32(word.high);
+  }
+
+  float(tag: number, value: number | null | undefined, field: string): void {
+    if (value != null && !Object.is(value, 0)) this.putFloat(tag, value, field);
+  }
+
+  putFloat(tag: number, value: number | undefined, field: string): void {
+    if (typeof value !== "number" || (Number.isFinite(value) && !Number.isFinite(Math.fround(value)))) {
+      refuse(value, field, "a number of 32 bits");
+    }
+    this.#reserve(9);
+    this.#tag(tag);
+    this.#fixed32(word.floatBits(value));
+  }
+
+  /** The fields that the schema does not know, as they came. */
+  unknown(fields: readonly UnknownField[]): void {
+    for (const { no, wireType, data } of fields) {
+      this.#reserve(5 + data.length);
+      this.#varint(((no << 3) | wireType) >>> 0);
+      this.#copy(data);
+    }
+  }
+
+  #reserve(length: number): void {
+    const needed = this.#at + length;
+    if (needed > this.#bytes.length) this.#grow(needed);
+  }
+
+  #grow(needed: number): void {
+    const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    grown.set(this.#bytes.subarray(0, this.#at));
+    this.#bytes = grown;
+  }
+
+  #tag(tag: number): void {
+    if (tag < 0x80) {
+      if (tag !== 0) this.#bytes[this.#at++] = tag;
+    } else this.#varint(tag);
+  }
+
+  /** @param value without a sign */
+  #varint(value: number): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    let rest = value;
+    while (rest > 0x7f) {
+      bytes[at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    bytes[at++] = rest;
+    this.#at = at;
+  }
+
+  #putWord(tag: number): void {
+    this.#reserve(15);
+    this.#tag(tag);
+    this.#varint64(word.low, word.high);
+  }
+
+  #varint64(low: number, high: number): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    let lowBits = low >>> 0;
+    let highBits = high >>> 0;
+    while (highBits !== 0) {
+      bytes[at++] = (lowBits & 0x7f) | 0x80;
+      lowBits = ((lowBits >>> 7) | (highBits << 25)) >>> 0;
+      highBits >>>= 7;
+    }
+    this.#at = at;
+    this.#varint(lowBits);
+  }
+
+  #fixed32(bits: number): void {
+    const bytes = this.#bytes;
+    const at = this.#at;
+    bytes[at] = bits;
+    bytes[at + 1] = bits >>> 8;
+    bytes[at + 2] = bits >>> 16;
+    bytes[at + 3] = bits >>> 24;
+    this.#at = at + 4;
+  }
+
+  #copy(from: Uint8Array): void {
+    const { length } = from;
+    if (length > longestByHandBytes) this.#bytes.set(from, this.#at);
+    else for (let i = 0; i < length; i++) this.#bytes[this.#at + i] = from[i] as number;
+    this.#at += length;
+  }
+}
+
+/** How many bytes a length takes as a varint. */
+function lengthBytes(length: number): number {
+  if (length < 0x80) return 1;
+  if (length < 0x4000) return 2;
+  if (length < 0x200000) return 3;
+  return length < 0x10000000 ? 4 : 5;
+}

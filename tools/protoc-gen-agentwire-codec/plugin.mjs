@@ -1,0 +1,38 @@
+// @ts-check
+import { createEcmaScriptPlugin } from "@bufbuild/protoplugin";
+import { printCodecs } from "./print-codecs.mjs";
+
+/** @typedef {import("@bufbuild/protobuf").DescFile} DescFile */
+
+/** The packages whose messages travel over dRPC and in boundary frames. */
+const packages = [
+  "coder.agent.v2",
+  "coder.tailnet.v2",
+  "coder.agentsocket.v1",
+  "coder.boundarylogproxy.codec.v1",
+];
+
+/**
+ * Writes a `*_codec.ts` beside each `*_pb.ts` of these packages, and those of what they use of
+ * google.protobuf: for each message a function that reads it, one that writes it, and the codec made of the
+ * two.
+ *
+ * What google.protobuf codecs are needed is known only to who sees all packages together (`strategy: all` in
+ * buf.gen.yaml).
+ */
+export const plugin = createEcmaScriptPlugin({
+  name: "protoc-gen-agentwire-codec",
+  version: "v1",
+  generateTs(schema) {
+    // protoplugin may bring a copy of @bufbuild/protobuf of its own. The descriptors of the two work
+    // with each other; only their types are strangers.
+    const all = /** @type {readonly DescFile[]} */ (/** @type {unknown} */ (schema.allFiles));
+    const files = all.filter((file) => packages.includes(file.proto.package));
+    for (const { path, lines } of printCodecs(files)) {
+      const file = schema.generateFile(path);
+      for (const line of lines) {
+        file.print(line);
+      }
+    }
+  },
+});
