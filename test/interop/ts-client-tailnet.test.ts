@@ -137,15 +137,19 @@ describeWithGo("a user's network on a Go server", () => {
     network.addTunnel(agentId);
     const tokenOf = (session: Facts | undefined) =>
       new URLSearchParams(String(session?.["query"])).get("resume_token");
-    const redial = async (count: number) => {
+    const refreshed = async (count: number) => {
       await server.outcome(tailnetRpc("RefreshResumeToken"));
       await eventually(async () => (await server.calls(tailnetRpc("RefreshResumeToken"))).length === count);
+    };
+    const redial = async (count: number) => {
+      await refreshed(count);
       await new Promise((resolve) => setTimeout(resolve, 20));
       network.reconnect();
       await eventually(() => server.sessions.length === count + 1, "the next session");
     };
     await redial(1);
     expect(tokenOf(server.sessions[1])).toBe("the-one-that-counts");
+    await refreshed(2);
     await server.script(tailnetRpc("RefreshResumeToken"), reply("an-old-one"));
     await server.peer.do("close", { handle: Number(server.sessions[1]?.["session"]) });
     await eventually(() => server.sessions.length === 3, "the third session");
