@@ -41,11 +41,16 @@ export function failureKind(error: unknown): FailureKind {
 }
 
 /**
- * For the failures that a sender takes care of itself. @throws the error when it ends a run on this connection: the
- * signal has ended, the server does not have the RPC, or the connection is lost.
+ * Whether an error ends what goes on over this connection: the signal has ended, the server does not have the RPC, or
+ * the connection is lost.
  */
+export function endsRun(error: unknown, signal: AbortSignal): boolean {
+  return signal.aborted || isUnimplemented(error) || failureKind(error) === "lost";
+}
+
+/** For the failures that a sender takes care of itself. @throws the error when it {@link endsRun}. */
 export function throwIfRunEnds(error: unknown, signal: AbortSignal): void {
-  if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
+  if (endsRun(error, signal)) throw error;
 }
 
 /** After a report without an answer: waits a moment. @throws the signal's reason when it was the connection that ended. */

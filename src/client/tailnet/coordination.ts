@@ -1,5 +1,5 @@
 import type { Client } from "@connectrpc/connect";
-import { defaultMaxPacketBytes, normalizeUuid } from "../../codec/index.js";
+import { defaultMaxPacketBytes } from "../../codec/index.js";
 import { tailnetCallerCodecs } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
 import {
   CoordinateRequestSchema,
@@ -9,6 +9,7 @@ import {
 import { encodeMessage } from "../../rpc/method.js";
 import { msOption } from "../senders/intervals.js";
 import { SessionClosing } from "../session/session-closing.js";
+import { uuidOption } from "../uuid-option.js";
 import { CoordinationStream, type TailnetNodeInit } from "./coordination-stream.js";
 import { Latest } from "./latest.js";
 import { notifier, type TailnetNotice } from "./notices.js";
@@ -212,8 +213,6 @@ export class Coordination {
   }
 }
 
-function uuidOf(text: string): string {
-  const id = normalizeUuid(text);
-  if (id === undefined) throw new TypeError(`an agent's id is a UUID, and not ${JSON.stringify(text)}`);
-  return id;
+function uuidOf(agentId: string): string {
+  return uuidOption("an agent's id", agentId);
 }

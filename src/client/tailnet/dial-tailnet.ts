@@ -1,4 +1,3 @@
-import { normalizeUuid } from "../../codec/index.js";
 import { type ApiVersion, formatVersion } from "../../version/index.js";
 import type { TypedVersion } from "../dial/dial.js";
 import { dialEndpoint } from "../dial/dial-endpoint.js";
@@ -6,6 +5,7 @@ import type { VersionChoice } from "../dial/dial-options.js";
 import type { SocketOpener } from "../dial/socket-opener.js";
 import { createTailnetConnection, type TailnetConnection } from "../dial/tailnet-connection.js";
 import { serverUrl } from "../http/api-url.js";
+import { uuidOption } from "../uuid-option.js";
 import type { TailnetDialOptions, TailnetVersionText } from "./tailnet-options.js";
 
 const defaultVersion: TailnetVersionText = "2.3";
@@ -41,7 +41,5 @@ export function tailnetUrl(
 
 function pathFor(agentId: string | undefined): string {
   if (agentId === undefined) return "/api/v2/tailnet";
-  const id = normalizeUuid(agentId);
-  if (id === undefined) throw new TypeError(`agentId is a UUID, and not ${JSON.stringify(agentId)}`);
-  return `/api/v2/workspaceagents/${id}/coordinate`;
+  return `/api/v2/workspaceagents/${uuidOption("agentId", agentId)}/coordinate`;
 }

@@ -17,13 +17,13 @@ export class Latest<T> {
     this.#make = make;
     this.#made = undefined;
     this.#version++;
-    this.#wake();
+    this.#waiting.serveAll();
   }
 
   /** Nothing comes any more. @param error what readers get once they have the last state. */
   end(error?: Error): void {
     this.#end ??= { error };
-    this.#wake();
+    this.#waiting.serveAll();
   }
 
   /**
@@ -44,9 +44,5 @@ export class Latest<T> {
         return;
       } else await this.#waiting.wait(signal).catch(() => {});
     }
-  }
-
-  #wake(): void {
-    while (this.#waiting.serve());
   }
 }

@@ -1,4 +1,3 @@
-import { normalizeUuid } from "../../codec/index.js";
 import type { DERPMap } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { asError } from "../../rpc/error-text.js";
 import { isUnimplemented } from "../../rpc/index.js";
@@ -11,6 +10,7 @@ import { isVersionRefusal } from "../session/final-answers.js";
 import { Session } from "../session/session.js";
 import type { SessionState } from "../session/states.js";
 import { TimeLimit } from "../time-limit.js";
+import { uuidOption } from "../uuid-option.js";
 import { Coordination } from "./coordination.js";
 import type { TailnetNodeInit } from "./coordination-stream.js";
 import { dialTailnetWith, tailnetUrl } from "./dial-tailnet.js";
@@ -131,9 +131,7 @@ class Network implements TailnetNetwork {
   }
 
   workspaces(ownerId: string, signal?: AbortSignal): AsyncIterableIterator<FollowedWorkspaces> {
-    const id = normalizeUuid(ownerId);
-    if (id === undefined) throw new TypeError(`ownerId is a UUID, and not ${JSON.stringify(ownerId)}`);
-    return this.#readWorkspaces(id, signal);
+    return this.#readWorkspaces(uuidOption("ownerId", ownerId), signal);
   }
 
   reportTelemetry(event: TelemetryEventInit): void {

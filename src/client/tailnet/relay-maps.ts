@@ -1,7 +1,7 @@
 import type { Client } from "@connectrpc/connect";
 import type { DERPMap, DERPMap_Region, Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { serverUrl } from "../http/api-url.js";
-import { streamEnd } from "./stream-end.js";
+import { untilStreamEnd } from "./stream-end.js";
 
 /** Which maps are followed, and for how long. */
 export interface FollowDerpMapsOptions {
@@ -22,16 +22,13 @@ export async function* followDerpMaps(
   tailnet: Pick<Client<typeof Tailnet>, "streamDERPMaps">,
   { url, signal }: FollowDerpMapsOptions = {},
 ): AsyncGenerator<DERPMap, void, undefined> {
-  let cause: unknown;
-  try {
-    for await (const map of tailnet.streamDERPMaps({}, signal && { signal })) {
-      yield url === undefined ? map : rewriteEmbeddedRelay(map, url);
-    }
-  } catch (error) {
-    cause = error;
-  }
-  if (signal?.aborted) return;
-  throw streamEnd("recv DERPMap error", "StreamDERPMaps", cause);
+  yield* untilStreamEnd({
+    doing: "recv DERPMap error",
+    method: "StreamDERPMaps",
+    call: () => tailnet.streamDERPMaps({}, signal && { signal }),
+    take: (map) => (url === undefined ? map : rewriteEmbeddedRelay(map, url)),
+    signal,
+  });
 }
 
 /**

@@ -1,9 +1,8 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { errorText } from "../../rpc/error-text.js";
-import { isUnimplemented } from "../../rpc/index.js";
 import { waitOf } from "../durations.js";
 import { pause } from "../pause.js";
-import { failureKind } from "../senders/report-failure.js";
+import { endsRun } from "../senders/report-failure.js";
 import type { TailnetNotice } from "./notices.js";
 import type { TailnetClient, Work } from "./shared-fate.js";
 
@@ -42,7 +41,7 @@ export class ResumeToken implements Work {
         await pause(Math.max(minRefreshMs, waitOf(refreshIn) ?? usualRefreshMs), signal);
       }
     } catch (error) {
-      if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") return;
+      if (endsRun(error, signal)) return;
       this.#onNotice({ level: "error", text: `refresh resume token: ${errorText(error)}` });
     }
   }

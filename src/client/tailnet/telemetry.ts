@@ -1,10 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { TelemetryEventSchema } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { errorText } from "../../rpc/error-text.js";
-import { isUnimplemented } from "../../rpc/index.js";
 import { WaitingLine } from "../../transport/waiting-line.js";
 import { type DropCounts, Drops } from "../senders/drops.js";
-import { failureKind } from "../senders/report-failure.js";
+import { endsRun, throwIfRunEnds } from "../senders/report-failure.js";
 import type { TailnetNotice } from "./notices.js";
 import type { TailnetClient, Work } from "./shared-fate.js";
 
@@ -52,7 +51,7 @@ export class Telemetry implements Work {
         await this.#tell(tailnet, this.#queue.splice(0, maxPerCall), signal);
       }
     } catch (error) {
-      if (!signal.aborted && !isUnimplemented(error) && failureKind(error) !== "lost") throw error;
+      if (!endsRun(error, signal)) throw error;
     } finally {
       this.#isOn = false;
       this.#drops.count("not_taken", this.#queue.length);
@@ -66,7 +65,7 @@ export class Telemetry implements Work {
       await tailnet.postTelemetry({ events }, { signal, timeoutMs: callTimeoutMs });
     } catch (error) {
       this.#drops.count("not_taken", events.length);
-      if (signal.aborted || isUnimplemented(error) || failureKind(error) === "lost") throw error;
+      throwIfRunEnds(error, signal);
       this.#onNotice({ level: "warning", text: `post telemetry: ${errorText(error)}` });
     }
   }

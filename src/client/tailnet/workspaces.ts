@@ -1,7 +1,8 @@
 import type { Client } from "@connectrpc/connect";
 import { formatUuid, parseUuid } from "../../codec/index.js";
 import type { Tailnet, Workspace_Status, WorkspaceUpdate } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
-import { streamEnd } from "./stream-end.js";
+import { noUuid } from "../uuid-option.js";
+import { untilStreamEnd } from "./stream-end.js";
 
 /** An agent of a workspace that is followed. */
 export interface FollowedAgent {
@@ -36,20 +37,15 @@ export async function* followWorkspaces(
   signal?: AbortSignal,
 ): AsyncGenerator<FollowedWorkspaces, void, undefined> {
   const workspaceOwnerId = parseUuid(ownerId);
-  if (workspaceOwnerId === undefined) {
-    throw new TypeError(`ownerId is a UUID, and not ${JSON.stringify(ownerId)}`);
-  }
+  if (workspaceOwnerId === undefined) throw noUuid("ownerId", ownerId);
   const state = new WorkspaceState();
-  let cause: unknown;
-  try {
-    for await (const update of tailnet.workspaceUpdates({ workspaceOwnerId }, signal && { signal })) {
-      yield state.after(update);
-    }
-  } catch (error) {
-    cause = error;
-  }
-  if (signal?.aborted) return;
-  throw streamEnd("recv workspace update", "WorkspaceUpdates", cause);
+  yield* untilStreamEnd({
+    doing: "recv workspace update",
+    method: "WorkspaceUpdates",
+    call: () => tailnet.workspaceUpdates({ workspaceOwnerId }, signal && { signal }),
+    take: (update) => state.after(update),
+    signal,
+  });
 }
 
 /** All workspaces as the updates so far have them. */
