@@ -27,6 +27,7 @@ export default defineConfig([
       "src/index-node.ts",
       "src/{codec,rpc,version,server,store,local,agent}/index.ts",
       "src/store/sql/index.ts",
+      "src/codec/protobuf/index.ts",
       "src/{transport,client}/index.ts",
       "src/{transport,client}/index-node.ts",
       "src/gen/coder/**/*_{pb,codec}.ts",

@@ -1,5 +1,6 @@
 import { dialAgent } from "agentwire/client";
-import { createServiceClient } from "agentwire/rpc";
+import { createDrpcTransport, createServiceClient } from "agentwire/rpc";
+import { echoServiceCallerCodecs } from "../../gen/agentwire/test/v1/echo_codec.js";
 import { EchoService } from "../../gen/agentwire/test/v1/echo_pb.js";
 
 /**
@@ -8,7 +9,8 @@ import { EchoService } from "../../gen/agentwire/test/v1/echo_pb.js";
  */
 export async function connect(port) {
   const connection = await dialAgent({ url: `http://127.0.0.1:${port}`, token: "bench", proxy: false });
-  const echo = createServiceClient(EchoService, connection.transport);
+  const transport = createDrpcTransport(connection.session, { codecs: echoServiceCallerCodecs });
+  const echo = createServiceClient(EchoService, transport);
   return {
     unary: (payload) => echo.unary({ payload }),
     async stream(payload, count, onPayload) {
