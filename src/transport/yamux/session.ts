@@ -17,6 +17,7 @@ import { Outbox } from "./outbox.js";
 import { SendTurns } from "./send-turns.js";
 import { type StreamHost, YamuxStream } from "./stream.js";
 import { StreamState } from "./stream-state.js";
+import { StreamTable } from "./stream-table.js";
 
 /** How a session is made. */
 export interface SessionOptions extends YamuxOptions {
@@ -43,7 +44,7 @@ export class YamuxSession {
   readonly #turns: SendTurns;
   readonly #pings: Pings;
   readonly #opener: StreamOpener;
-  readonly #streams = new Map<number, YamuxStream>();
+  readonly #streams = new StreamTable<YamuxStream>();
 
   /** Streams that were opened or accepted in this tick and have not said so yet. */
   #unannounced: YamuxStream[] = [];
@@ -353,14 +354,14 @@ export class YamuxSession {
 
   #create(id: number, state: typeof StreamState.Idle | typeof StreamState.SynReceived): YamuxStream {
     const stream = new YamuxStream(this.#host, id, state);
-    this.#streams.set(id, stream);
+    this.#streams.add(stream);
     this.#sweeper ??= setInterval(() => this.#sweep(), this.#sweepMs());
     if (state === StreamState.Idle) this.#announceLater(stream);
     return stream;
   }
 
   #forget(stream: YamuxStream): void {
-    if (!this.#streams.delete(stream.id)) return;
+    if (!this.#streams.delete(stream)) return;
     if (stream === this.#bodyOf) this.#bodyOf = undefined;
     if (stream.isOurs) this.#opener.ended(stream);
     if (this.#streams.size === 0) this.#onLastStreamEnded?.();
@@ -403,7 +404,7 @@ export class YamuxSession {
     }
     const sweepMs = this.#sweepMs();
     const { streamOpenTimeoutMs, streamCloseTimeoutMs } = this.#options;
-    for (const stream of [...this.#streams.values()]) {
+    for (const stream of this.#streams.all()) {
       if (stream.waitingSince < 0) continue;
       const waitedMs = (this.#clock - stream.waitingSince) * sweepMs;
       if (stream.state > StreamState.SynSent) {
@@ -472,7 +473,7 @@ export class YamuxSession {
     this.#backlog.length = 0;
     this.#opener.rejectAll(error);
     this.#acceptLine.rejectAll(error);
-    for (const stream of [...this.#streams.values()]) stream.sessionEnded(error);
+    for (const stream of this.#streams.all()) stream.sessionEnded(error);
     this.#onLastStreamEnded?.();
     this.#resolveClosed(error);
   }
