@@ -82,10 +82,22 @@ describe("W2.2 frames of one tick", () => {
     expect(dataOf(Buffer.concat(connection.written), 1)).toHaveLength(250_000);
   });
 
-  it("do not wait for a later tick", async () => {
+  it("do not wait for a timer, or for what else the event loop has to do", async () => {
     const [session, connection] = start();
+    const later = new Promise<number>((resolve) => setImmediate(() => resolve(connection.written.length)));
     openNow(session).send([Buffer.from("x")]);
-    await Promise.resolve();
+    expect(await later).toBe(1);
+  });
+
+  it("leave together where each waits for promises after the one before", async () => {
+    const [session, connection] = start();
+    const stream = openNow(session);
+    async function* answers() {
+      for (let i = 0; i < 50; i++) yield Buffer.from(`answer ${i}`);
+    }
+    for await (const answer of answers()) stream.send([answer]);
+    await settle();
+    expect(connection.frames).toHaveLength(50);
     expect(connection.written).toHaveLength(1);
   });
 

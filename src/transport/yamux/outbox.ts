@@ -15,6 +15,14 @@ const allocate: (size: number) => Uint8Array =
     : (size) => new Uint8Array(size);
 
 /**
+ * Calls back when all promises that can go on have gone on; called from one of them. An answer of a generator comes
+ * some promises after the one before it, so that a plain microtask would send each by itself.
+ */
+const nextTick: (callback: () => void) => void =
+  (globalThis as { process?: { nextTick?: (callback: () => void) => void } }).process?.nextTick ??
+  ((callback) => callback());
+
+/**
  * Joins frames into messages. Everything written in one tick leaves in one message of the connection, or in as
  * few as its limit allows; nothing waits longer than the tick.
  *
@@ -42,6 +50,7 @@ export class Outbox {
   readonly #onTick = () => {
     if (this.#isScheduled) this.flush();
   };
+  readonly #afterMicrotasks = () => nextTick(this.#onTick);
 
   /** @param beforeFlush called before a flush: writes what has waited for the end of the tick. */
   constructor(
@@ -69,7 +78,7 @@ export class Outbox {
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    queueMicrotask(this.#onTick);
+    queueMicrotask(this.#afterMicrotasks);
   }
 
   /** Adds a frame without a body. */
