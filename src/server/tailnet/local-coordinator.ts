@@ -1,9 +1,5 @@
-import { createRegistry, equals } from "@bufbuild/protobuf";
 import { normalizeUuid, parseUuid } from "../../codec/index.js";
-import {
-  NodeSchema,
-  CoordinateResponse_PeerUpdate_Kind as PeerUpdateKind,
-} from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { CoordinateResponse_PeerUpdate_Kind as PeerUpdateKind } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import {
   type Coordination,
   type Coordinator,
@@ -11,9 +7,10 @@ import {
   type Peer,
   resolveLimits,
 } from "./coordinator.js";
+import { type KnownNode, sameOrNew } from "./known-node.js";
 import { goodbyes, readyForHandshake, removedTunnel, tellFailures } from "./news-texts.js";
 import { type LineEnd, PeerLine } from "./peer-line.js";
-import type { KnownNode, PeerNews } from "./response-queue.js";
+import type { PeerNews } from "./response-queue.js";
 
 /** What one peer has to do with another. */
 interface Link {
@@ -256,14 +253,6 @@ export class LocalCoordinator implements Coordinator {
 
 function nodeNews(place: Place, node: KnownNode, reason: string): PeerNews {
   return { id: place.idBytes, kind: PeerUpdateKind.NODE, node, reason };
-}
-
-/** Fields that this version does not know count too. */
-const inFull = { unknown: true, registry: createRegistry() };
-
-function sameOrNew(latest: KnownNode | undefined, known: KnownNode): KnownNode {
-  const isSame = latest?.sizeBytes === known.sizeBytes && equals(NodeSchema, latest.node, known.node, inFull);
-  return isSame ? latest : known;
 }
 
 function linkOf(place: Place, other: Place): Link {

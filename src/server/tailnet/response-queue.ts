@@ -5,16 +5,9 @@ import {
   type CoordinateResponse_PeerUpdate_Kind,
   CoordinateResponse_PeerUpdateSchema,
   CoordinateResponseSchema,
-  type Node,
 } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { CoordinatorLimits } from "./coordinator.js";
-
-/** A node as a coordinator keeps it: once, whoever is told of it. */
-export interface KnownNode {
-  readonly node: Node;
-  /** What it is on the wire. */
-  readonly sizeBytes: number;
-}
+import type { KnownNode } from "./known-node.js";
 
 /** News about one peer. S4.20. */
 export interface PeerNews {
