@@ -8,7 +8,14 @@ import {
   resolveLimits,
 } from "./coordinator.js";
 import { type KnownNode, sameOrNew } from "./known-node.js";
-import { goodbyes, readyForHandshake, removedTunnel, tellFailures } from "./news-texts.js";
+import {
+  goodbyes,
+  noSharedTunnel,
+  readyForHandshake,
+  removedTunnel,
+  tellFailures,
+  tooManyTunnels,
+} from "./news-texts.js";
 import { type LineEnd, PeerLine } from "./peer-line.js";
 import type { PeerNews } from "./response-queue.js";
 
@@ -141,9 +148,7 @@ export class LocalCoordinator implements Coordinator {
     if (place.links.get(destination)?.isSource) return;
     if (place.tunnelCount >= this.#limits.maxTunnelsPerPeer) {
       this.#forgetUnused(destination);
-      throw new Error(
-        `a peer may open ${this.#limits.maxTunnelsPerPeer} tunnels: remove one before the next`,
-      );
+      throw new Error(tooManyTunnels(this.#limits.maxTunnelsPerPeer));
     }
     place.tunnelCount++;
     linkOf(place, destination).isSource = true;
@@ -174,7 +179,7 @@ export class LocalCoordinator implements Coordinator {
   #readyForHandshake(place: Place, line: PeerLine, id: string): void {
     const partner = this.#places.get(id);
     if (partner === undefined || !place.links.has(partner)) {
-      line.complain(`ready for handshake error: you do not share a tunnel with "${id}"`);
+      line.complain(noSharedTunnel(id));
     } else {
       partner.line?.tell([{ id: place.idBytes, ...readyForHandshake }], tellFailures.update);
     }
