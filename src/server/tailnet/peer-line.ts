@@ -127,7 +127,7 @@ export class PeerLine implements Coordination {
       if (named.has(peerId)) continue;
       named.add(peerId);
       // a complaint for each of a thousand ids is not to cut off a peer that reads them
-      if (!this.#responses.isHalfRead) await this.#responses.halfRead();
+      await this.#responses.halfRead();
       if (this.#isOver) return;
       await actions.readyForHandshake(peerId);
     }
