@@ -226,8 +226,13 @@ class Api implements AgentApi {
     });
     const pingIntervalMs = options.streamPingIntervalMs ?? defaultStreamPingIntervalMs;
     this.#tailnetEndpoint = new TailnetEndpoint(this.#tailnet, {
-      ...{ metrics: shared.metrics, pingIntervalMs },
-      ...{ serverVersion, strictVersions, yamux, maxMessageBytes, interceptors },
+      metrics: shared.metrics,
+      pingIntervalMs,
+      serverVersion,
+      strictVersions,
+      yamux,
+      maxMessageBytes,
+      interceptors,
     });
     const routes = httpRoutes({
       ...options,

@@ -1,5 +1,6 @@
 import { unwatchFile, watchFile } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { asError } from "../rpc/error-text.js";
 import type { ControlPlaneStore, DefinedAgent, WorkspaceDefinition } from "../store/index.js";
 import type { Events } from "./events/index.js";
 import { readWorkspaces } from "./workspaces-file.js";
@@ -48,7 +49,7 @@ export function watchWorkspaces(file: string, options: WorkspacesWatchOptions): 
   };
   const onFileChange = () => {
     taking = taking.then(take).catch((error: unknown) => {
-      onError(error instanceof Error ? error : new Error(String(error)));
+      onError(asError(error));
     });
   };
 

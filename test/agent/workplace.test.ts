@@ -4,12 +4,21 @@ import { delimiter, join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { runCommand } from "../../src/agent/scripts/command.js";
-import { workplaceOf } from "../../src/agent/workspace/workplace.js";
+import { type WorkplaceOptions, workplaceOf } from "../../src/agent/workspace/workplace.js";
 import { ManifestSchema } from "../../src/gen/coder/agent/v2/agent_pb.js";
 
 type Layer = "process" | "known" | "manifest" | "secret" | "agent";
 
 const name = "CODER_WORKSPACE_NAME";
+
+const options: WorkplaceOptions = {
+  url: "https://coder.example.com",
+  token: "t0ken",
+  binDirectory: "/bin-of-agent",
+  dataDirectory: "/data",
+  environment: {},
+  onWarning: () => {},
+};
 
 /** The environment where some layers have the same variable, each with its own name as the value. */
 async function environmentWith(layers: readonly Layer[], more: Record<string, string> = {}) {
@@ -23,10 +32,7 @@ async function environmentWith(layers: readonly Layer[], more: Record<string, st
       secrets: has("secret") ? [{ envName: name, value: Buffer.from("secret") }] : [],
     }),
     {
-      url: "https://coder.example.com",
-      token: "t0ken",
-      binDirectory: "/bin-of-agent",
-      dataDirectory: "/data",
+      ...options,
       environment: has("agent") ? { [name]: "agent" } : {},
       onWarning: (text) => warnings.push(text),
     },
@@ -67,14 +73,6 @@ describe("the environment of commands (C4.84)", () => {
     });
     expect(environment).toMatchObject({ A: "ada/ada", B: "--" });
     const secret = create(ManifestSchema, { secrets: [{ envName: "S", value: Buffer.from("a$CODER") }] });
-    const options = {
-      url: "",
-      token: "",
-      binDirectory: "/b",
-      dataDirectory: "/d",
-      environment: {},
-      onWarning: () => {},
-    };
     expect((await workplaceOf(secret, options)).environment["S"]).toBe("a$CODER");
   });
 
@@ -104,16 +102,7 @@ describe("the environment of commands (C4.84)", () => {
 
 describe("the directory of commands", () => {
   const directoryOf = async (directory: string) =>
-    (
-      await workplaceOf(create(ManifestSchema, { directory }), {
-        url: "",
-        token: "",
-        binDirectory: "/b",
-        dataDirectory: "/d",
-        environment: {},
-        onWarning: () => {},
-      })
-    ).directory;
+    (await workplaceOf(create(ManifestSchema, { directory }), options)).directory;
 
   it("is the manifest's where it exists, else the home directory", async () => {
     const folder = await mkdtemp(join(tmpdir(), "agentwire-workplace-"));

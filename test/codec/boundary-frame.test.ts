@@ -7,6 +7,7 @@ import {
   maxBoundaryPayloadBytes,
   WireError,
 } from "../../src/codec/index.js";
+import { runs } from "../support/scale.js";
 import { cut, hex } from "../support/vectors.js";
 
 function read(pieces: Uint8Array[]): {
@@ -68,6 +69,7 @@ describe("W5 boundary frames", () => {
           expect(read(cut(bytes, sizes))).toEqual(read([bytes]));
         },
       ),
+      runs(100),
     );
   });
 });

@@ -153,6 +153,7 @@ describe("W4.2 packets", () => {
           expect(packets).toEqual([{ kind, control: false, stream, message, body: digest(body) }]);
         },
       ),
+      runs(100),
     );
   });
 });
@@ -244,6 +245,7 @@ describe("pieces that are joined", () => {
         expect(hex(list.take())).toBe(hex(Buffer.concat(pieces)));
         expect(list.length).toBe(0);
       }),
+      runs(100),
     );
   });
 

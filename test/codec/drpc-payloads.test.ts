@@ -8,6 +8,7 @@ import {
   uint64,
   WireError,
 } from "../../src/codec/index.js";
+import { runs } from "../support/scale.js";
 import { hex, type RecordedBytes, recorded, vectors } from "../support/vectors.js";
 
 interface ErrorVector {
@@ -58,6 +59,7 @@ describe("W4.7 error payloads", () => {
           expect(decodeError(encodeError(payload.code, payload.text))).toEqual(payload);
         },
       ),
+      runs(100),
     );
   });
 });
@@ -89,6 +91,7 @@ describe("W4.6 metadata", () => {
           expect(error).toBeInstanceOf(WireError);
         }
       }),
+      runs(100),
     );
   });
 
@@ -98,6 +101,7 @@ describe("W4.6 metadata", () => {
       fc.property(fc.array(fc.tuple(text, text)), (pairs) => {
         expect(decodeMetadata(encodeMetadata(pairs))).toEqual(new Map(pairs));
       }),
+      runs(100),
     );
   });
 });

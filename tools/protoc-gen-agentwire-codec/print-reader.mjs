@@ -176,10 +176,10 @@ function zeroOf(member) {
  * @throws Error when it has something that no schema of ours has, and that is written differently
  */
 function assertKnown(field) {
-  const { message, file } = { message: field.message, file: field.parent.file };
+  const { message, parent } = field;
   const isAlone = field.fieldKind === "message" && field.oneof === undefined;
   const isStrange =
-    file.proto.syntax !== "proto3" ||
+    parent.file.proto.syntax !== "proto3" ||
     (field.fieldKind === "list" && !message && scalarOf(field).wireType !== 2 && !field.packed) ||
     (field.fieldKind === "map" && scalarOf({ scalar: field.mapKey }).type === "boolean") ||
     (message !== undefined && (isWrapper(message) || isStruct(message)) && !isAlone);

@@ -90,7 +90,12 @@ export const serve: Command = {
     try {
       const { store, events, coordinator, where } = await openKept(values, terminal);
       const options: ControlPlaneOptions = {
-        ...{ host, port, workspaces, adminToken, serverVersion, strictVersions },
+        host,
+        port,
+        workspaces,
+        adminToken,
+        serverVersion,
+        strictVersions,
         ...(derpMap && { derpMap }),
         ...(store && { store }),
         ...(events && { events }),

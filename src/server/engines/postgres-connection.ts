@@ -1,4 +1,5 @@
 import type { Client } from "pg";
+import { WaitingLine } from "../../transport/waiting-line.js";
 import { messageOf, type OnProblem, report } from "./problems.js";
 import { backoffMs, within } from "./waits.js";
 
@@ -33,7 +34,7 @@ export class PostgresConnection {
   #attempt = 0;
   #pause: NodeJS.Timeout | undefined;
   #isClosed = false;
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new WaitingLine<void>();
 
   constructor(use: ConnectionUse, options: ConnectionOptions) {
     this.#use = use;
@@ -76,14 +77,12 @@ export class PostgresConnection {
   /** Resolves when it is open or closed, and at every {@link wake}. */
   async settled(): Promise<void> {
     if (this.#client !== undefined || this.#isClosed) return;
-    await new Promise<void>((resolve) => {
-      this.#waiting.push(resolve);
-    });
+    await this.#waiting.wait();
   }
 
   /** Whoever waits for it to open looks again whether it has to. */
   wake(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#waiting.serveAll();
   }
 
   /** Gives up a client that is of no use any more, and makes another. */

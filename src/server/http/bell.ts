@@ -12,8 +12,8 @@ export class Bell {
     this.#waiting?.();
   };
 
-  /** Waits for a ring, for so long at most, or until the signal ends it. */
-  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
+  /** Waits for a ring, for so long at most where a time is given, or until the signal ends it. */
+  async wait(timeoutMs: number | undefined, signal: AbortSignal): Promise<void> {
     if (!this.#hasRung && !signal.aborted) {
       await new Promise<void>((resolve) => {
         const wake = () => {
@@ -22,7 +22,7 @@ export class Bell {
           this.#waiting = undefined;
           resolve();
         };
-        const timer = setTimeout(wake, timeoutMs);
+        const timer = timeoutMs === undefined ? undefined : setTimeout(wake, timeoutMs);
         signal.addEventListener("abort", wake);
         this.#waiting = wake;
       });

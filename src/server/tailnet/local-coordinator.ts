@@ -1,9 +1,5 @@
-import { createRegistry, equals } from "@bufbuild/protobuf";
 import { normalizeUuid, parseUuid } from "../../codec/index.js";
-import {
-  NodeSchema,
-  CoordinateResponse_PeerUpdate_Kind as PeerUpdateKind,
-} from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { CoordinateResponse_PeerUpdate_Kind as PeerUpdateKind } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import {
   type Coordination,
   type Coordinator,
@@ -11,9 +7,17 @@ import {
   type Peer,
   resolveLimits,
 } from "./coordinator.js";
-import { goodbyes, readyForHandshake, removedTunnel, tellFailures } from "./news-texts.js";
+import { type KnownNode, sameOrNew } from "./known-node.js";
+import {
+  goodbyes,
+  noSharedTunnel,
+  readyForHandshake,
+  removedTunnel,
+  tellFailures,
+  tooManyTunnels,
+} from "./news-texts.js";
 import { type LineEnd, PeerLine } from "./peer-line.js";
-import type { KnownNode, PeerNews } from "./response-queue.js";
+import type { PeerNews } from "./response-queue.js";
 
 /** What one peer has to do with another. */
 interface Link {
@@ -144,9 +148,7 @@ export class LocalCoordinator implements Coordinator {
     if (place.links.get(destination)?.isSource) return;
     if (place.tunnelCount >= this.#limits.maxTunnelsPerPeer) {
       this.#forgetUnused(destination);
-      throw new Error(
-        `a peer may open ${this.#limits.maxTunnelsPerPeer} tunnels: remove one before the next`,
-      );
+      throw new Error(tooManyTunnels(this.#limits.maxTunnelsPerPeer));
     }
     place.tunnelCount++;
     linkOf(place, destination).isSource = true;
@@ -177,7 +179,7 @@ export class LocalCoordinator implements Coordinator {
   #readyForHandshake(place: Place, line: PeerLine, id: string): void {
     const partner = this.#places.get(id);
     if (partner === undefined || !place.links.has(partner)) {
-      line.complain(`ready for handshake error: you do not share a tunnel with "${id}"`);
+      line.complain(noSharedTunnel(id));
     } else {
       partner.line?.tell([{ id: place.idBytes, ...readyForHandshake }], tellFailures.update);
     }
@@ -256,14 +258,6 @@ export class LocalCoordinator implements Coordinator {
 
 function nodeNews(place: Place, node: KnownNode, reason: string): PeerNews {
   return { id: place.idBytes, kind: PeerUpdateKind.NODE, node, reason };
-}
-
-/** Fields that this version does not know count too. */
-const inFull = { unknown: true, registry: createRegistry() };
-
-function sameOrNew(latest: KnownNode | undefined, known: KnownNode): KnownNode {
-  const isSame = latest?.sizeBytes === known.sizeBytes && equals(NodeSchema, latest.node, known.node, inFull);
-  return isSame ? latest : known;
 }
 
 function linkOf(place: Place, other: Place): Link {

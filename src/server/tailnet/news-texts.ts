@@ -18,6 +18,16 @@ export const readyForHandshake = {
   reason: "ready for handshake",
 };
 
+/** Why the stream of a peer ends that opens more tunnels than it may. */
+export function tooManyTunnels(max: number): string {
+  return `a peer may open ${max} tunnels: remove one before the next`;
+}
+
+/** What a peer is told that is ready for one it has no tunnel with; its stream goes on. S4.19. */
+export function noSharedTunnel(peerId: string): string {
+  return `ready for handshake error: you do not share a tunnel with "${peerId}"`;
+}
+
 /** What a peer is told that does not take its answers, by what it could not be told. S4.21. */
 export const tellFailures = {
   update: "failed to update tunnel peer mapping",

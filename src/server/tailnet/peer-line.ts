@@ -2,6 +2,7 @@ import { formatUuid } from "../../codec/index.js";
 import { NodeCodec } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
 import type { CoordinateRequest, CoordinateResponse, Node } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { errorText } from "../../rpc/error-text.js";
+import { WaitingLine } from "../../transport/waiting-line.js";
 import type { Coordination, CoordinatorLimits, Peer } from "./coordinator.js";
 import { type PeerNews, ResponseQueue } from "./response-queue.js";
 
@@ -36,8 +37,8 @@ export class PeerLine implements Coordination {
   #isOver = false;
   /** The peer says no more; what it has said is handled before that counts. */
   #ending: { cause: string | undefined } | undefined;
-  /** What all wait for that have sent more than there is room for. */
-  #room: { promise: Promise<void>; resolve: () => void } | undefined;
+  /** Those that have sent more than there is room for. */
+  readonly #waitingForRoom = new WaitingLine<void>();
 
   constructor(peer: Peer, limits: Required<CoordinatorLimits>, actions: PeerActions) {
     this.peer = peer;
@@ -59,8 +60,7 @@ export class PeerLine implements Coordination {
     this.#requests.push(request);
     if (!this.#isBusy) void this.#work();
     if (this.#isOver || this.#requests.length < this.#limits.maxQueuedRequests) return Promise.resolve();
-    this.#room ??= newRoom();
-    return this.#room.promise;
+    return this.#waitingForRoom.wait();
   }
 
   end(cause?: string): void {
@@ -103,7 +103,7 @@ export class PeerLine implements Coordination {
         this.#lose(errorText(error));
       }
       if (this.#isOver) break;
-      if (this.#requests.length < this.#limits.maxQueuedRequests) this.#makeRoom();
+      if (this.#requests.length < this.#limits.maxQueuedRequests) this.#waitingForRoom.serveAll();
     }
     this.#isBusy = false;
     if (this.#ending !== undefined) this.#lose(this.#ending.cause);
@@ -127,7 +127,7 @@ export class PeerLine implements Coordination {
       if (named.has(peerId)) continue;
       named.add(peerId);
       // a complaint for each of a thousand ids is not to cut off a peer that reads them
-      if (!this.#responses.isHalfRead) await this.#responses.halfRead();
+      await this.#responses.halfRead();
       if (this.#isOver) return;
       await actions.readyForHandshake(peerId);
     }
@@ -162,23 +162,9 @@ export class PeerLine implements Coordination {
     this.#isOver = true;
     this.#requests = [];
     this.#responses.end();
-    this.#makeRoom();
+    this.#waitingForRoom.serveAll();
     this.#actions.over(why);
   }
-
-  #makeRoom(): void {
-    const room = this.#room;
-    this.#room = undefined;
-    room?.resolve();
-  }
-}
-
-function newRoom(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }
 
 /** @throws Error in the words of the reference server. S4.11. */

@@ -5,16 +5,9 @@ import {
   type CoordinateResponse_PeerUpdate_Kind,
   CoordinateResponse_PeerUpdateSchema,
   CoordinateResponseSchema,
-  type Node,
 } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { CoordinatorLimits } from "./coordinator.js";
-
-/** A node as a coordinator keeps it: once, whoever is told of it. */
-export interface KnownNode {
-  readonly node: Node;
-  /** What it is on the wire. */
-  readonly sizeBytes: number;
-}
+import type { KnownNode } from "./known-node.js";
 
 /** News about one peer. S4.20. */
 export interface PeerNews {
@@ -87,15 +80,9 @@ export class ResponseQueue implements AsyncIterableIterator<CoordinateResponse, 
     return this.#add({ response: errorResponse(error), sizeBytes: error.length, isBounded: true });
   }
 
-  /** True while less than half of the bounds is used. */
-  get isHalfRead(): boolean {
-    const { maxQueuedResponses, maxQueuedBytes } = this.#limits;
-    return this.#queuedResponses * 2 < maxQueuedResponses && this.#queuedBytes * 2 < maxQueuedBytes;
-  }
-
   /** Resolves when less than half of the bounds is used, or nothing more comes. For one that waits. */
   halfRead(): Promise<void> {
-    if (this.#isOver || this.isHalfRead) return Promise.resolve();
+    if (this.#isOver || this.#isHalfRead) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onHalfRead = resolve;
     });
@@ -127,7 +114,7 @@ export class ResponseQueue implements AsyncIterableIterator<CoordinateResponse, 
         this.#queuedBytes -= first.sizeBytes;
         this.#queuedResponses--;
       }
-      if (this.isHalfRead) this.#noteRead();
+      if (this.#isHalfRead) this.#noteRead();
       return Promise.resolve({ done: false, value: first.response });
     }
     if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
@@ -197,6 +184,12 @@ export class ResponseQueue implements AsyncIterableIterator<CoordinateResponse, 
     }
     this.#queue.push(queued);
     return true;
+  }
+
+  /** True while less than half of the bounds is used. */
+  get #isHalfRead(): boolean {
+    const { maxQueuedResponses, maxQueuedBytes } = this.#limits;
+    return this.#queuedResponses * 2 < maxQueuedResponses && this.#queuedBytes * 2 < maxQueuedBytes;
   }
 
   #drop(): void {

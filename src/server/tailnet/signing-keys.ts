@@ -1,3 +1,4 @@
+import { asError } from "../../rpc/error-text.js";
 import {
   type AgentStore,
   MemorySigningKeys,
@@ -118,7 +119,7 @@ export class KeyRing {
     try {
       this.#keys = (await this.#store.signingKeys(this.#purpose)).slice(-maxKeys);
     } catch (error) {
-      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#failure = asError(error);
       throw this.#failure;
     }
     this.#failure = undefined;

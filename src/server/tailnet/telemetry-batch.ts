@@ -5,6 +5,7 @@ import { type TelemetryEvent, TelemetryEventSchema } from "../../gen/coder/tailn
 import { errorText } from "../../rpc/error-text.js";
 import type { TelemetryRecord } from "../../store/index.js";
 import { Batch } from "../batches/batch.js";
+import { within } from "../engines/waits.js";
 import { type Logger, runHook } from "../hooks.js";
 
 /** Where events of network clients go. */
@@ -121,12 +122,9 @@ export class TelemetryBatch {
   /** Hands over what waits, for 5 s at most; what comes later is dropped. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const givenUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, closeTimeoutMs);
-    });
-    await Promise.all([this.#batch.close(closeTimeoutMs), Promise.race([Promise.all(this.#hooks), givenUp])]);
-    clearTimeout(timer);
+    const hooks = within(Promise.all(this.#hooks), closeTimeoutMs, "the end of hooks");
+    // those that take longer are given up
+    await Promise.all([this.#batch.close(closeTimeoutMs), hooks.catch(() => {})]);
   }
 
   #recordOf(event: TelemetryEvent, sender: TelemetrySender): TelemetryRecord | undefined {

@@ -89,19 +89,19 @@ describe("a context that is watched", () => {
   it("has roots that come later, and come again", async () => {
     const place = await Workplace.make();
     await rm(place.work, { recursive: true });
-    const context = await place.opened({ directory: "~/far/off/work" });
+    const context = await place.opened({ directory: "~/nested/deep/work" });
     await place.write({ ".coder/skills/alpha/SKILL.md": skillFile("alpha") });
     await place.untilListed(context, ["skill .coder/skills/alpha"]);
-    await place.write({ "far/off/work/AGENTS.md": "" });
+    await place.write({ "nested/deep/work/AGENTS.md": "" });
     await place.untilListed(context, [
-      "instruction_file far/off/work/AGENTS.md",
+      "instruction_file nested/deep/work/AGENTS.md",
       "skill .coder/skills/alpha",
     ]);
-    await rm(place.at("far"), { recursive: true });
+    await rm(place.at("nested"), { recursive: true });
     await place.untilListed(context, ["skill .coder/skills/alpha"]);
-    await place.write({ "far/off/work/CLAUDE.md": "" });
+    await place.write({ "nested/deep/work/CLAUDE.md": "" });
     await place.untilListed(context, [
-      "instruction_file far/off/work/CLAUDE.md",
+      "instruction_file nested/deep/work/CLAUDE.md",
       "skill .coder/skills/alpha",
     ]);
   });

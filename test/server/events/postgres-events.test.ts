@@ -1,38 +1,26 @@
 import { randomUUID } from "node:crypto";
-import pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
   channelOf,
   openPostgresEvents,
   type PostgresEventsOptions,
 } from "../../../src/server/events/index.js";
 import { eventually } from "../../support/control-plane.js";
-import { startPostgres } from "../../support/postgres.js";
+import { postgresOfTests } from "../../support/postgres-of-tests.js";
 import { eventsCompliance, hears, stateChange } from "./compliance.js";
 import { startTcpProxy } from "./tcp-proxy.js";
 
 describe("with PostgreSQL", () => {
-  let server: Awaited<ReturnType<typeof startPostgres>>;
-  let url = "";
-  let admin: pg.Client;
-  beforeAll(async () => {
-    server = await startPostgres();
-    if (server === undefined) return;
-    url = server.url;
-    admin = new pg.Client({ connectionString: url });
-    await admin.connect();
-  });
-  beforeEach(({ skip }) => skip(server === undefined, "PostgreSQL is not installed"));
-  afterAll(async () => {
-    await admin?.end();
-    await server?.stop();
-  });
+  const postgres = postgresOfTests();
 
   eventsCompliance("events over PostgreSQL", async (onProblem) => {
     const options = { onProblem, maxBackoffMs: 50 };
-    const [a, b] = [await openPostgresEvents(url, options), await openPostgresEvents(url, options)];
+    const [a, b] = [
+      await openPostgresEvents(postgres.url, options),
+      await openPostgresEvents(postgres.url, options),
+    ];
     const cut = async () => {
-      await admin.query(
+      await postgres.query(
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'agentwire events'",
       );
     };
@@ -41,7 +29,7 @@ describe("with PostgreSQL", () => {
 
   /** One that reaches the server by way of a proxy. */
   async function proxied(options: PostgresEventsOptions = {}) {
-    const proxy = await startTcpProxy(url);
+    const proxy = await startTcpProxy(postgres.url);
     onTestFinished(() => proxy.stop());
     const problems: string[] = [];
     const events = await openPostgresEvents(proxy.url, {
@@ -55,7 +43,7 @@ describe("with PostgreSQL", () => {
   }
 
   async function opened(options: PostgresEventsOptions = {}) {
-    const events = await openPostgresEvents(url, options);
+    const events = await openPostgresEvents(postgres.url, options);
     onTestFinished(() => events.close());
     return events;
   }
@@ -102,10 +90,10 @@ describe("with PostgreSQL", () => {
     const channel = channelOf({ of: "owner", ownerId });
     const heard = await hears(events, { of: "owner", ownerId });
     const other = await hears(events, { of: "metadata" });
-    await admin.query("select pg_notify($1, $2)", [channel, "not JSON"]);
+    await postgres.query("select pg_notify($1, $2)", [channel, "not JSON"]);
     const good = stateChange(ownerId);
     const payload = { kind: "state_change", workspace_id: (good as { workspaceId: string }).workspaceId };
-    await admin.query("select pg_notify($1, $2)", [channel, JSON.stringify(payload)]);
+    await postgres.query("select pg_notify($1, $2)", [channel, JSON.stringify(payload)]);
     await eventually(() => heard.events.length === 1, "the good one");
     expect(heard.events).toEqual([good]);
     expect([heard.drops, other.drops]).toEqual([1, 0]);
@@ -172,7 +160,7 @@ describe("with PostgreSQL", () => {
   });
 
   it("a password that is refused says so, and is not said", async () => {
-    const wrong = url.replace("postgres://postgres@", "postgres://nobody_here:secret-word@");
+    const wrong = postgres.url.replace("postgres://postgres@", "postgres://nobody_here:secret-word@");
     const opening = openPostgresEvents(wrong).catch((error: unknown) => error);
     expect(String(await opening)).toMatch(/PostgreSQL cannot be used for events: role "nobody_here"/);
     expect(JSON.stringify(await opening) + String(await opening)).not.toContain("secret-word");

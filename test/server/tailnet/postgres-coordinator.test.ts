@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { CoordinatorLimits } from "../../../src/server/tailnet/coordinator.js";
 import {
   openPostgresCoordinator,
@@ -8,6 +8,7 @@ import {
 } from "../../../src/server/tailnet/postgres/index.js";
 import { eventually } from "../../support/control-plane.js";
 import { startPostgres } from "../../support/postgres.js";
+import { type PostgresOfTests, postgresOfTests } from "../../support/postgres-of-tests.js";
 import { timeoutMs } from "../../support/scale.js";
 import { startTcpProxy } from "../events/tcp-proxy.js";
 import { observed } from "./beacons.js";
@@ -19,23 +20,9 @@ import { TestPeer } from "./test-peer.js";
 const quick = { heartbeatIntervalMs: 200, maxBackoffMs: 20 };
 
 describe("with PostgreSQL", () => {
-  let server: Awaited<ReturnType<typeof startPostgres>>;
-  let url = "";
-  let admin: pg.Client;
-  beforeAll(async () => {
-    server = await startPostgres();
-    if (server === undefined) return;
-    url = server.url;
-    admin = new pg.Client({ connectionString: url });
-    await admin.connect();
-  });
-  beforeEach(({ skip }) => skip(server === undefined, "PostgreSQL is not installed"));
-  afterAll(async () => {
-    await admin?.end();
-    await server?.stop();
-  });
+  const postgres = postgresOfTests();
 
-  async function opened(options: PostgresCoordinatorOptions = {}, at = url) {
+  async function opened(options: PostgresCoordinatorOptions = {}, at = postgres.url) {
     const problems: string[] = [];
     const onProblem = ({ message }: Error) => void problems.push(message);
     const coordinator = await openPostgresCoordinator(at, { onProblem, ...options });
@@ -45,24 +32,24 @@ describe("with PostgreSQL", () => {
 
   /** One that reaches the server by way of a proxy. */
   async function proxied(options: PostgresCoordinatorOptions = {}) {
-    const proxy = await startTcpProxy(url);
+    const proxy = await startTcpProxy(postgres.url);
     onTestFinished(() => proxy.stop());
     return { proxy, ...(await opened(options, proxy.url)) };
   }
 
   async function replicas(count: number, options: PostgresCoordinatorOptions) {
-    const opening = Array.from({ length: count }, () => openPostgresCoordinator(url, options));
+    const opening = Array.from({ length: count }, () => openPostgresCoordinator(postgres.url, options));
     const all = await Promise.all(opening);
     const close = async () => {
       await Promise.all(all.map((each) => each.close()));
-      expect(await rowCounts(admin)).toEqual([0, 0, 0]);
+      expect(await rowCounts(postgres)).toEqual([0, 0, 0]);
     };
     return { replicas: all, close };
   }
 
   /** Ends every connection of a kind, as a server does that is told to. */
   async function cut(which = "true") {
-    await admin.query(
+    await postgres.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'agentwire tailnet' and ${which}`,
     );
   }
@@ -182,14 +169,14 @@ describe("with PostgreSQL", () => {
     await agent.handled();
     await client.addTunnel(agent);
     await client.heard(1);
-    await admin.query("delete from agentwire_tailnet_coordinators");
-    expect(await rowCounts(admin)).toEqual([0, 0, 0]);
+    await postgres.query("delete from agentwire_tailnet_coordinators");
+    expect(await rowCounts(postgres)).toEqual([0, 0, 0]);
     const late = new TestPeer(coordinator);
     await late.addTunnel(agent);
     await agent.update(2n);
     await late.until(() => late.known.get(agent.id) === 2n, "the node");
     await client.until(() => client.known.get(agent.id) === 2n, "the node");
-    await eventually(async () => (await rowCounts(admin)).join() === "1,3,2", "all rows");
+    await eventually(async () => (await rowCounts(postgres)).join() === "1,3,2", "all rows");
     expect(problems).toEqual([
       "PostgreSQL had forgotten the tailnet peers of this process: they are written anew",
     ]);
@@ -203,8 +190,8 @@ describe("with PostgreSQL", () => {
     await client.addTunnel(agent);
     await client.heard(1);
     const node = Buffer.from([0x08, 0x07]); // id = 7
-    await admin.query("update agentwire_tailnet_peers set node = $1 where id = $2", [node, agent.id]);
-    await admin.query("select pg_notify('agentwire_tailnet', 'node:what')");
+    await postgres.query("update agentwire_tailnet_peers set node = $1 where id = $2", [node, agent.id]);
+    await postgres.query("select pg_notify('agentwire_tailnet', 'node:what')");
     await client.until(() => client.known.get(agent.id) === 7n, "what was written unheard");
     expect(problems).toEqual(["A message on agentwire_tailnet cannot be read: an id is not a UUID."]);
   });
@@ -219,7 +206,7 @@ describe("with PostgreSQL", () => {
     expect(out?.errors).toEqual(["peer ID overwritten by new connection"]);
     await stays?.update(1n);
     await stays?.handled();
-    const { rows } = await admin.query("select node is not null as told from agentwire_tailnet_peers");
+    const { rows } = await postgres.query("select node is not null as told from agentwire_tailnet_peers");
     expect(rows).toEqual([{ told: true }]);
   });
 
@@ -241,33 +228,33 @@ describe("with PostgreSQL", () => {
     expect(proxy.connectionCount).toBe(2);
     await coordinator.close();
     await eventually(() => proxy.connectionCount === 0, "the end of both");
-    expect(await rowCounts(admin)).toEqual([0, 0, 0]);
+    expect(await rowCounts(postgres)).toEqual([0, 0, 0]);
   });
 
   it("a permission that is missing is said at once, and what the database refuses later not in its words", async () => {
     const { coordinator: owner } = await opened();
-    await admin.query("create role guest login");
-    await admin.query("grant select, insert, update, delete on all tables in schema public to guest");
-    const guestUrl = url.replace("postgres@", "guest@");
+    await postgres.query("create role guest login");
+    await postgres.query("grant select, insert, update, delete on all tables in schema public to guest");
+    const guestUrl = postgres.url.replace("postgres@", "guest@");
     const sequence = "agentwire_tailnet_connections";
     await expect(opened({}, guestUrl)).rejects.toThrow(
       `PostgreSQL cannot be used for the tailnet: permission denied for sequence ${sequence}`,
     );
-    await admin.query(`grant usage on sequence ${sequence} to guest`);
-    await admin.query("revoke delete on agentwire_tailnet_tunnels from guest");
+    await postgres.query(`grant usage on sequence ${sequence} to guest`);
+    await postgres.query("revoke delete on agentwire_tailnet_tunnels from guest");
     await expect(opened({}, guestUrl)).rejects.toThrow(
       "permission denied for table agentwire_tailnet_tunnels",
     );
-    await admin.query("grant delete on agentwire_tailnet_tunnels to guest");
+    await postgres.query("grant delete on agentwire_tailnet_tunnels to guest");
     const { coordinator, problems } = await opened({}, guestUrl);
-    await admin.query(`revoke usage on sequence ${sequence} from guest`);
+    await postgres.query(`revoke usage on sequence ${sequence} from guest`);
     const peer = new TestPeer(coordinator);
     await peer.ended();
     expect(peer.errors).toEqual(["the coordinator's database refused it"]);
     expect(problems).toEqual([expect.stringContaining(`permission denied for sequence ${sequence}`)]);
     await coordinator.close();
     await owner.close();
-    await admin.query("drop owned by guest; drop role guest");
+    await postgres.query("drop owned by guest; drop role guest");
   });
 
   it("close ends in time, whatever the connections do", async () => {
@@ -279,11 +266,11 @@ describe("with PostgreSQL", () => {
     await coordinator.close();
     await peer.ended();
     expect(peer.errors).toEqual(["coordinator closed"]);
-    await admin.query("delete from agentwire_tailnet_coordinators");
+    await postgres.query("delete from agentwire_tailnet_coordinators");
   });
 
   async function nodeCount(): Promise<number> {
-    const { rows } = await admin.query("select count(node)::int as nodes from agentwire_tailnet_peers");
+    const { rows } = await postgres.query("select count(node)::int as nodes from agentwire_tailnet_peers");
     return rows[0].nodes;
   }
 });
@@ -335,10 +322,10 @@ describe("without a server", () => {
 });
 
 /** Rows of coordinators, peers and tunnels. */
-async function rowCounts(admin: pg.Client): Promise<number[]> {
+async function rowCounts(postgres: PostgresOfTests): Promise<number[]> {
   const tables = ["coordinators", "peers", "tunnels"];
   const counts = tables.map((name) => `(select count(*)::int from agentwire_tailnet_${name}) as ${name}`);
-  const { rows } = await admin.query(`select ${counts.join()}`);
+  const { rows } = await postgres.query(`select ${counts.join()}`);
   return Object.values(rows[0]);
 }
 

@@ -31,7 +31,11 @@ export async function postLogSnapshot(deps: HttpDeps, call: AgentCall): Promise<
   if (deps.saveLogSnapshot === undefined || workspace.task?.id !== taskId) throw notFound();
   const data = await readPayload(call);
   await deps.saveLogSnapshot({
-    ...{ taskId, workspaceId: workspace.id, agentId: agent.id, format, data },
+    taskId,
+    workspaceId: workspace.id,
+    agentId: agent.id,
+    format,
+    data,
     receivedAtUs: deps.handlers.nowUs(),
   });
   return emptyAnswer(204);

@@ -92,7 +92,15 @@ export function notFound(): ApiError {
   return new ApiError(404, noResource);
 }
 
-async function mayRead(user: ApiUser, workspace: WorkspaceRecord, agent: AgentRecord | undefined) {
+/**
+ * Whether a user may read a workspace, or one of its agents.
+ * @throws whatever the user's `mayRead` does.
+ */
+export async function mayRead(
+  user: ApiUser,
+  workspace: WorkspaceRecord,
+  agent: AgentRecord | undefined,
+): Promise<boolean> {
   return user.mayRead === "everything" || (await user.mayRead(workspace, agent));
 }
 

@@ -23,8 +23,14 @@ export async function getAgent(deps: HttpDeps, call: UserCall): Promise<RouteAns
   return jsonAnswer(
     200,
     agentJson({
-      ...{ agent, workspace, records, logSources, statuses },
-      ...{ nowUs: nowUs(), disconnectTimeoutMs, troubleshootingUrl },
+      agent,
+      workspace,
+      records,
+      logSources,
+      statuses,
+      nowUs: nowUs(),
+      disconnectTimeoutMs,
+      troubleshootingUrl,
     }),
   );
 }

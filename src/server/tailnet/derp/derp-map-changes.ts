@@ -1,4 +1,5 @@
 import type { DERPMap } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { Bell } from "../../http/bell.js";
 import type { DerpMapSource } from "./derp-map-source.js";
 import { sameDerpMap } from "./same-derp-map.js";
 
@@ -9,13 +10,11 @@ import { sameDerpMap } from "./same-derp-map.js";
  */
 export async function* derpMapChanges(source: DerpMapSource, signal: AbortSignal): AsyncGenerator<DERPMap> {
   let newest: DERPMap | undefined;
-  let wake = () => {};
+  const news = new Bell();
   const unsubscribe = source.subscribe((map) => {
     newest = map;
-    wake();
+    news.ring();
   });
-  const onAbort = () => wake();
-  signal.addEventListener("abort", onAbort);
   try {
     let told = source.current;
     if (signal.aborted) return;
@@ -25,13 +24,10 @@ export async function* derpMapChanges(source: DerpMapSource, signal: AbortSignal
         told = newest;
         yield told;
       } else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+        await news.wait(undefined, signal);
       }
     }
   } finally {
-    signal.removeEventListener("abort", onAbort);
     unsubscribe();
   }
 }

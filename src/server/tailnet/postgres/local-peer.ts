@@ -1,6 +1,7 @@
 import { normalizeUuid, parseUuid } from "../../../codec/index.js";
 import type { Node } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { CoordinatorLimits, Peer } from "../coordinator.js";
+import { noSharedTunnel, tooManyTunnels } from "../news-texts.js";
 import { type LineEnd, type PeerActions, PeerLine } from "../peer-line.js";
 import type { Writes, WrittenPeer } from "./write-queue.js";
 
@@ -68,7 +69,7 @@ export class LocalPeer implements PeerActions, WrittenPeer {
     await this.#joined;
     if (this.opened.has(dst)) return;
     if (this.opened.size >= this.#maxTunnels) {
-      throw new Error(`a peer may open ${this.#maxTunnels} tunnels: remove one before the next`);
+      throw new Error(tooManyTunnels(this.#maxTunnels));
     }
     this.opened.add(dst);
     await this.#host.writes.add({ of: "open", local: this, dsts: [dst] });
@@ -84,7 +85,7 @@ export class LocalPeer implements PeerActions, WrittenPeer {
   async readyForHandshake(to: string): Promise<void> {
     await this.#joined;
     if (await this.#host.writes.add({ of: "ready", local: this, to })) return;
-    this.line.complain(`ready for handshake error: you do not share a tunnel with "${to}"`);
+    this.line.complain(noSharedTunnel(to));
   }
 
   over(why: LineEnd): void {

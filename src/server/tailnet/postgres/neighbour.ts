@@ -1,11 +1,7 @@
-import { createRegistry, equals } from "@bufbuild/protobuf";
 import { parseUuid } from "../../../codec/index.js";
 import { NodeCodec } from "../../../gen/coder/tailnet/v2/tailnet_codec.js";
-import { NodeSchema } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
-import type { KnownNode } from "../response-queue.js";
+import { type KnownNode, sameOrNew } from "../known-node.js";
 import type { PeerFact } from "./facts.js";
-
-const byFields = { registry: createRegistry(), unknown: true };
 
 /** A peer, here or elsewhere, that some of this process share a tunnel with. */
 export class Neighbour<Follower> {
@@ -58,15 +54,12 @@ export class Neighbour<Follower> {
     this.#node = fact.node && this.#knownNode(fact.node);
   }
 
-  /** Maps may be written in any order, so that equal nodes may differ in their bytes. */
+  /** The bytes are compared first: the same again are not read. */
   #knownNode(bytes: Uint8Array): KnownNode {
     const latest = this.#latest;
     if (latest !== undefined && Buffer.compare(latest.bytes, bytes) === 0) return latest.node;
-    const node = NodeCodec.decode(bytes);
-    const mayEqual = latest?.bytes.length === bytes.length;
-    if (mayEqual && equals(NodeSchema, latest.node.node, node, byFields)) return latest.node;
-    const known = { node, sizeBytes: bytes.length };
-    this.#latest = { node: known, bytes };
-    return known;
+    const node = sameOrNew(latest?.node, { node: NodeCodec.decode(bytes), sizeBytes: bytes.length });
+    if (node !== latest?.node) this.#latest = { node, bytes };
+    return node;
   }
 }

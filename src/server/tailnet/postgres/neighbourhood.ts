@@ -1,7 +1,8 @@
 import { CoordinateResponse_PeerUpdate_Kind as PeerUpdateKind } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+import type { KnownNode } from "../known-node.js";
 import { goodbyes, readyForHandshake, removedTunnel, tellFailures } from "../news-texts.js";
 import type { PeerLine } from "../peer-line.js";
-import type { KnownNode, PeerNews } from "../response-queue.js";
+import type { PeerNews } from "../response-queue.js";
 import type { Facts } from "./facts.js";
 import { Neighbour } from "./neighbour.js";
 import type { Notice } from "./notices.js";

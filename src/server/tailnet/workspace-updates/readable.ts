@@ -1,5 +1,5 @@
-import type { AgentRecord, AgentStore, OwnedWorkspace } from "../../../store/index.js";
-import type { ApiUser } from "../../http/users/access.js";
+import type { AgentStore, OwnedWorkspace } from "../../../store/index.js";
+import { type ApiUser, mayRead } from "../../http/users/access.js";
 import type { KnownWorkspace, KnownWorkspaces } from "./difference.js";
 import { workspaceStatus } from "./status.js";
 
@@ -23,9 +23,10 @@ async function readableWorkspace(
   user: ApiUser,
   { workspace, latestBuild, agents }: OwnedWorkspace,
 ): Promise<KnownWorkspace | undefined> {
-  const may = (agent?: AgentRecord) => user.mayRead === "everything" || user.mayRead(workspace, agent);
-  if (!(await may())) return undefined;
-  const readable = await Promise.all(agents.map(async (agent) => ((await may(agent)) ? [agent] : [])));
+  if (!(await mayRead(user, workspace, undefined))) return undefined;
+  const readable = await Promise.all(
+    agents.map(async (agent) => ((await mayRead(user, workspace, agent)) ? [agent] : [])),
+  );
   return {
     id: workspace.id,
     name: workspace.name,
