@@ -23,7 +23,8 @@ const Part = { Control: 0, Stream: 1, Message: 2, Length: 3, Body: 4 } as const;
 export class PacketReader {
   readonly #maxPacketBytes: number;
   #part: number = Part.Control;
-  readonly #varint = new VarintAccumulator();
+  /** For a varint that the input cuts, or that is long. */
+  #varint: VarintAccumulator | undefined;
 
   // the frame being read
   #kind = 0;
@@ -104,11 +105,18 @@ export class PacketReader {
         continue;
       }
       let value: Uint64 = byte;
-      if (byte >= 0x80 || this.#varint.isCut) {
-        const ended = this.#varint.push(byte);
-        if (ended === undefined) throw tooLong(this.#part);
-        if (!ended) continue;
-        value = this.#varint.take();
+      if (byte >= 0x80 || this.#varint?.isCut) {
+        const second = bytes[offset] ?? 0x80;
+        if (second < 0x80 && !this.#varint?.isCut) {
+          value = (byte & 0x7f) | (second << 7);
+          offset++;
+        } else {
+          this.#varint ??= new VarintAccumulator();
+          const ended = this.#varint.push(byte);
+          if (ended === undefined) throw tooLong(this.#part);
+          if (!ended) continue;
+          value = this.#varint.take();
+        }
       }
       if (this.#part === Part.Stream) {
         this.#frameStream = value;

@@ -29,7 +29,8 @@ export class CallContext implements HandlerContext {
   readonly #init: HandlerContextInit;
   readonly #startedAtMs: number;
   #abort: AbortController | undefined;
-  #ended: { reason: unknown } | undefined;
+  #hasEnded = false;
+  #endReason: unknown;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
@@ -52,15 +53,15 @@ export class CallContext implements HandlerContext {
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
-      if (this.#ended !== undefined) this.#abort.abort(this.#ended.reason);
+      if (this.#hasEnded) this.#abort.abort(this.#endReason);
     }
     return this.#abort.signal;
   }
 
-  readonly timeoutMs = (): number | undefined => {
+  get timeoutMs(): () => number | undefined {
     const { timeoutMs } = this.#init;
-    return timeoutMs === undefined ? undefined : this.#startedAtMs + timeoutMs - performance.now();
-  };
+    return () => (timeoutMs === undefined ? undefined : this.#startedAtMs + timeoutMs - performance.now());
+  }
 
   get requestHeader(): Headers {
     this.#requestHeader ??= metadataHeaders(this.#init.metadata);
@@ -89,8 +90,9 @@ export class CallContext implements HandlerContext {
 
   /** The call is over: whatever listens to the signal should stop. */
   end(reason: unknown): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = { reason };
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#endReason = reason;
     this.#abort?.abort(reason);
   }
 }

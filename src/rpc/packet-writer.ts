@@ -11,7 +11,7 @@ import type { DuplexStream } from "../transport/index.js";
 
 /**
  * Writes the packets of one side of an RPC, numbered from 1. Packets that are given together leave in one frame of
- * the stream where they fit, written in place.
+ * the stream where they fit, written in place. Bodies are copied at once: they may change afterwards.
  */
 export class PacketWriter {
   readonly #stream: DuplexStream;
@@ -75,14 +75,14 @@ export class PacketWriter {
     const parts: Uint8Array[] = [];
     if (metadata !== undefined) this.#addParts(parts, PacketKind.InvokeMetadata, metadata);
     this.#addParts(parts, PacketKind.Invoke, name);
-    this.#addParts(parts, PacketKind.Message, body);
+    this.#addParts(parts, PacketKind.Message, body.slice());
     this.#addParts(parts, PacketKind.CloseSend, emptyBytes);
     return this.#stream.send(parts);
   }
 
   #sendInParts(kind: number, body: Uint8Array, andCloseSend: boolean): boolean {
     const parts: Uint8Array[] = [];
-    this.#addParts(parts, kind, body);
+    this.#addParts(parts, kind, body.slice());
     if (andCloseSend) this.#addParts(parts, PacketKind.CloseSend, emptyBytes);
     return this.#stream.send(parts);
   }

@@ -8,7 +8,7 @@ import {
   type ServiceImpl,
 } from "@connectrpc/connect";
 import type { MessageCodecs } from "../codec/index.js";
-import { methodWire } from "./method.js";
+import { handlerSide, type MethodSide } from "./method.js";
 
 /** Registers handlers: the same function is mounted on dRPC and on Connect's own HTTP protocols. */
 export type Routes = (router: ConnectRouter) => void;
@@ -23,13 +23,26 @@ export interface RegisteredMethod {
   readonly codecs: MessageCodecs | undefined;
 }
 
+/** @internal A method as conversations serve it. */
+export interface ServedMethod {
+  readonly registered: RegisteredMethod;
+  readonly side: MethodSide;
+}
+
 /** Handlers by RPC name. */
 export class RpcTable {
-  readonly #methods = new Map<string, RegisteredMethod>();
+  readonly #methods = new Map<string, ServedMethod>();
+  /** The same by the length and the end of their names, which few have in common. */
+  readonly #byEnd = new Map<number, ServedMethod[]>();
 
   /** The method of a name, `/package.Service/Method`. */
   find(path: string): RegisteredMethod | undefined {
-    return this.#methods.get(path);
+    return this.#methods.get(path)?.registered;
+  }
+
+  /** @internal The same with the name as it came, of which no text is made: each call has one. */
+  findBytes(name: Uint8Array): ServedMethod | undefined {
+    return this.#byEnd.get(lengthAndEnd(name))?.find(({ side }) => isSame(side.nameBytes, name));
   }
 
   /** All names, in the order in which they were registered. */
@@ -40,14 +53,32 @@ export class RpcTable {
   /** A table with each method as a function makes it of this one's. */
   map(change: (registered: RegisteredMethod) => RegisteredMethod): RpcTable {
     const table = new RpcTable();
-    for (const registered of this.#methods.values()) table.add(change(registered));
+    for (const { registered } of this.#methods.values()) table.add(change(registered));
     return table;
   }
 
   /** @internal */
   add(registered: RegisteredMethod): void {
-    this.#methods.set(methodWire(registered.method).path, registered);
+    const { method, codecs } = registered;
+    const served = { registered, side: handlerSide(method, codecs) };
+    const key = lengthAndEnd(served.side.nameBytes);
+    const others = (this.#byEnd.get(key) ?? []).filter(({ registered: other }) => other.method !== method);
+    this.#byEnd.set(key, [served, ...others]);
+    this.#methods.set(served.side.path, served);
   }
+}
+
+/** A number made of the length of a name and its last three bytes. */
+function lengthAndEnd(name: Uint8Array): number {
+  const { length } = name;
+  const end = ((name[length - 3] ?? 0) << 16) | ((name[length - 2] ?? 0) << 8) | (name[length - 1] ?? 0);
+  return length * 0x1000000 + end;
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
+  return true;
 }
 
 /**

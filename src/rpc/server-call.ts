@@ -6,23 +6,18 @@ import { CallContext } from "./handler-context.js";
 import { type Answer, invokeStreaming, invokeUnary, type Request } from "./invoke.js";
 import { MessageQueue } from "./message-queue.js";
 import { timeoutIn } from "./metadata.js";
-import { decodeMessage, encodeMessage, methodWire } from "./method.js";
 import { PacketWriter } from "./packet-writer.js";
-import type { RegisteredMethod } from "./router.js";
+import type { ServedMethod } from "./router.js";
 
-/** What a call on the server side is made of. */
-export interface ServerCallInit {
-  stream: DuplexStream;
-  /** The dRPC stream id, which the answers carry too. */
-  rpcStream: Uint64;
-  registered: RegisteredMethod;
-  metadata: ReadonlyMap<string, string> | undefined;
-  sessionValues: ContextValues | undefined;
-  maxMessageBytes: number;
+/** What a call on the server side needs of its conversation. */
+export interface ServerCallHost {
+  readonly stream: DuplexStream;
+  readonly sessionValues: ContextValues | undefined;
+  readonly maxMessageBytes: number;
   /** The handler takes requests again, after `onMessage` returned false. */
-  onRoom: () => void;
-  /** Called when the call is over, whatever the reason. */
-  onOver: () => void;
+  onRoom(): void;
+  /** The call is over, whatever the reason. */
+  onCallOver(): void;
 }
 
 /**
@@ -30,7 +25,8 @@ export interface ServerCallInit {
  * its own call only.
  */
 export class ServerCall {
-  readonly #init: ServerCallInit;
+  readonly #host: ServerCallHost;
+  readonly #served: ServedMethod;
   readonly #writer: PacketWriter;
   readonly #context: CallContext;
   readonly #deadline: ReturnType<typeof setTimeout> | undefined;
@@ -40,20 +36,27 @@ export class ServerCall {
   #isOver = false;
   #onWritable: (() => void) | undefined;
 
-  constructor(init: ServerCallInit) {
-    this.#init = init;
-    const { rpcStream, registered, metadata, sessionValues } = init;
-    this.#writer = new PacketWriter(init.stream, rpcStream);
+  /** @param rpcStream the dRPC stream id, which the answers carry too. */
+  constructor(
+    host: ServerCallHost,
+    rpcStream: Uint64,
+    served: ServedMethod,
+    metadata: ReadonlyMap<string, string> | undefined,
+  ) {
+    this.#host = host;
+    this.#served = served;
+    this.#writer = new PacketWriter(host.stream, rpcStream);
+    const { method } = served.registered;
     const timeoutMs = timeoutIn(metadata);
-    this.#context = new CallContext({ method: registered.method, metadata, timeoutMs, sessionValues });
+    this.#context = new CallContext({ method, metadata, timeoutMs, sessionValues: host.sessionValues });
     if (timeoutMs !== undefined) {
       this.#deadline = setTimeout(() => this.#fail(this.#deadlineError(timeoutMs)), timeoutMs);
     }
-    if (registered.method.methodKind !== "unary") {
+    if (method.methodKind !== "unary") {
       this.#requests = new MessageQueue<Request>(
-        (bytes) => decodeMessage(registered.method.input, bytes, registered.codecs),
-        init.onRoom,
-        () => {},
+        (bytes) => served.side.decode(bytes),
+        () => host.onRoom(),
+        ignore,
       );
     }
   }
@@ -64,7 +67,7 @@ export class ServerCall {
 
   /** Starts the handler, unless that needs a request first. */
   begin(): void {
-    const { spec } = this.#init.registered;
+    const { spec } = this.#served.registered;
     if (spec === undefined) {
       this.#fail(new RpcError(unimplementedText, Code.Unimplemented, { layer: "rpc" }));
     } else if (spec.kind === "client_streaming" || spec.kind === "bidi_streaming") {
@@ -74,7 +77,7 @@ export class ServerCall {
 
   /** @returns false when the conversation should stop reading until the handler has taken some. */
   onMessage(body: Uint8Array): boolean {
-    const { spec } = this.#init.registered;
+    const { spec } = this.#served.registered;
     if (this.#isOver || spec === undefined) return true;
     const isFirst = !this.#hasRequest;
     this.#hasRequest = true;
@@ -95,7 +98,7 @@ export class ServerCall {
   /** The caller sends no more messages. */
   onCloseSend(): void {
     if (this.#isOver) return;
-    const { kind } = this.#init.registered.spec ?? { kind: "unary" };
+    const { kind } = this.#served.registered.spec ?? { kind: "unary" };
     const needsRequest = kind === "unary" || kind === "server_streaming";
     // S7.7: the words of the reference server
     if (needsRequest && !this.#hasRequest) this.#fail(new Error("EOF"));
@@ -118,26 +121,28 @@ export class ServerCall {
   }
 
   get #rpc(): string {
-    return methodWire(this.#init.registered.method).path;
+    return this.#served.side.path;
   }
 
   #runUnary(body: Uint8Array): void {
-    const { registered } = this.#init;
+    const { registered, side } = this.#served;
     try {
       if (registered.spec?.kind !== "unary") return;
-      const request = decodeMessage(registered.method.input, body, registered.codecs);
-      const answer = invokeUnary(registered, registered.spec, request, this.#context);
-      if (isThenable(answer)) answer.then(this.#answerLast, this.#failLater);
-      else this.#answerLast(answer);
+      const answer = invokeUnary(registered, registered.spec, side.decode(body), this.#context);
+      if (!isThenable(answer)) this.#answerLast(answer);
+      else {
+        answer.then(
+          (value) => this.#answerLast(value),
+          (error: unknown) => this.#fail(error),
+        );
+      }
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  readonly #failLater = (error: unknown) => this.#fail(error);
-
   /** The only answer, and the end. */
-  readonly #answerLast = (answer: Answer) => {
+  #answerLast(answer: Answer): void {
     if (this.#isOver) return;
     try {
       this.#writer.send(PacketKind.Message, this.#encode(answer), true);
@@ -145,15 +150,15 @@ export class ServerCall {
     } catch (error) {
       this.#fail(error);
     }
-  };
+  }
 
   async #runStreaming(): Promise<void> {
-    const { spec } = this.#init.registered;
+    const { spec } = this.#served.registered;
     const requests = this.#requests;
     if (spec === undefined || spec.kind === "unary" || requests === undefined) return;
     let answers: AsyncIterator<Answer> | undefined;
     try {
-      const iterable = await invokeStreaming(this.#init.registered, spec, requests, this.#context);
+      const iterable = await invokeStreaming(this.#served.registered, spec, requests, this.#context);
       answers = iterable[Symbol.asyncIterator]();
       for (;;) {
         const { done, value } = await answers.next();
@@ -174,8 +179,7 @@ export class ServerCall {
   }
 
   #encode(answer: Answer): Uint8Array {
-    const { registered, maxMessageBytes } = this.#init;
-    return encodeMessage(registered.method.output, answer, maxMessageBytes, this.#rpc, registered.codecs);
+    return this.#served.side.encode(answer, this.#host.maxMessageBytes);
   }
 
   #writable(): Promise<void> {
@@ -213,7 +217,7 @@ export class ServerCall {
     clearTimeout(this.#deadline);
     this.#context.end(reason);
     this.onWritable();
-    this.#init.onOver();
+    this.#host.onCallOver();
   }
 }
 

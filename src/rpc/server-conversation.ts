@@ -1,7 +1,6 @@
 import { Code, type ContextValues } from "@connectrpc/connect";
 import {
   decodeMetadata,
-  decodeUtf8,
   defaultMaxPacketBytes,
   encodeError,
   type PacketKind as Kind,
@@ -18,7 +17,7 @@ import { RpcError, unknownRpcText } from "./errors.js";
 import { goQuote } from "./go-quote.js";
 import { PacketWriter } from "./packet-writer.js";
 import type { RpcTable } from "./router.js";
-import { ServerCall } from "./server-call.js";
+import { ServerCall, type ServerCallHost } from "./server-call.js";
 
 /** How conversations are served. */
 export interface ServeOptions {
@@ -38,11 +37,11 @@ export function serveStream(stream: DuplexStream, table: RpcTable, options: Serv
   stream.setReceiver(new ServerConversation(stream, table, options));
 }
 
-class ServerConversation implements StreamReceiver, PacketSink {
-  readonly #stream: DuplexStream;
+class ServerConversation implements StreamReceiver, PacketSink, ServerCallHost {
+  readonly stream: DuplexStream;
+  readonly maxMessageBytes: number;
   readonly #table: RpcTable;
   readonly #options: ServeOptions;
-  readonly #maxMessageBytes: number;
   readonly #reader: PacketReader;
   /** The id of the latest call; packets of earlier ones cannot come. */
   #current: Uint64 = 0;
@@ -53,11 +52,11 @@ class ServerConversation implements StreamReceiver, PacketSink {
   #hasEnded = false;
 
   constructor(stream: DuplexStream, table: RpcTable, options: ServeOptions) {
-    this.#stream = stream;
+    this.stream = stream;
     this.#table = table;
     this.#options = options;
-    this.#maxMessageBytes = options.maxMessageBytes ?? defaultMaxPacketBytes;
-    this.#reader = new PacketReader(this.#maxMessageBytes);
+    this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxPacketBytes;
+    this.#reader = new PacketReader(this.maxMessageBytes);
   }
 
   onData(bytes: Uint8Array): number {
@@ -102,9 +101,9 @@ class ServerConversation implements StreamReceiver, PacketSink {
   /** FIN: the caller has its answer, or wants none. A server never ends its side before. W7.2b. */
   onEnd(): void {
     this.#end("the caller ended the stream");
-    this.#stream.finish();
+    this.stream.finish();
     // an answer that still waits for window does not wait for ever
-    if (this.#stream.isAlive) this.#stream.expectEnd();
+    if (this.stream.isAlive) this.stream.expectEnd();
   }
 
   /** The same while requests wait that the handler has not taken: it need not take them. */
@@ -134,42 +133,41 @@ class ServerConversation implements StreamReceiver, PacketSink {
   #invoke(stream: Uint64, nameBytes: Uint8Array): void {
     // A new call ends the one before: W4.5.
     this.#call?.cancel("the caller began another call on the stream");
-    this.#stream.expectMore();
+    this.stream.expectMore();
     this.#current = stream;
     const metadata = this.#metadata?.stream === stream ? this.#metadata.pairs : undefined;
     this.#metadata = undefined;
-    const registered = this.#table.find(decodeUtf8(nameBytes));
-    if (registered === undefined) {
+    const served = this.#table.findBytes(nameBytes);
+    if (served === undefined) {
       this.#call = undefined;
       const text = unknownRpcText(goQuote(nameBytes));
-      new PacketWriter(this.#stream, stream).send(PacketKind.Error, encodeError(0, text));
-      this.#stream.expectEnd();
+      new PacketWriter(this.stream, stream).send(PacketKind.Error, encodeError(0, text));
+      this.stream.expectEnd();
       return;
     }
-    this.#call = new ServerCall({
-      stream: this.#stream,
-      rpcStream: stream,
-      registered,
-      metadata,
-      sessionValues: this.#options.contextValues,
-      maxMessageBytes: this.#maxMessageBytes,
-      onRoom: this.#onRoom,
-      onOver: this.#onCallOver,
-    });
+    this.#call = new ServerCall(this, stream, served, metadata);
     this.#call.begin();
   }
 
-  /** The caller has its answer, and is to end the stream or begin another call. W4.9. */
-  readonly #onCallOver = () => {
-    if (!this.#hasEnded) this.#stream.expectEnd();
-    // what waits is for nobody, or for the next call; not now, for the end may have come from reading
-    if (this.#isPaused) queueMicrotask(this.#onRoom);
-  };
+  // ---- for its call ----
 
-  readonly #onRoom = () => {
+  get sessionValues(): ContextValues | undefined {
+    return this.#options.contextValues;
+  }
+
+  /** The caller has its answer, and is to end the stream or begin another call. W4.9. */
+  onCallOver(): void {
+    if (!this.#hasEnded) this.stream.expectEnd();
+    // what waits is for nobody, or for the next call; not now, for the end may have come from reading
+    if (this.#isPaused) queueMicrotask(() => this.onRoom());
+  }
+
+  onRoom(): void {
     this.#isPaused = false;
-    this.#stream.resume();
-  };
+    this.stream.resume();
+  }
+
+  // ---- inside ----
 
   #end(reason: string): void {
     if (this.#hasEnded) return;
@@ -181,9 +179,9 @@ class ServerConversation implements StreamReceiver, PacketSink {
   #breakOff(text: string, cause?: unknown): void {
     const message = cause instanceof WireError ? text : `dRPC: ${text}`;
     this.#end(message);
-    this.#stream.reset();
+    this.stream.reset();
     this.#options.onProtocolError?.(
-      new RpcError(message, Code.InvalidArgument, { layer: "drpc", streamId: this.#stream.id, cause }),
+      new RpcError(message, Code.InvalidArgument, { layer: "drpc", streamId: this.stream.id, cause }),
     );
   }
 }

@@ -4,7 +4,6 @@ import {
   decodeError,
   emptyBytes,
   type PacketKind as Kind,
-  type MessageCodecs,
   PacketKind,
   PacketReader,
   type PacketSink,
@@ -17,16 +16,16 @@ import type { CallStream, CallTurn } from "./call-stream.js";
 import { errorText } from "./error-text.js";
 import { canceledByServer, failureOf, givenUp, RpcError, remoteError, transportFailure } from "./errors.js";
 import { MessageQueue } from "./message-queue.js";
-import { decodeMessage, encodeMessage, methodWire } from "./method.js";
+import type { MethodSide } from "./method.js";
 import { PacketWriter } from "./packet-writer.js";
 
 /** What a streaming call is made of. */
 export interface StreamingCallInit<I extends DescMessage, O extends DescMessage> {
   method: DescMethodStreaming<I, O>;
+  side: MethodSide<I, O>;
   metadata: Uint8Array | undefined;
   input: AsyncIterable<MessageInitShape<I>>;
   maxMessageBytes: number;
-  codecs: MessageCodecs | undefined;
   guard: CallGuard | undefined;
 }
 
@@ -65,7 +64,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   constructor(stream: CallStream, init: StreamingCallInit<I, O>) {
     this.#stream = stream;
     this.#init = init;
-    this.#rpc = methodWire(init.method).path;
+    this.#rpc = init.side.path;
     const { turn } = stream;
     this.#rpcStream = turn?.rpcStream ?? 1;
     this.#writer = new PacketWriter(stream, this.#rpcStream);
@@ -83,19 +82,19 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
 
   /** Sends what begins the call; for a method with one request, all of it. */
   async begin(): Promise<void> {
-    const { method, metadata, guard } = this.#init;
+    const { method, side, metadata, guard } = this.#init;
     guard?.watch((error) => this.#cancel(error));
-    const name = methodWire(method).nameBytes;
     try {
       if (method.methodKind === "server_streaming") {
-        const body = await this.#onlyRequest();
+        const request = await this.#onlyRequest();
         if (this.#isOver) return;
+        const body = this.#encode(request);
         this.#stream.setReceiver(this);
-        this.#writer.call(metadata, name, body);
+        this.#writer.call(metadata, side.nameBytes, body);
         return;
       }
       this.#stream.setReceiver(this);
-      this.#writer.call(metadata, name, undefined);
+      this.#writer.call(metadata, side.nameBytes, undefined);
     } catch (error) {
       this.#cancel(failureOf(error, this.#rpc, this.#stream.id));
       return;
@@ -157,11 +156,11 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     resume?.();
   }
 
-  async #onlyRequest(): Promise<Uint8Array> {
+  async #onlyRequest(): Promise<MessageInitShape<I>> {
     const { done, value } = await this.#requests.next();
     if (done) throw this.#failure("a server-streaming call needs one request", Code.InvalidArgument);
     void this.#requests.return?.();
-    return this.#encode(value);
+    return value;
   }
 
   async #sendRequests(): Promise<void> {
@@ -189,17 +188,16 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   #encode(message: MessageInitShape<I>): Uint8Array {
-    const { method, maxMessageBytes, codecs } = this.#init;
-    return encodeMessage(method.input, message, maxMessageBytes, this.#rpc, codecs);
+    return this.#init.side.encode(message, this.#init.maxMessageBytes);
   }
 
   #decode(bytes: Uint8Array): MessageShape<O> {
-    const { output } = this.#init.method;
+    const { side } = this.#init;
     try {
-      return decodeMessage(output, bytes, this.#init.codecs);
+      return side.decode(bytes);
     } catch (error) {
       const text = errorText(error);
-      throw this.#failure(`cannot decode ${output.typeName}: ${text}`, Code.Internal, error);
+      throw this.#failure(`cannot decode ${side.receivedType}: ${text}`, Code.Internal, error);
     }
   }
 

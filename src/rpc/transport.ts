@@ -1,4 +1,10 @@
-import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+} from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import {
   type ContextValues,
@@ -16,7 +22,7 @@ import type { CallStream } from "./call-stream.js";
 import { failureOf } from "./errors.js";
 import { intercept } from "./interceptors.js";
 import { callMetadata } from "./metadata.js";
-import { encodeMessage, methodWire } from "./method.js";
+import { callerSide, type MethodSide, methodWire } from "./method.js";
 import { callStreaming } from "./streaming-call.js";
 import { callUnary } from "./unary-call.js";
 
@@ -61,6 +67,7 @@ class Calls implements Transport {
   readonly #maxMessageBytes: number;
   readonly #defaultTimeoutMs: number | undefined;
   readonly #codecs: MessageCodecs | undefined;
+  readonly #sides = new WeakMap<DescMethod, unknown>();
 
   constructor(source: StreamSource, options: DrpcTransportOptions) {
     this.#source = source;
@@ -76,23 +83,25 @@ class Calls implements Transport {
     header: HeadersInit | undefined,
     input: MessageInitShape<I>,
   ): Promise<UnaryResponse<I, O>> {
-    const rpc = methodWire(method).path;
+    const side = this.#sideOf(method);
     const limitMs = timeoutMs ?? this.#defaultTimeoutMs;
     try {
-      const guard = guardFor(rpc, signal, limitMs);
+      const guard = guardFor(side.path, signal, limitMs);
       const init = {
         method,
+        side,
         metadata: callMetadata(header, limitMs),
-        body: encodeMessage(method.input, input, this.#maxMessageBytes, rpc, this.#codecs),
+        body: side.encode(input, this.#maxMessageBytes),
         maxMessageBytes: this.#maxMessageBytes,
-        codecs: this.#codecs,
         guard,
       };
       const stream = this.#source.tryOpen();
       if (stream !== undefined) return callUnary(stream, init);
-      return this.#waitForStream(rpc, guard).then((opened) => callUnary(opened, init));
+      // until there is a stream, other messages will be encoded
+      init.body = init.body.slice();
+      return this.#waitForStream(side.path, guard).then((opened) => callUnary(opened, init));
     } catch (error) {
-      return Promise.reject(failureOf(error, rpc, 0));
+      return Promise.reject(failureOf(error, side.path, 0));
     }
   }
 
@@ -103,23 +112,27 @@ class Calls implements Transport {
     header: HeadersInit | undefined,
     input: AsyncIterable<MessageInitShape<I>>,
   ): Promise<StreamResponse<I, O>> {
-    const rpc = methodWire(method).path;
+    const side = this.#sideOf(method);
     const limitMs = timeoutMs ?? this.#defaultTimeoutMs;
     try {
-      const guard = guardFor(rpc, signal, limitMs);
+      const guard = guardFor(side.path, signal, limitMs);
       const metadata = callMetadata(header, limitMs);
-      const stream = this.#source.tryOpen() ?? (await this.#waitForStream(rpc, guard));
-      return await callStreaming(stream, {
-        method,
-        metadata,
-        input,
-        maxMessageBytes: this.#maxMessageBytes,
-        codecs: this.#codecs,
-        guard,
-      });
+      const stream = this.#source.tryOpen() ?? (await this.#waitForStream(side.path, guard));
+      const maxMessageBytes = this.#maxMessageBytes;
+      return await callStreaming(stream, { method, side, metadata, input, maxMessageBytes, guard });
     } catch (error) {
-      throw failureOf(error, rpc, 0);
+      throw failureOf(error, side.path, 0);
     }
+  }
+
+  #sideOf<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O> | DescMethodStreaming<I, O>,
+  ): MethodSide<I, O> {
+    const known = this.#sides.get(method) as MethodSide<I, O> | undefined;
+    if (known !== undefined) return known;
+    const side = callerSide(method, this.#codecs);
+    this.#sides.set(method, side);
+    return side;
   }
 
   /** Waits for room for a stream, as long as signal and deadline allow. */

@@ -3,7 +3,6 @@ import { Code, type UnaryResponse } from "@connectrpc/connect";
 import {
   decodeError,
   type PacketKind as Kind,
-  type MessageCodecs,
   PacketKind,
   PacketReader,
   type PacketSink,
@@ -15,7 +14,7 @@ import type { CallGuard } from "./call-guard.js";
 import type { CallStream, CallTurn } from "./call-stream.js";
 import { errorText } from "./error-text.js";
 import { canceledByServer, failureOf, RpcError, remoteError, transportFailure } from "./errors.js";
-import { decodeMessage, methodWire } from "./method.js";
+import type { MethodSide } from "./method.js";
 import { PacketWriter } from "./packet-writer.js";
 
 /** The answer of a unary call. There are no headers or trailers on the wire, so both are made when asked for. */
@@ -49,10 +48,11 @@ class UnaryAnswer<I extends DescMessage, O extends DescMessage> implements Unary
 /** What a unary call is made of. */
 export interface UnaryCallInit<I extends DescMessage, O extends DescMessage> {
   method: DescMethodUnary<I, O>;
+  side: MethodSide<I, O>;
   metadata: Uint8Array | undefined;
+  /** The request. It is copied before the call returns. */
   body: Uint8Array;
   maxMessageBytes: number;
-  codecs: MessageCodecs | undefined;
   guard: CallGuard | undefined;
 }
 
@@ -63,15 +63,13 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
 ): Promise<UnaryResponse<I, O>> {
   return new Promise((resolve, reject) => {
     const call = new UnaryCall(stream, init, resolve, reject);
-    call.begin(init);
+    call.begin();
   });
 }
 
 class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {
   readonly #stream: CallStream;
-  readonly #method: DescMethodUnary<I, O>;
-  readonly #guard: CallGuard | undefined;
-  readonly #codecs: MessageCodecs | undefined;
+  readonly #init: UnaryCallInit<I, O>;
   readonly #resolve: (answer: UnaryResponse<I, O>) => void;
   readonly #reject: (error: unknown) => void;
   readonly #rpcStream: Uint64;
@@ -85,9 +83,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     reject: (error: unknown) => void,
   ) {
     this.#stream = stream;
-    this.#method = init.method;
-    this.#guard = init.guard;
-    this.#codecs = init.codecs;
+    this.#init = init;
     this.#resolve = resolve;
     this.#reject = reject;
     const { turn } = stream;
@@ -95,25 +91,22 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     this.#reader = turn?.reader ?? new PacketReader(init.maxMessageBytes);
   }
 
-  begin({ metadata, body }: UnaryCallInit<I, O>): void {
-    this.#guard?.watch((error) => {
+  begin(): void {
+    const { side, metadata, body, guard } = this.#init;
+    guard?.watch((error) => {
       this.#stream.reset();
       this.#fail(error);
     });
     try {
       this.#stream.setReceiver(this);
-      new PacketWriter(this.#stream, this.#rpcStream).call(
-        metadata,
-        methodWire(this.#method).nameBytes,
-        body,
-      );
+      new PacketWriter(this.#stream, this.#rpcStream).call(metadata, side.nameBytes, body);
     } catch (error) {
       this.#fail(failureOf(error, this.#rpc, this.#stream.id));
     }
   }
 
   get #rpc(): string {
-    return methodWire(this.#method).path;
+    return this.#init.side.path;
   }
 
   onData(bytes: Uint8Array): number {
@@ -175,17 +168,17 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     this.#endStream();
     let message: MessageShape<O>;
     try {
-      message = decodeMessage(this.#method.output, body, this.#codecs);
+      message = this.#init.side.decode(body);
     } catch (error) {
       const text = errorText(error);
       this.#fail(
-        this.#failure(`cannot decode ${this.#method.output.typeName}: ${text}`, Code.Internal, error),
+        this.#failure(`cannot decode ${this.#init.side.receivedType}: ${text}`, Code.Internal, error),
       );
       return;
     }
     this.#isOver = true;
-    this.#guard?.release();
-    this.#resolve(new UnaryAnswer(this.#method, message));
+    this.#init.guard?.release();
+    this.#resolve(new UnaryAnswer(this.#init.method, message));
   }
 
   /** The server still reads, so what is held back may leave; not for ever. */
@@ -202,7 +195,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
   #fail(error: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#guard?.release();
+    this.#init.guard?.release();
     this.#reject(error);
   }
 }

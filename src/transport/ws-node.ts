@@ -120,9 +120,8 @@ class WsConnection implements ByteConnection {
       this.close(CloseCode.UnsupportedData, textRefused);
       return;
     }
-    if (data instanceof Uint8Array) this.#receiver?.onBytes(data);
-    else
-      for (const part of Array.isArray(data) ? data : [new Uint8Array(data)]) this.#receiver?.onBytes(part);
+    if (!Array.isArray(data)) this.#receiver?.onBytes(plain(data));
+    else for (const part of data) this.#receiver?.onBytes(plain(part));
   };
 
   readonly #onSent = () => {
@@ -130,6 +129,12 @@ class WsConnection implements ByteConnection {
     this.#wantsDrain = false;
     this.#receiver?.onDrain();
   };
+}
+
+/** Without Node's Buffer around it, of which views cost more; everything here is made of views. */
+function plain(data: Buffer | ArrayBuffer): Uint8Array {
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function isTooLarge(error: Error & { code?: string }): boolean {

@@ -1,12 +1,8 @@
 import type { Client } from "@connectrpc/connect";
 import { defaultMaxPacketBytes } from "../../codec/index.js";
 import { tailnetCallerCodecs } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
-import {
-  CoordinateRequestSchema,
-  type CoordinateResponse,
-  type Tailnet,
-} from "../../gen/coder/tailnet/v2/tailnet_pb.js";
-import { encodeMessage } from "../../rpc/method.js";
+import { type CoordinateResponse, Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { callerSide } from "../../rpc/method.js";
 import { msOption } from "../senders/intervals.js";
 import { SessionClosing } from "../session/session-closing.js";
 import { uuidOption } from "../uuid-option.js";
@@ -64,8 +60,10 @@ export class Coordination {
    * @throws RpcError when it cannot be encoded: no connection could ever say it.
    */
   setNode(node: TailnetNodeInit): void {
-    const request = { updateSelf: { node } };
-    encodeMessage(CoordinateRequestSchema, request, defaultMaxPacketBytes, "setNode", tailnetCallerCodecs);
+    callerSide(Tailnet.method.coordinate, tailnetCallerCodecs).encode(
+      { updateSelf: { node } },
+      defaultMaxPacketBytes,
+    );
     this.#node = node;
     this.#present?.stream.setNode(node);
   }

@@ -5,6 +5,11 @@ import { Writer } from "./writer.js";
 export interface MessageEncoder<Init = unknown> {
   /** @throws TypeError that names the field, when a value is of another type or out of range. */
   encode(message: Init): Uint8Array;
+  /**
+   * The same bytes, good only until the next message of any type is encoded: for who copies them at once.
+   * @throws TypeError as `encode`.
+   */
+  encodeForCopying(message: Init): Uint8Array;
 }
 
 /** Reads one message type. `T` is a message of protobuf-es. */
@@ -24,20 +29,19 @@ const reader = new Reader();
 
 /** An encoder of the function that is generated for a message. */
 export function messageEncoder<Init>(write: (writer: Writer, message: Init) => void): MessageEncoder<Init> {
-  return {
-    encode(message) {
-      // a message may have getters, and these may encode others
-      const writer = idleWriter ?? new Writer();
-      idleWriter = undefined;
-      try {
-        write(writer, message);
-        return writer.finish();
-      } finally {
-        writer.reset();
-        idleWriter = writer;
-      }
-    },
+  const encodeForCopying = (message: Init) => {
+    // a message may have getters, and these may encode others
+    const writer = idleWriter ?? new Writer();
+    idleWriter = undefined;
+    try {
+      write(writer, message);
+      return writer.written();
+    } finally {
+      writer.reset();
+      idleWriter = writer;
+    }
   };
+  return { encode: (message) => encodeForCopying(message).slice(), encodeForCopying };
 }
 
 /** A decoder of the function that is generated for a message. */

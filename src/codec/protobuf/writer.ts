@@ -15,6 +15,7 @@ const maxKeptBytes = 256 * 1024;
 /** Fewer bytes are copied one by one: asking the engine costs more. */
 const longestByHandBytes = 24;
 const none: readonly never[] = [];
+const nothingWritten: Uint8Array = new Uint8Array(0);
 const nothing = {};
 
 /**
@@ -32,9 +33,9 @@ export class Writer {
   /** The field whose message is being written. */
   #field = "";
 
-  /** What has been written, in memory of its own. The writer is empty again. */
-  finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#at);
+  /** What has been written, as a view of the writer's memory: good until it writes again. */
+  written(): Uint8Array {
+    return this.#at === 0 ? nothingWritten : this.#bytes.subarray(0, this.#at);
   }
 
   /** Forgets everything, and memory that only a large message needs. */
