@@ -36,7 +36,8 @@ async function main(options) {
   const nodeArgs = profileFolder === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profileFolder];
   const plan = {
     ...options,
-    warmUpSeconds: options.isQuick ? 0 : options.seconds,
+    // the engine goes on to compile for some seconds
+    warmUpSeconds: options.isQuick ? 0 : 2 * options.seconds,
     settings: { node, nodeArgs, isPinned: options.isPinned },
     log,
   };

@@ -3,7 +3,8 @@
  *
  * @typedef {object} EchoClient
  * @property {(payload: Uint8Array) => Promise<{ payload: Uint8Array }>} unary
- * @property {(payload: Uint8Array, count: number, onPayload: (payload: Uint8Array) => void) => Promise<void>} stream
+ * @property {(payload: Uint8Array, count: number, onPayload: (payload: Uint8Array) => void) => Promise<void>} [stream]
+ * where it has streams
  */
 
 /**
@@ -22,6 +23,7 @@
  * @property {Side} server
  * @property {boolean} [isWebSocket] one WebSocket, whose messages can be counted
  * @property {boolean} [isWireStack] dRPC over yamux over WebSocket, so that the Go pair is its measure too
+ * @property {boolean} [hasNoStreams] it makes unary calls only
  * @property {string[]} [libraries] what a client on Node imports
  */
 
@@ -49,6 +51,15 @@ export const candidates = [
     title: "agentwire",
     client: node("agentwire"),
     server: node("agentwire"),
+    isWebSocket: true,
+    isWireStack: true,
+    libraries: agentwireLibraries,
+  },
+  {
+    name: "agentwire-1m",
+    title: "agentwire, windows of 1 MiB",
+    client: node("agentwire", "1m"),
+    server: node("agentwire", "1m"),
     isWebSocket: true,
     isWireStack: true,
     libraries: agentwireLibraries,
@@ -87,6 +98,15 @@ export const candidates = [
     client: node("ws"),
     server: node("ws"),
     isWebSocket: true,
+    libraries: ["ws"],
+  },
+  {
+    name: "ws-joined",
+    title: "bare ws, calls of a turn in one message",
+    client: node("ws-joined"),
+    server: node("ws-joined"),
+    isWebSocket: true,
+    hasNoStreams: true,
     libraries: ["ws"],
   },
   {

@@ -89,7 +89,8 @@ async function playRound(round, pairs, plan, results) {
       results.samples.push({ round, cell: cell.name, candidate: bareNode, values });
     }
     for (const pair of order) {
-      const { name } = pair.candidate;
+      const { name, hasNoStreams } = pair.candidate;
+      if (hasNoStreams && cell.kind === "stream") continue;
       try {
         const values = { ...(await measure(pair, cell, plan)) };
         results.samples.push({ round, cell: cell.name, candidate: name, values });

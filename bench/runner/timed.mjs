@@ -10,6 +10,7 @@ import { forgetPeak, peakMb } from "./memory.mjs";
  * @property {number} p99Us
  * @property {number} clientCpuS
  * @property {number} serverCpuS
+ * @property {number} cpuS of both
  * @property {number | undefined} clientPeakMb
  * @property {number | undefined} serverPeakMb
  */
@@ -38,13 +39,16 @@ export async function measureTimed({ client, server }, cell, seconds) {
   const { count, elapsedMs, cpuMs, p50Us, p99Us } = await load(ms);
   const after = await server.request({ op: "usage" });
   const rate = (count * 1000) / elapsedMs;
+  const clientCpuS = perHundredThousand(cpuMs, count);
+  const serverCpuS = perHundredThousand(after.cpuMs - before.cpuMs, count);
   return {
     rate,
     mbPerSecond: (rate * cell.size) / 1e6,
     p50Us,
     p99Us,
-    clientCpuS: perHundredThousand(cpuMs, count),
-    serverCpuS: perHundredThousand(after.cpuMs - before.cpuMs, count),
+    clientCpuS,
+    serverCpuS,
+    cpuS: clientCpuS + serverCpuS,
     clientPeakMb: peakMb(client.pid),
     serverPeakMb: peakMb(server.pid),
   };

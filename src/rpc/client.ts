@@ -5,7 +5,14 @@ import type {
   DescService,
   MessageInitShape,
 } from "@bufbuild/protobuf";
-import { type CallOptions, type Client, Code, makeAnyClient, type Transport } from "@connectrpc/connect";
+import {
+  type CallOptions,
+  type Client,
+  Code,
+  makeAnyClient,
+  type StreamResponse,
+  type Transport,
+} from "@connectrpc/connect";
 import { RpcError } from "./errors.js";
 import { methodWire } from "./method.js";
 
@@ -110,18 +117,78 @@ function answers(
   const held = hooks?.before(method);
   const started = held === undefined ? start(transport, method, input, options) : Promise.reject(held);
   started.catch(() => {}); // it is told to whoever iterates
-  return {
-    async *[Symbol.asyncIterator]() {
-      try {
-        const response = await started;
-        options?.onHeader?.(response.header);
-        yield* response.message;
-        options?.onTrailer?.(response.trailer);
-      } catch (error) {
-        hooks?.failed(error, { method, input: undefined, options });
-        throw error;
-      }
-    },
+  const fail = (error: unknown): never => {
+    hooks?.failed(error, { method, input: undefined, options });
+    throw error;
+  };
+  return { [Symbol.asyncIterator]: () => new Answers(started, options, fail) };
+}
+
+type Answer = IteratorResult<unknown, undefined>;
+
+/**
+ * The answers of a call, handed on as they come. A generator around them would take longer for each than all else that
+ * is done with it.
+ */
+class Answers implements AsyncIterableIterator<unknown, undefined> {
+  readonly #started: Promise<StreamResponse>;
+  readonly #options: CallOptions | undefined;
+  readonly #fail: (error: unknown) => never;
+  #response: StreamResponse | undefined;
+  #messages: AsyncIterator<unknown, undefined> | undefined;
+  #isOver = false;
+
+  constructor(
+    started: Promise<StreamResponse>,
+    options: CallOptions | undefined,
+    fail: (error: unknown) => never,
+  ) {
+    this.#started = started;
+    this.#options = options;
+    this.#fail = fail;
+  }
+
+  next(): Promise<Answer> {
+    if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
+    const next = this.#messages === undefined ? this.#first() : this.#messages.next();
+    return next.then(this.#handOn, this.#failed);
+  }
+
+  async return(): Promise<Answer> {
+    this.#isOver = true;
+    const messages = await this.#begin().catch(() => undefined);
+    await messages?.return?.();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #first(): Promise<Answer> {
+    return (await this.#begin()).next();
+  }
+
+  async #begin(): Promise<AsyncIterator<unknown, undefined>> {
+    this.#response = await this.#started;
+    if (this.#messages === undefined) {
+      this.#messages = this.#response.message[Symbol.asyncIterator]();
+      this.#options?.onHeader?.(this.#response.header);
+    }
+    return this.#messages;
+  }
+
+  readonly #handOn = (answer: Answer): Answer => {
+    if (answer.done && !this.#isOver) {
+      this.#isOver = true;
+      if (this.#response !== undefined) this.#options?.onTrailer?.(this.#response.trailer);
+    }
+    return answer;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#isOver = true;
+    return this.#fail(error);
   };
 }
 

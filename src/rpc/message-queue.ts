@@ -3,6 +3,9 @@ import { compacted, emptyBytes } from "../codec/index.js";
 /** What a queued message costs besides its bytes. */
 const overheadBytes = 64;
 
+/** What comes together is mostly so much: a message of the connection, and its header. */
+const maxSharedBytes = 80 * 1024;
+
 /**
  * Messages between the reader of a conversation and the `for await` of an application. Holds about 64 KiB; more
  * stays in the stream, and so with the peer.
@@ -16,6 +19,8 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   #messages: Uint8Array[] = [];
   #head = 0;
   #heldBytes = 0;
+  /** What came with the first message in the queue: others of it are kept as they are, and those of others copied. */
+  #shared: ArrayBufferLike | undefined;
   #isFull = false;
   #end: { error: unknown } | "done" | undefined;
   #waiting: { resolve(result: IteratorResult<T, undefined>): void; reject(error: unknown): void }[] = [];
@@ -44,7 +49,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
       this.#deliver(bytes, waiting.resolve, waiting.reject);
       return true;
     }
-    this.#messages.push(compacted(bytes));
+    this.#messages.push(this.#kept(bytes));
     this.#heldBytes += bytes.length + overheadBytes;
     this.#isFull = this.#heldBytes >= this.#limitBytes;
     return !this.#isFull;
@@ -62,9 +67,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
 
   /** Fails the iteration now: what is queued is dropped. */
   abort(error: unknown): void {
-    this.#messages = [];
-    this.#head = 0;
-    this.#heldBytes = 0;
+    this.#drop();
     this.#end = undefined;
     this.#finish({ error });
   }
@@ -89,8 +92,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
 
   async return(): Promise<IteratorResult<T, undefined>> {
     const wasOver = this.#end !== undefined && this.#messages.length === 0;
-    this.#messages = [];
-    this.#head = 0;
+    this.#drop();
     this.#end = undefined;
     this.#finish("done");
     if (!wasOver) this.#onReturn();
@@ -101,11 +103,27 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     return this;
   }
 
+  #drop(): void {
+    this.#messages = [];
+    this.#head = 0;
+    this.#heldBytes = 0;
+    this.#shared = undefined;
+  }
+
+  /** A message that is a small part of much that came with it would keep all of that: so may one lot, and no more. */
+  #kept(bytes: Uint8Array): Uint8Array {
+    if (bytes.buffer === this.#shared) return bytes;
+    if (this.#messages.length > 0 || bytes.buffer.byteLength > maxSharedBytes) return compacted(bytes);
+    this.#shared = bytes.buffer;
+    return bytes;
+  }
+
   #take(bytes: Uint8Array): void {
     this.#messages[this.#head++] = emptyBytes;
     if (this.#head === this.#messages.length) {
       this.#messages = [];
       this.#head = 0;
+      this.#shared = undefined;
     } else if (this.#head > 1024) {
       this.#messages = this.#messages.slice(this.#head);
       this.#head = 0;

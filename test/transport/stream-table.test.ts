@@ -4,7 +4,7 @@ import { StreamTable } from "../../src/transport/yamux/stream-table.js";
 import { runs } from "../support/scale.js";
 
 interface Step {
-  kind: "add" | "delete" | "look";
+  kind: "add" | "delete" | "look" | "trim";
   id: number;
 }
 
@@ -15,7 +15,7 @@ const id = fc.oneof(
   fc.constant(0xffffffff),
 );
 const step: fc.Arbitrary<Step> = fc.record({
-  kind: fc.constantFrom("add", "add", "delete", "look"),
+  kind: fc.constantFrom("add", "add", "add", "delete", "delete", "look", "trim"),
   id,
 });
 
@@ -27,7 +27,8 @@ describe("the table of a session's streams", () => {
         const model = new Map<number, { id: number }>();
         for (const { kind, id } of steps) {
           const known = model.get(id);
-          if (kind === "delete") {
+          if (kind === "trim") table.trim();
+          else if (kind === "delete") {
             expect(table.delete(known ?? { id })).toBe(model.delete(id));
           } else if (kind === "add" && known === undefined) {
             const stream = { id };

@@ -397,6 +397,7 @@ export class YamuxSession {
 
   #sweep(): void {
     this.#clock++;
+    this.#streams.trim();
     if (this.#streams.size === 0) {
       clearInterval(this.#sweeper);
       this.#sweeper = undefined;

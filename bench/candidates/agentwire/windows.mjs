@@ -1,0 +1,9 @@
+/**
+ * The windows of a variant: those of yamux, or larger ones.
+ *
+ * @param {string | undefined} variant
+ * @returns {import("agentwire/transport").YamuxOptions}
+ */
+export function windowsOf(variant) {
+  return variant === "1m" ? { maxWindowBytes: 1024 * 1024 } : {};
+}
