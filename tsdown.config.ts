@@ -2,39 +2,100 @@ import { rmSync } from "node:fs";
 import { defineConfig, type UserConfig } from "tsdown";
 
 const outDir = "dist";
-// both builds write here, so neither may clean it
+// all builds write here, so none may clean it
 rmSync(outDir, { recursive: true, force: true });
 
 const common: UserConfig = {
-  // one file for each source file: bundlers take what they need, stack traces show where
-  unbundle: true,
   target: "es2022",
   platform: "node",
   fixedExtension: false,
-  root: "src",
-  outDir,
   clean: false,
   report: false,
   logLevel: "warn",
   inputOptions: { checks: { pluginTimings: false } },
 };
 
+/**
+ * One file for each source file: bundlers take what they need, and the types are here. Of the code, what only Node
+ * runs is for benchmarks and not part of the package.
+ */
+const files: UserConfig = { ...common, unbundle: true, root: "src", outDir };
+
+/** What clients of the agent service need on Node; nothing of the tailnet service, and of what only servers need. */
+const agentClient = /\/src\/(client|codec|transport|rpc|version|gen)\//;
+const notAgentClient =
+  /\/client\/(index|exports|tailnet|dial\/((agent|tailnet)-connection|open-ws-node)|http\/exchange-node)|\/rpc\/(server-|router|handler-)|\/version\/drop-newer|\/transport\/(memory|ws-node|socket-node|index-node)|\/gen\/(coder\/(agentsocket|boundary|tailnet\/v2\/(tailnet|index))|agentwire)/;
+
+/**
+ * For Node the same in few files, since it takes longer to find and read a hundred files than to run them. What a
+ * client needs is in two of them, and entries share their files.
+ */
+const chunks: UserConfig = {
+  ...common,
+  outDir: `${outDir}/node`,
+  dts: false,
+  outputOptions: {
+    comments: false,
+    codeSplitting: {
+      groups: [
+        {
+          name: "agent-client",
+          priority: 2,
+          test: (id) => agentClient.test(id) && !notAgentClient.test(id),
+        },
+        {
+          name: "tailnet-client",
+          priority: 1,
+          test: /\/src\/(client\/(?!.*(open-ws|exchange)-node)|gen\/coder\/tailnet\/v2\/)/,
+        },
+      ],
+    },
+  },
+};
+
+/** The entries of the package, as Node gets them. */
+const chunkEntries = {
+  index: "src/index-node.ts",
+  client: "src/client/index-node.ts",
+  "client-agent": "src/client/agent/index-node.ts",
+  transport: "src/transport/index-node.ts",
+  codec: "src/codec/index.ts",
+  "codec-runtime": "src/codec/protobuf/index.ts",
+  rpc: "src/rpc/index.ts",
+  version: "src/version/index.ts",
+  server: "src/server/index.ts",
+  store: "src/store/index.ts",
+  "store-sql": "src/store/sql/index.ts",
+  local: "src/local/index.ts",
+  agent: "src/agent/index.ts",
+  "gen-agent": "src/gen/coder/agent/v2/agent_pb.ts",
+  "gen-agent-codecs": "src/gen/coder/agent/v2/agent_codec.ts",
+  "gen-tailnet": "src/gen/coder/tailnet/v2/index_pb.ts",
+  "gen-tailnet-codecs": "src/gen/coder/tailnet/v2/index_codec.ts",
+  "gen-agentsocket": "src/gen/coder/agentsocket/v1/agentsocket_pb.ts",
+  "gen-agentsocket-codecs": "src/gen/coder/agentsocket/v1/agentsocket_codec.ts",
+  "gen-boundary": "src/gen/coder/boundarylogproxy/codec/v1/boundary_pb.ts",
+  "gen-boundary-codecs": "src/gen/coder/boundarylogproxy/codec/v1/boundary_codec.ts",
+  "gen-admin": "src/gen/agentwire/admin/v1/admin_pb.ts",
+};
+
 export default defineConfig([
   {
-    ...common,
+    ...files,
     entry: [
       "src/index.ts",
       "src/index-node.ts",
       "src/{codec,rpc,version,server,store,local,agent}/index.ts",
       "src/store/sql/index.ts",
       "src/codec/protobuf/index.ts",
-      "src/{transport,client}/index.ts",
-      "src/{transport,client}/index-node.ts",
+      "src/{transport,client,client/agent}/index.ts",
+      "src/{transport,client,client/agent}/index-node.ts",
       "src/gen/coder/**/*_{pb,codec}.ts",
-      "src/gen/agentwire/admin/**/*_pb.ts",
+      "src/gen/agentwire/admin/v1/admin_pb.ts",
     ],
     format: ["esm", "cjs"],
     dts: true,
   },
-  { ...common, entry: ["src/cli/main.ts"], format: "esm", dts: false },
+  { ...chunks, entry: { ...chunkEntries, main: "src/cli/main.ts" }, format: "esm" },
+  { ...chunks, entry: chunkEntries, format: "cjs" },
 ]);

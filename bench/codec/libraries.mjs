@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { create, fromBinary, toBinary, toJson } from "@bufbuild/protobuf";
 import * as agentCodecs from "../../dist/gen/coder/agent/v2/agent_codec.js";
-import * as tailnetCodecs from "../../dist/gen/coder/tailnet/v2/tailnet_codec.js";
+import * as tailnetCodecs from "../../dist/gen/coder/tailnet/v2/index_codec.js";
 import { messageOf } from "./messages.mjs";
 
 /**

@@ -5,7 +5,7 @@ import {
   ManifestSchema,
   UpdateStatsRequestSchema,
 } from "../../dist/gen/coder/agent/v2/agent_pb.js";
-import { CoordinateResponseSchema, DERPMapSchema } from "../../dist/gen/coder/tailnet/v2/tailnet_pb.js";
+import { CoordinateResponseSchema, DERPMapSchema } from "../../dist/gen/coder/tailnet/v2/index_pb.js";
 
 /**
  * A message that is measured.

@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { CoordinateRequestSchema } from "agentwire/gen/tailnet";
+import { CoordinateRequestSchema } from "../../dist/gen/coder/tailnet/v2/index_pb.js";
 
 /** A node as the network library tells it: ten relays, five endpoints. About 400 bytes. */
 function request(/** @type {bigint} */ id) {

@@ -2,8 +2,8 @@
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { createContextValues } from "@connectrpc/connect";
-import { Tailnet } from "agentwire/gen/tailnet";
-import { agentSessionKey, attachRpc } from "agentwire/server";
+import { Tailnet } from "../../dist/gen/coder/tailnet/v2/index_pb.js";
+import { agentSessionKey, attachRpc } from "../../dist/server/index.js";
 import { coordinateHandlers } from "../../dist/server/tailnet/handlers/coordinate.js";
 import { LastingStreams } from "../../dist/server/tailnet/lasting-streams.js";
 import { LocalCoordinator } from "../../dist/server/tailnet/local-coordinator.js";

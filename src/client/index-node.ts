@@ -1,28 +1,20 @@
 /** Dialling a control plane from Node: with headers, proxies and certificates. */
-import type { AgentConnection } from "./dial/connection.js";
-import { dialWith, type TypedVersion } from "./dial/dial.js";
+import { type AgentConnection, createAgentConnection } from "./dial/agent-connection.js";
+import type { TypedVersion } from "./dial/dial.js";
+import { connectFromNode, dialFromNode } from "./dial/dial-node.js";
 import type { NodeDialOptions, VersionChoice } from "./dial/dial-options.js";
 import { nodeOpener } from "./dial/open-socket-node.js";
 import type { TailnetConnection } from "./dial/tailnet-connection.js";
-import { nodeFetch } from "./http/fetch-node.js";
-import { connectWith } from "./session/connect-with.js";
 import type { ReconnectingSession, SessionOptions } from "./session/session-options.js";
 import { dialTailnetWith } from "./tailnet/dial-tailnet.js";
 import { connectTailnetWith } from "./tailnet/network.js";
 import type { NodeTailnetNetworkOptions, TailnetNetwork } from "./tailnet/network-options.js";
 import type { NodeTailnetDialOptions, TailnetVersionText } from "./tailnet/tailnet-options.js";
 
-export type { NodeDialOptions, NodeSocketOptions } from "./dial/dial-options.js";
+export * from "./agent/exports-node.js";
 export * from "./exports.js";
-export type { NodeFetchOptions } from "./http/fetch-node.js";
-export { nodeFetch } from "./http/fetch-node.js";
-export type { LineLogger } from "./logs/line-writer-node.js";
-export { lineStream } from "./logs/line-writer-node.js";
 export type { NodeTailnetNetworkOptions } from "./tailnet/network-options.js";
 export type { NodeTailnetDialOptions } from "./tailnet/tailnet-options.js";
-export type { TokenEnvironmentOptions } from "./tokens/token-environment-node.js";
-export { authKindOf, authKinds, tokenSourceFromEnvironment } from "./tokens/token-environment-node.js";
-export { tokenFile } from "./tokens/token-file-node.js";
 
 /**
  * Connects to a control plane.
@@ -31,7 +23,7 @@ export { tokenFile } from "./tokens/token-file-node.js";
 export function dialAgent<const V extends VersionChoice = "negotiate">(
   options: NodeDialOptions<V>,
 ): Promise<AgentConnection<TypedVersion<V>>> {
-  return dialWith(nodeOpener(options), { ...options, fetch: fetchOf(options) });
+  return dialFromNode(options, createAgentConnection<TypedVersion<V>>);
 }
 
 /**
@@ -42,7 +34,7 @@ export function dialAgent<const V extends VersionChoice = "negotiate">(
 export function connectAgent<const V extends VersionChoice = "negotiate">(
   options: NodeDialOptions<V> & SessionOptions<V>,
 ): ReconnectingSession<V> {
-  return connectWith(nodeOpener(options), options, fetchOf(options));
+  return connectFromNode(options, createAgentConnection<TypedVersion<V>>);
 }
 
 /**
@@ -67,9 +59,4 @@ export function dialTailnet<const V extends VersionChoice = TailnetVersionText>(
  */
 export function connectTailnet(options: NodeTailnetNetworkOptions): TailnetNetwork {
   return connectTailnetWith(nodeOpener(options), options);
-}
-
-/** What belongs to a connection goes its way. */
-function fetchOf({ fetch, proxy, tls }: Pick<NodeDialOptions, "fetch" | "proxy" | "tls">): typeof fetch & {} {
-  return fetch ?? nodeFetch({ proxy, tls });
 }

@@ -2,7 +2,7 @@
  * Dialling a control plane, in any runtime with a `WebSocket`. On Node this entry is replaced by one with headers,
  * proxies and certificates.
  */
-import type { AgentConnection } from "./dial/connection.js";
+import { type AgentConnection, createAgentConnection } from "./dial/agent-connection.js";
 import { dialWith, type TypedVersion } from "./dial/dial.js";
 import type { VersionChoice, WebDialOptions } from "./dial/dial-options.js";
 import { webOpener } from "./dial/open-socket.js";
@@ -27,7 +27,7 @@ export type { WebTailnetDialOptions } from "./tailnet/tailnet-options.js";
 export function dialAgent<const V extends VersionChoice = "negotiate">(
   options: WebDialOptions<V>,
 ): Promise<AgentConnection<TypedVersion<V>>> {
-  return dialWith(webOpener(options), options);
+  return dialWith(webOpener(options), options, createAgentConnection<TypedVersion<V>>);
 }
 
 /**
@@ -38,7 +38,7 @@ export function dialAgent<const V extends VersionChoice = "negotiate">(
 export function connectAgent<const V extends VersionChoice = "negotiate">(
   options: WebDialOptions<V> & SessionOptions<V>,
 ): ReconnectingSession<V> {
-  return connectWith(webOpener(options), options);
+  return connectWith(webOpener(options), options, createAgentConnection<TypedVersion<V>>);
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The services, and short names for the nested names that callers write most. Every other generated name is in
- * `agentwire/gen/agent` and `agentwire/gen/tailnet`.
+ * The agent service, and short names for the nested names that its callers write most. Every other generated name is
+ * in `agentwire/gen/agent`.
  */
 export {
   Agent,
@@ -24,12 +24,6 @@ export {
   WorkspaceApp_Health as WorkspaceAppHealth,
   WorkspaceApp_SharingLevel as WorkspaceAppSharingLevel,
 } from "../gen/coder/agent/v2/agent_pb.js";
-export {
-  CoordinateResponse_PeerUpdate_Kind as PeerUpdateKind,
-  type DERPMap,
-  type Node as TailnetNode,
-  Tailnet,
-  TelemetryEvent_ClientType as TelemetryClientType,
-  TelemetryEvent_Status as TelemetryStatus,
-  Workspace_Status as WorkspaceStatus,
-} from "../gen/coder/tailnet/v2/tailnet_pb.js";
+
+/** The relays, which a manifest has too. */
+export type { DERPMap } from "../gen/coder/tailnet/v2/derp_map_pb.js";

@@ -4,7 +4,10 @@ import { describe, expect, it } from "vitest";
 import { file_coder_agent_v2_agent } from "../../src/gen/coder/agent/v2/agent_pb.js";
 import { file_coder_agentsocket_v1_agentsocket } from "../../src/gen/coder/agentsocket/v1/agentsocket_pb.js";
 import { file_coder_boundarylogproxy_codec_v1_boundary } from "../../src/gen/coder/boundarylogproxy/codec/v1/boundary_pb.js";
-import { file_coder_tailnet_v2_tailnet } from "../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import {
+  file_coder_tailnet_v2_derp_map,
+  file_coder_tailnet_v2_tailnet,
+} from "../../src/gen/coder/tailnet/v2/index_pb.js";
 import { hex, recorded, vectors } from "../support/vectors.js";
 
 interface Recorded {
@@ -39,6 +42,7 @@ const registry = createRegistry(
   file_coder_agent_v2_agent,
   file_coder_agentsocket_v1_agentsocket,
   file_coder_boundarylogproxy_codec_v1_boundary,
+  file_coder_tailnet_v2_derp_map,
   file_coder_tailnet_v2_tailnet,
   wkt.file_google_protobuf_duration,
   wkt.file_google_protobuf_empty,

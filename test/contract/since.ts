@@ -6,6 +6,7 @@ import {
   type DescMethod,
   getOption,
   hasOption,
+  type Registry,
 } from "@bufbuild/protobuf";
 import {
   enum_since,
@@ -15,7 +16,7 @@ import {
   method_since,
 } from "../../src/gen/agentwire/options/v1/since_pb.js";
 import { enumSince, enumValueSince, fieldSince, messageSince, methodSince } from "../../src/gen/versions.js";
-import { contract, generated } from "./contract.js";
+import { contract, generated, schemas } from "./contract.js";
 
 /** Minors of API 2.x, by the kind and full name of what they are about. */
 export type Since = Record<string, number>;
@@ -49,9 +50,9 @@ export function sinceByContract(): Since {
   return since;
 }
 
-/** As the options of the generated descriptors have it, with what is inherited. */
+/** As the options in the schemas have it, with what is inherited. */
 export function sinceByOptions(): Since {
-  return collect({
+  return collect(schemas, {
     method: (desc) => (hasOption(desc, method_since) ? getOption(desc, method_since) : undefined),
     message: messageOption,
     field: (desc) =>
@@ -69,7 +70,7 @@ export function sinceByVersions(): Since {
   const fields: Tables = fieldSince;
   const enums: Table = enumSince;
   const values: Tables = enumValueSince;
-  return collect({
+  return collect(generated, {
     method: (desc) => methods[desc.parent.typeName]?.[desc.localName],
     message: (desc) => messages[desc.typeName],
     field: ({ parent, localName }) => fields[parent.typeName]?.[localName] ?? messages[parent.typeName],
@@ -101,15 +102,15 @@ interface Lookup {
   value(desc: DescEnumValue): number | undefined;
 }
 
-/** Asks for everything in the four packages, so what should have no minor is seen if it has one. */
-function collect(lookup: Lookup): Since {
+/** Asks for everything in the packages, so what should have no minor is seen if it has one. */
+function collect(types: Registry, lookup: Lookup): Since {
   const since: Since = {};
   const add = (name: string, minor: number | undefined) => {
     if (minor !== undefined) {
       since[name] = minor;
     }
   };
-  for (const desc of generated) {
+  for (const desc of types) {
     switch (desc.kind) {
       case "service":
         for (const method of desc.methods) {

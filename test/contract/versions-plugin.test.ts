@@ -25,7 +25,7 @@ import {
   message_since,
   method_since,
 } from "../../src/gen/agentwire/options/v1/since_pb.js";
-import { generatedFiles } from "./contract.js";
+import { schemas as registry } from "./contract.js";
 
 const agentFile = "coder/agent/v2/agent.proto";
 const tailnetFile = "coder/tailnet/v2/tailnet.proto";
@@ -104,7 +104,7 @@ function schemas(): Map<string, FileDescriptorProto> {
     file.dependencies.forEach(visit);
     found.set(file.proto.name, clone(FileDescriptorProtoSchema, file.proto));
   };
-  generatedFiles.forEach(visit);
+  for (const file of registry.files) if (file.proto.package.startsWith("coder.")) visit(file);
   return found;
 }
 

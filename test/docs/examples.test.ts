@@ -75,6 +75,7 @@ function mistakesIn(all: readonly Example[]): string[] {
     ).options,
     paths: {
       "agentwire/agent": [`${root}src/agent/index.ts`],
+      "agentwire/client/agent": [`${root}src/client/agent/index-node.ts`],
       "agentwire/client": [`${root}src/client/index-node.ts`],
       "agentwire/local": [`${root}src/local/index.ts`],
       "agentwire/server": [`${root}src/server/index.ts`],

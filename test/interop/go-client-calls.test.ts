@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { Agent } from "../../src/gen/coder/agent/v2/agent_pb.js";
-import { DERPMapSchema } from "../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import { DERPMapSchema } from "../../src/gen/coder/tailnet/v2/derp_map_pb.js";
 import { describeWithGo, type Facts } from "../support/go-peer.js";
 import { agentRpc, goCall, goDial, goFailure } from "./support/go-client.js";
 import { uuidB64, uuidOf, Workspace } from "./support/workspace.js";

@@ -5,7 +5,7 @@ import {
   CoordinateRequestSchema,
   type DERPMap,
   DERPMapSchema,
-} from "../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+} from "../../src/gen/coder/tailnet/v2/index_pb.js";
 import {
   type ControlPlaneOptions,
   type Coordination,

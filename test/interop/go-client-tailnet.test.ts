@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
-import { DERPMapSchema } from "../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import { DERPMapSchema } from "../../src/gen/coder/tailnet/v2/derp_map_pb.js";
 import { agentAddresses, formatAddress } from "../../src/server/tailnet/node-address.js";
 import { EchoService } from "../gen/agentwire/test/v1/echo_pb.js";
 import { eventually } from "../support/control-plane.js";

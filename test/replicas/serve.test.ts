@@ -8,7 +8,7 @@ import { eventually } from "../support/control-plane.js";
 import { startPostgres } from "../support/postgres.js";
 import { idBytes, tailnetProgram, talk, told } from "../support/tailnet.js";
 
-const tool = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const tool = fileURLToPath(new URL("../../dist/node/main.js", import.meta.url));
 const adminToken = "the admin token of serve";
 
 const postgres = await startPostgres();

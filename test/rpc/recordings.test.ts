@@ -12,7 +12,7 @@ import {
   CoordinateResponseSchema,
   DERPMapSchema,
   Tailnet,
-} from "../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+} from "../../src/gen/coder/tailnet/v2/index_pb.js";
 import {
   createDrpcTransport,
   createRpcTable,

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
-const tool = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const tool = fileURLToPath(new URL("../../dist/node/main.js", import.meta.url));
 
 /** What of the environment of whoever runs the tests might point a tool somewhere else. */
 const cleanEnv = Object.fromEntries(

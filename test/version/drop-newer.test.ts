@@ -10,7 +10,7 @@ import {
   WorkspaceApp_SharingLevel as SharingLevel,
   UpdateStatsRequestSchema,
 } from "../../src/gen/coder/agent/v2/agent_pb.js";
-import { DERPMapSchema } from "../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import { DERPMapSchema } from "../../src/gen/coder/tailnet/v2/derp_map_pb.js";
 import { Droppers, dropNewer } from "../../src/version/drop-newer.js";
 import { newestVersion } from "../../src/version/index.js";
 

@@ -1,6 +1,7 @@
 // @ts-check
 import { createEcmaScriptPlugin } from "@bufbuild/protoplugin";
 import { printCodecs } from "./print-codecs.mjs";
+import { printIndexes } from "./print-indexes.mjs";
 
 /** @typedef {import("@bufbuild/protobuf").DescFile} DescFile */
 
@@ -15,7 +16,7 @@ const ownPackages = [
 /**
  * Writes a `*_codec.ts` beside each `*_pb.ts` of these packages, and those of what they use of
  * google.protobuf: for each message a function that reads it, one that writes it, and the codec made of the
- * two.
+ * two. A package of several files gets an `index_pb.ts` and an `index_codec.ts` with all of them.
  *
  * What google.protobuf codecs are needed is known only to who sees all packages together (`strategy: all` in
  * buf.gen.yaml).
@@ -41,7 +42,7 @@ export const plugin = createEcmaScriptPlugin({
     // with each other; only their types are strangers.
     const all = /** @type {readonly DescFile[]} */ (/** @type {unknown} */ (schema.allFiles));
     const files = all.filter((file) => packages.includes(file.proto.package));
-    for (const { path, lines } of printCodecs(files, runtime)) {
+    for (const { path, lines } of [...printCodecs(files, runtime), ...printIndexes(files)]) {
       const file = schema.generateFile(path);
       for (const line of lines) {
         file.print(line);

@@ -1,88 +1,85 @@
-import type { CallOptions, Client } from "@connectrpc/connect";
-import { joinCodecs } from "../../codec/index.js";
-import { agentCallerCodecs } from "../../gen/coder/agent/v2/agent_codec.js";
-import { Agent } from "../../gen/coder/agent/v2/agent_pb.js";
-import { tailnetCallerCodecs } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
-import { createServiceClient, type DrpcTransportOptions } from "../../rpc/index.js";
-import type { YamuxSession } from "../../transport/index.js";
-import type { AgentMethodsOf, ApiVersion, ApiVersionText } from "../../version/index.js";
-import { Capabilities } from "../compat/capabilities.js";
-import type { ShimChoice } from "../compat/shims/index.js";
-import { type AgentHttpOptions, type AgentRequest, agentRequest } from "../http/agent-request.js";
-import { BareConnection, type NewestVersionText, type TailnetConnection } from "./tailnet-connection.js";
+import type { DescService } from "@bufbuild/protobuf";
+import type { Client, Transport } from "@connectrpc/connect";
+import { createDrpcTransport, createServiceClient, type DrpcTransportOptions } from "../../rpc/index.js";
+import type { TransportError, YamuxSession } from "../../transport/index.js";
+import type { ApiMethod, ApiVersion } from "../../version/index.js";
+import type { Capabilities } from "../compat/capabilities.js";
 
-/** A connection of an agent, or beside one: with clients of both services. */
-export interface AgentConnection<V extends ApiVersionText = NewestVersionText> extends TailnetConnection<V> {
-  readonly role: string;
+/** The newest version, which a negotiated connection is typed to. */
+export type NewestVersionText = "2.10";
 
-  /** `coder.agent.v2.Agent`, with the methods of the version. Leaving a `for await` over answers cancels the call. */
-  readonly agent: Pick<Client<typeof Agent>, AgentMethodsOf<V>>;
+/** A connection to a control plane: the session of one WebSocket. */
+export interface Connection extends AsyncDisposable {
+  /** The version that the server has agreed to. */
+  readonly version: ApiVersion;
+
+  /** For clients of other services, and for Connect's `createClient`. */
+  readonly transport: Transport;
+
+  /** The session under it. */
+  readonly session: YamuxSession;
+
+  /** Resolves when the connection has ended, with the reason. Never rejects. */
+  readonly closed: Promise<TransportError>;
+
+  /**
+   * True when the version promises a method, and the server has not answered so far that it does not have it. A
+   * later method is tried all the same: a server may have it early. And an agent's call may work without: see
+   * `DialOptions.shims`. C1.25, C7.19.
+   */
+  supports(method: ApiMethod): boolean;
+
+  /** Asks the server for a sign of life. @returns the round trip in milliseconds. */
+  ping(): Promise<number>;
+
+  /**
+   * Ends the connection in order: no new calls, then those under way as long as given, then the socket.
+   * @param options.timeoutMs how long to wait for calls under way; 0 by default.
+   */
+  close(options?: { timeoutMs?: number }): Promise<void>;
 }
 
-/** How calls are made on a connection. */
-export interface AgentConnectionOptions extends DrpcTransportOptions {
-  /** Which older ways are taken where the server does not have an RPC; all by default. */
-  shims?: ShimChoice;
-  /** Where requests beside the connection go; without it, older ways over HTTP are not taken. */
-  http?: Pick<AgentHttpOptions, "url" | "token" | "headers" | "fetch">;
-}
-
-/** What a connection is. */
-interface Facts {
-  version: ApiVersion;
-  role: string;
-}
-
-/** Of all messages of a connection's services. */
-const connectionCodecs = /*@__PURE__*/ joinCodecs(agentCallerCodecs, tailnetCallerCodecs);
-
-/** Puts a connection on a session. */
-export function createAgentConnection<V extends ApiVersionText>(
-  session: YamuxSession,
-  facts: Facts,
-  options: AgentConnectionOptions,
-): AgentConnection<V> {
-  let connection: Connection | undefined;
-  const agent = () => {
-    if (connection === undefined) throw new Error("the connection is not made yet");
-    return connection.agent;
-  };
-  const capabilities = capabilitiesOf(facts.version, agent, options);
-  connection = new Connection(session, facts, options, capabilities);
-  return connection as AgentConnection<ApiVersionText> as AgentConnection<V>;
-}
-
-class Connection extends BareConnection implements AgentConnection {
-  readonly role: string;
-  readonly #agentHooks: Capabilities;
-  #agent: Client<typeof Agent> | undefined;
+/** What all connections to a control plane have. */
+export class BareConnection implements Connection {
+  readonly version: ApiVersion;
+  readonly transport: Transport;
+  readonly session: YamuxSession;
+  readonly #capabilities: Capabilities;
 
   constructor(
     session: YamuxSession,
-    { version, role }: Facts,
-    options: AgentConnectionOptions,
+    version: ApiVersion,
+    options: DrpcTransportOptions,
     capabilities: Capabilities,
   ) {
-    super(session, version, { codecs: connectionCodecs, ...options }, capabilities);
-    this.role = role;
-    this.#agentHooks = capabilities;
+    this.session = session;
+    this.version = version;
+    this.transport = createDrpcTransport(session, options);
+    this.#capabilities = capabilities;
   }
 
-  get agent(): Client<typeof Agent> {
-    this.#agent ??= createServiceClient(Agent, this.transport, this.#agentHooks);
-    return this.#agent;
+  get closed(): Promise<TransportError> {
+    return this.session.closed;
   }
-}
 
-/** The token stays in here, where nobody who prints a connection sees it. */
-function capabilitiesOf(
-  version: ApiVersion,
-  agent: () => Client<typeof Agent>,
-  { shims, http, defaultTimeoutMs }: AgentConnectionOptions,
-): Capabilities {
-  const request =
-    (options: NonNullable<typeof http>) =>
-    (what: AgentRequest, call: CallOptions = {}) =>
-      agentRequest({ ...options, signal: call.signal, timeoutMs: call.timeoutMs ?? defaultTimeoutMs }, what);
-  return new Capabilities({ version, choice: shims, agent, http: http && request(http) });
+  supports(method: ApiMethod): boolean {
+    return this.#capabilities.supports(method);
+  }
+
+  ping(): Promise<number> {
+    return this.session.ping();
+  }
+
+  close(options: { timeoutMs?: number } = {}): Promise<void> {
+    return this.session.close(options.timeoutMs);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** A client on it. */
+  protected clientOf<S extends DescService>(service: S): Client<S> {
+    return createServiceClient(service, this.transport, this.#capabilities);
+  }
 }

@@ -1,5 +1,4 @@
 import type { NodeDialOptions } from "../dial/dial-options.js";
-import { exchange } from "./exchange-node.js";
 import { proxyFor } from "./proxy-node.js";
 
 /** How {@link nodeFetch} reaches servers. */
@@ -44,6 +43,8 @@ export function nodeFetch(options: NodeFetchOptions = {}): typeof fetch {
     if (proxy === undefined && isOrdinary(url, options)) {
       return fetch(url, { ...init, headers, redirect });
     }
+    // Node's own HTTP, which few need
+    const { exchange } = await import("./exchange-node.js");
     return exchange({
       url,
       method: init.method?.toUpperCase() ?? "GET",

@@ -1,4 +1,4 @@
-import type { AgentConnection } from "../dial/connection.js";
+import type { AgentConnection } from "../dial/agent-connection.js";
 import type { TypedVersion } from "../dial/dial.js";
 import type { VersionChoice } from "../dial/dial-options.js";
 import type { Sender } from "../senders/sender.js";
@@ -7,10 +7,8 @@ import type { FinalAnswerOptions } from "./final-answers.js";
 import type { ReinitFollowing } from "./follow-reinits.js";
 import type { SessionState, Unsent } from "./states.js";
 
-/** How a session behaves, whatever it dials with. */
-export interface SessionOptions<V extends VersionChoice = "negotiate">
-  extends FinalAnswerOptions,
-    ReinitFollowing {
+/** How a session over connections of one kind behaves, whatever it dials with. */
+export interface SessionOptionsOver<C> extends FinalAnswerOptions, ReinitFollowing {
   /**
    * Kept going over all connections; what they have accepted and not sent survives a reconnect. None by default.
    */
@@ -21,7 +19,7 @@ export interface SessionOptions<V extends VersionChoice = "negotiate">
    * the session begins to close. When it fails the connection is given up, and the session dials again; when it
    * returns nothing happens.
    */
-  onConnected?(connection: AgentConnection<TypedVersion<V>>, signal: AbortSignal): void | Promise<void>;
+  onConnected?(connection: C, signal: AbortSignal): void | Promise<void>;
 
   /** How long to wait before dialling again. */
   backoff?: BackoffOptions;
@@ -29,6 +27,11 @@ export interface SessionOptions<V extends VersionChoice = "negotiate">
   /** Ends the session at once, without sending what is left: for an end in order there is `close`. */
   signal?: AbortSignal;
 }
+
+/** How a session of an agent behaves, whatever it dials with. */
+export type SessionOptions<V extends VersionChoice = "negotiate"> = SessionOptionsOver<
+  AgentConnection<TypedVersion<V>>
+>;
 
 /** How a session ended. */
 export interface SessionEnd {

@@ -1,7 +1,4 @@
 import { asError } from "../../rpc/error-text.js";
-import type { AgentConnection } from "../dial/connection.js";
-import type { TypedVersion } from "../dial/dial.js";
-import type { VersionChoice } from "../dial/dial-options.js";
 import { LinkedAbort } from "../linked-abort.js";
 import { pause } from "../pause.js";
 import type { AgentClient, Sender } from "../senders/sender.js";
@@ -12,7 +9,7 @@ import { Backoff } from "./backoff.js";
 import { FinalAnswers } from "./final-answers.js";
 import { SenderRun } from "./sender-run.js";
 import { SessionClosing } from "./session-closing.js";
-import type { ReconnectingSession, SessionEnd, SessionOptions, SessionOver } from "./session-options.js";
+import type { SessionEnd, SessionOptionsOver, SessionOver } from "./session-options.js";
 import { type SessionState, StateFeed, unsentOf } from "./states.js";
 
 const defaultCloseTimeoutMs = 5000;
@@ -23,10 +20,10 @@ const closingWaitMs = 500;
 const lastTurnMs = 250;
 
 /** Begins a session of an agent that dials with a function. */
-export function sessionWith<V extends VersionChoice>(
-  dial: (signal: AbortSignal) => Promise<AgentConnection<TypedVersion<V>>>,
-  options: SessionOptions<V>,
-): ReconnectingSession<V> {
+export function sessionWith<C extends AgentsConnection>(
+  dial: (signal: AbortSignal) => Promise<C>,
+  options: SessionOptionsOver<C>,
+): SessionOver<C> {
   const { senders = [], onConnected, backoff, signal } = options;
   return new Session({
     dial,
@@ -57,6 +54,12 @@ export interface SessionInit<C extends LiveConnection> {
 export interface LiveConnection {
   readonly closed: Promise<Error>;
   close(options?: { timeoutMs?: number }): Promise<void>;
+}
+
+/** What a session of an agent needs of a connection. */
+export interface AgentsConnection extends LiveConnection {
+  /** A client of the agent service, of any version. */
+  readonly agent: object;
 }
 
 /** Dials, uses the connection, and when it is lost dials again. */

@@ -1,5 +1,5 @@
 import { WaitingLine } from "../../transport/waiting-line.js";
-import type { AgentConnection } from "../dial/connection.js";
+import type { AgentConnection } from "../dial/agent-connection.js";
 
 /** What a sender had accepted and could not send. */
 export interface Unsent {

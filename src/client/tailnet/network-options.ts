@@ -1,4 +1,4 @@
-import type { DERPMap } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import type { DERPMap } from "../../gen/coder/tailnet/v2/derp_map_pb.js";
 import type { NodeSocketOptions, WebSocketOptions } from "../dial/dial-options.js";
 import type { TailnetConnection } from "../dial/tailnet-connection.js";
 import type { DropCounts } from "../senders/drops.js";

@@ -1,5 +1,5 @@
 import type { Client } from "@connectrpc/connect";
-import type { DERPMap, DERPMap_Region, Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
+import type { DERPMap, DERPMap_Region, Tailnet } from "../../gen/coder/tailnet/v2/index_pb.js";
 import { serverUrl } from "../http/api-url.js";
 import { untilStreamEnd } from "./stream-end.js";
 

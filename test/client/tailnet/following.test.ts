@@ -10,7 +10,7 @@ import {
 } from "../../../src/client/index-node.js";
 import { Latest } from "../../../src/client/tailnet/latest.js";
 import type { TailnetClient } from "../../../src/client/tailnet/shared-fate.js";
-import { DERPMapSchema, WorkspaceUpdateSchema } from "../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import { DERPMapSchema, WorkspaceUpdateSchema } from "../../../src/gen/coder/tailnet/v2/index_pb.js";
 import { collect } from "../../support/echo.js";
 import { settle } from "../../support/scripted-connection.js";
 

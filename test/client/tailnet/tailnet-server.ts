@@ -9,7 +9,7 @@ import {
   Tailnet,
   type TelemetryEvent,
   type WorkspaceUpdateSchema,
-} from "../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+} from "../../../src/gen/coder/tailnet/v2/index_pb.js";
 import { ApiError, attachRpc, type RpcEndpointOptions } from "../../../src/server/index.js";
 import { eventually } from "../../support/control-plane.js";
 import { httpServer } from "../../support/http-servers.js";

@@ -6,8 +6,8 @@ import * as agentSocketCodecs from "../../../src/gen/coder/agentsocket/v1/agents
 import * as agentSocket from "../../../src/gen/coder/agentsocket/v1/agentsocket_pb.js";
 import * as boundaryCodecs from "../../../src/gen/coder/boundarylogproxy/codec/v1/boundary_codec.js";
 import * as boundary from "../../../src/gen/coder/boundarylogproxy/codec/v1/boundary_pb.js";
-import * as tailnetCodecs from "../../../src/gen/coder/tailnet/v2/tailnet_codec.js";
-import * as tailnet from "../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import * as tailnetCodecs from "../../../src/gen/coder/tailnet/v2/index_codec.js";
+import * as tailnet from "../../../src/gen/coder/tailnet/v2/index_pb.js";
 
 /** A message type with its generated codec. */
 export interface Pair {

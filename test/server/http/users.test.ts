@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { DERPMapSchema } from "../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import { DERPMapSchema } from "../../../src/gen/coder/tailnet/v2/derp_map_pb.js";
 import type { ApiUser } from "../../../src/server/index.js";
 import { blankAgent } from "../../../src/store/index.js";
 import { dialled, eventually } from "../../support/control-plane.js";

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { type DERPMap, DERPMapSchema } from "../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import { type DERPMap, DERPMapSchema } from "../../../src/gen/coder/tailnet/v2/index_pb.js";
 import type { UserConnectionRecord } from "../../../src/server/tailnet/telemetry-batch.js";
 import type { TelemetryRecord } from "../../../src/store/index.js";
 import { dialled, eventually } from "../../support/control-plane.js";

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { createContextValues } from "@connectrpc/connect";
 import { onTestFinished } from "vitest";
 import { type AgentConnection, dialAgent } from "../../../src/client/index-node.js";
-import { DERPMapSchema, Tailnet } from "../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import { DERPMapSchema, Tailnet } from "../../../src/gen/coder/tailnet/v2/index_pb.js";
 import { silentLogger } from "../../../src/server/hooks.js";
 import { type ApiUser, attachRpc, LocalEvents, MemoryStore } from "../../../src/server/index.js";
 import { fixedDerpMap } from "../../../src/server/tailnet/derp/derp-map-source.js";

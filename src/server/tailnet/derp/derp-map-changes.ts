@@ -1,4 +1,4 @@
-import type { DERPMap } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+import type { DERPMap } from "../../../gen/coder/tailnet/v2/derp_map_pb.js";
 import { Bell } from "../../http/bell.js";
 import type { DerpMapSource } from "./derp-map-source.js";
 import { sameDerpMap } from "./same-derp-map.js";

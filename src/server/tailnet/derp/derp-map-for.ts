@@ -4,7 +4,7 @@ import {
   DERPMap_HomeParamsSchema,
   type DERPMap_Region_Node as DerpNode,
   type DERPMap_Region as DerpRegion,
-} from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+} from "../../../gen/coder/tailnet/v2/derp_map_pb.js";
 import type { ReachedAt } from "../../reached-at.js";
 
 /**

@@ -5,7 +5,7 @@ import {
   DERPMapSchema,
   type DERPMap_Region_Node as DerpNode,
   type DERPMap_Region as DerpRegion,
-} from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+} from "../../../gen/coder/tailnet/v2/derp_map_pb.js";
 import { errorText } from "../../../rpc/error-text.js";
 
 /** A text that is no map of relays, with its faults. */

@@ -1,5 +1,5 @@
 import { clone, equals } from "@bufbuild/protobuf";
-import { type DERPMap, DERPMapSchema } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { type DERPMap, DERPMapSchema } from "../../../gen/coder/tailnet/v2/derp_map_pb.js";
 import { asError } from "../../../rpc/error-text.js";
 import { Listeners, type OnDerpMapProblem } from "./listeners.js";
 import { sameDerpMap } from "./same-derp-map.js";

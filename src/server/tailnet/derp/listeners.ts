@@ -1,4 +1,4 @@
-import type { DERPMap } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+import type { DERPMap } from "../../../gen/coder/tailnet/v2/derp_map_pb.js";
 import { asError } from "../../../rpc/error-text.js";
 
 /** Told what is wrong with a map, once until it is something else; the last good one stays. */

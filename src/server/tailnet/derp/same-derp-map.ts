@@ -2,7 +2,7 @@ import type {
   DERPMap,
   DERPMap_Region_Node as DerpNode,
   DERPMap_Region as DerpRegion,
-} from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+} from "../../../gen/coder/tailnet/v2/derp_map_pb.js";
 
 const regionFields = ["embeddedRelay", "regionId", "regionCode", "regionName", "avoid"] as const;
 

@@ -1,7 +1,7 @@
 import { equals, toJsonString } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DERPMapSchema } from "../../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import { DERPMapSchema } from "../../../../src/gen/coder/tailnet/v2/index_pb.js";
 import { DerpMapError } from "../../../../src/server/index.js";
 import { derpMapJson, readDerpMap } from "../../../../src/server/tailnet/derp/derp-map-json.js";
 import { anyDerpMap, derpMap } from "./maps.js";

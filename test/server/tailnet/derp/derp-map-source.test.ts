@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { DERPMap } from "../../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import type { DERPMap } from "../../../../src/gen/coder/tailnet/v2/index_pb.js";
 import { derpMapFrom } from "../../../../src/server/index.js";
 import { derpMap } from "./maps.js";
 

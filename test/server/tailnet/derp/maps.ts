@@ -5,7 +5,7 @@ import {
   type DERPMap_Region_NodeSchema,
   DERPMap_RegionSchema,
   DERPMapSchema,
-} from "../../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+} from "../../../../src/gen/coder/tailnet/v2/index_pb.js";
 
 /** A map with one region of two relays and a STUN server, which is built in or not. */
 export function derpMap(hostName = "relay.example.com", { embeddedRelay = false } = {}): DERPMap {

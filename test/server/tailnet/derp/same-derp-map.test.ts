@@ -6,7 +6,7 @@ import {
   DERPMap_Region_NodeSchema,
   DERPMap_RegionSchema,
   DERPMapSchema,
-} from "../../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+} from "../../../../src/gen/coder/tailnet/v2/index_pb.js";
 import { sameDerpMap } from "../../../../src/server/index.js";
 import { anyDerpMap } from "./maps.js";
 

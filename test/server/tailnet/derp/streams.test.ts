@@ -1,6 +1,6 @@
 import { equals } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { type DERPMap, DERPMapSchema } from "../../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
+import { type DERPMap, DERPMapSchema } from "../../../../src/gen/coder/tailnet/v2/index_pb.js";
 import type { DerpMapSource } from "../../../../src/server/index.js";
 import { watchTimers } from "../../../leaks/live-things.js";
 import { controlPlane, dialled, eventually } from "../../../support/control-plane.js";

@@ -26,7 +26,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file agentwire/options/v1/since.proto.
  */
 export const file_agentwire_options_v1_since: GenFile = /*@__PURE__*/
-  fileDesc("CiBhZ2VudHdpcmUvb3B0aW9ucy92MS9zaW5jZS5wcm90bxIUYWdlbnR3aXJlLm9wdGlvbnMudjE6RgoMbWV0aG9kX3NpbmNlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYys4DIAEoDVILbWV0aG9kU2luY2WIAQE6QwoLZmllbGRfc2luY2USHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGMvOAyABKA1SCmZpZWxkU2luY2WIAQE6UAoQZW51bV92YWx1ZV9zaW5jZRIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGMzOAyABKA1SDmVudW1WYWx1ZVNpbmNliAEBOkkKDW1lc3NhZ2Vfc2luY2USHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYzc4DIAEoDVIMbWVzc2FnZVNpbmNliAEBOkAKCmVudW1fc2luY2USHC5nb29nbGUucHJvdG9idWYuRW51bU9wdGlvbnMYzs4DIAEoDVIJZW51bVNpbmNliAEBYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc(/*@__PURE__*/ btoa("\n agentwire/options/v1/since.proto\x12\x14agentwire.options.v1:K\n\x0cmethod_since\x12\x1e.google.protobuf.MethodOptions\x18\xca\xce\x03 \x01(\x0dB\x03\x88\x01\x02R\x0bmethodSince\x88\x01\x01:H\n\x0bfield_since\x12\x1d.google.protobuf.FieldOptions\x18\xcb\xce\x03 \x01(\x0dB\x03\x88\x01\x02R\nfieldSince\x88\x01\x01:U\n\x10enum_value_since\x12!.google.protobuf.EnumValueOptions\x18\xcc\xce\x03 \x01(\x0dB\x03\x88\x01\x02R\x0eenumValueSince\x88\x01\x01:N\n\x0dmessage_since\x12\x1f.google.protobuf.MessageOptions\x18\xcd\xce\x03 \x01(\x0dB\x03\x88\x01\x02R\x0cmessageSince\x88\x01\x01:E\n\nenum_since\x12\x1c.google.protobuf.EnumOptions\x18\xce\xce\x03 \x01(\x0dB\x03\x88\x01\x02R\x09enumSince\x88\x01\x01b\x06proto3"), [file_google_protobuf_descriptor]);
 
 /**
  * The minor that introduced the RPC.

@@ -7,7 +7,7 @@ import type { MessageCodec, MessageCodecs, Reader, Writer } from "../../../../co
 import { codecTable, messageCodec, messageDecoder, messageEncoder, messageShape, noBytes, readStruct, setEntry, writeStruct } from "../../../../codec/protobuf/index.js";
 import { readDuration, writeDuration } from "../../../google/protobuf/duration_codec.js";
 import { readTimestamp, writeTimestamp } from "../../../google/protobuf/timestamp_codec.js";
-import { readDERPMap, writeDERPMap } from "../../tailnet/v2/tailnet_codec.js";
+import { readDERPMap, writeDERPMap } from "../../tailnet/v2/derp_map_codec.js";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { EmptyCodec, readEmpty } from "../../../google/protobuf/empty_codec.js";
 

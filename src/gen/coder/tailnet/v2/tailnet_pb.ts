@@ -10,7 +10,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_agentwire_options_v1_since } from "../../../agentwire/options/v1/since_pb.js";
+import type { DERPMap, DERPMapSchema } from "./derp_map_pb.js";
+import { file_coder_tailnet_v2_derp_map } from "./derp_map_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -19,207 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file coder/tailnet/v2/tailnet.proto.
  */
 export const file_coder_tailnet_v2_tailnet: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jb2Rlci90YWlsbmV0L3YyL3RhaWxuZXQucHJvdG8SEGNvZGVyLnRhaWxuZXQudjIiigYKB0RFUlBNYXASOQoLaG9tZV9wYXJhbXMYASABKAsyJC5jb2Rlci50YWlsbmV0LnYyLkRFUlBNYXAuSG9tZVBhcmFtcxI3CgdyZWdpb25zGAIgAygLMiYuY29kZXIudGFpbG5ldC52Mi5ERVJQTWFwLlJlZ2lvbnNFbnRyeRqNAQoKSG9tZVBhcmFtcxJLCgxyZWdpb25fc2NvcmUYASADKAsyNS5jb2Rlci50YWlsbmV0LnYyLkRFUlBNYXAuSG9tZVBhcmFtcy5SZWdpb25TY29yZUVudHJ5GjIKEFJlZ2lvblNjb3JlRW50cnkSCwoDa2V5GAEgASgDEg0KBXZhbHVlGAIgASgBOgI4ARqiAwoGUmVnaW9uEhEKCXJlZ2lvbl9pZBgBIAEoAxIWCg5lbWJlZGRlZF9yZWxheRgCIAEoCBITCgtyZWdpb25fY29kZRgDIAEoCRITCgtyZWdpb25fbmFtZRgEIAEoCRINCgVhdm9pZBgFIAEoCBI0CgVub2RlcxgGIAMoCzIlLmNvZGVyLnRhaWxuZXQudjIuREVSUE1hcC5SZWdpb24uTm9kZRr9AQoETm9kZRIMCgRuYW1lGAEgASgJEhEKCXJlZ2lvbl9pZBgCIAEoAxIRCglob3N0X25hbWUYAyABKAkSEQoJY2VydF9uYW1lGAQgASgJEgwKBGlwdjQYBSABKAkSDAoEaXB2NhgGIAEoCRIRCglzdHVuX3BvcnQYByABKAUSEQoJc3R1bl9vbmx5GAggASgIEhEKCWRlcnBfcG9ydBgJIAEoBRIaChJpbnNlY3VyZV9mb3JfdGVzdHMYCiABKAgSEgoKZm9yY2VfaHR0cBgLIAEoCBIUCgxzdHVuX3Rlc3RfaXAYDCABKAkSEwoLY2FuX3BvcnRfODAYDSABKAgaUAoMUmVnaW9uc0VudHJ5EgsKA2tleRgBIAEoAxIvCgV2YWx1ZRgCIAEoCzIgLmNvZGVyLnRhaWxuZXQudjIuREVSUE1hcC5SZWdpb246AjgBOgTo9BwAIh0KFVN0cmVhbURFUlBNYXBzUmVxdWVzdDoE6PQcACKxAwoETm9kZRIKCgJpZBgBIAEoAxIpCgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDa2V5GAMgASgMEg0KBWRpc2NvGAQgASgJEhYKDnByZWZlcnJlZF9kZXJwGAUgASgFEj0KDGRlcnBfbGF0ZW5jeRgGIAMoCzInLmNvZGVyLnRhaWxuZXQudjIuTm9kZS5EZXJwTGF0ZW5jeUVudHJ5Ek4KFWRlcnBfZm9yY2VkX3dlYnNvY2tldBgHIAMoCzIvLmNvZGVyLnRhaWxuZXQudjIuTm9kZS5EZXJwRm9yY2VkV2Vic29ja2V0RW50cnkSEQoJYWRkcmVzc2VzGAggAygJEhMKC2FsbG93ZWRfaXBzGAkgAygJEhEKCWVuZHBvaW50cxgKIAMoCRoyChBEZXJwTGF0ZW5jeUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaOgoYRGVycEZvcmNlZFdlYnNvY2tldEVudHJ5EgsKA2tleRgBIAEoBRINCgV2YWx1ZRgCIAEoCToCOAE6BOj0HAAiIQoZUmVmcmVzaFJlc3VtZVRva2VuUmVxdWVzdDoE6PQcAyKQAQoaUmVmcmVzaFJlc3VtZVRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSLQoKcmVmcmVzaF9pbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoE6PQcAyLyAwoRQ29vcmRpbmF0ZVJlcXVlc3QSQwoLdXBkYXRlX3NlbGYYASABKAsyLi5jb2Rlci50YWlsbmV0LnYyLkNvb3JkaW5hdGVSZXF1ZXN0LlVwZGF0ZVNlbGYSQgoKZGlzY29ubmVjdBgCIAEoCzIuLmNvZGVyLnRhaWxuZXQudjIuQ29vcmRpbmF0ZVJlcXVlc3QuRGlzY29ubmVjdBI+CgphZGRfdHVubmVsGAMgASgLMiouY29kZXIudGFpbG5ldC52Mi5Db29yZGluYXRlUmVxdWVzdC5UdW5uZWwSQQoNcmVtb3ZlX3R1bm5lbBgEIAEoCzIqLmNvZGVyLnRhaWxuZXQudjIuQ29vcmRpbmF0ZVJlcXVlc3QuVHVubmVsElIKE3JlYWR5X2Zvcl9oYW5kc2hha2UYBSADKAsyNS5jb2Rlci50YWlsbmV0LnYyLkNvb3JkaW5hdGVSZXF1ZXN0LlJlYWR5Rm9ySGFuZHNoYWtlGjIKClVwZGF0ZVNlbGYSJAoEbm9kZRgBIAEoCzIWLmNvZGVyLnRhaWxuZXQudjIuTm9kZRoMCgpEaXNjb25uZWN0GhQKBlR1bm5lbBIKCgJpZBgBIAEoDBofChFSZWFkeUZvckhhbmRzaGFrZRIKCgJpZBgBIAEoDDoE6PQcACLiAgoSQ29vcmRpbmF0ZVJlc3BvbnNlEkUKDHBlZXJfdXBkYXRlcxgBIAMoCzIvLmNvZGVyLnRhaWxuZXQudjIuQ29vcmRpbmF0ZVJlc3BvbnNlLlBlZXJVcGRhdGUSDQoFZXJyb3IYAiABKAka7wEKClBlZXJVcGRhdGUSCgoCaWQYASABKAwSJAoEbm9kZRgCIAEoCzIWLmNvZGVyLnRhaWxuZXQudjIuTm9kZRJCCgRraW5kGAMgASgOMjQuY29kZXIudGFpbG5ldC52Mi5Db29yZGluYXRlUmVzcG9uc2UuUGVlclVwZGF0ZS5LaW5kEg4KBnJlYXNvbhgEIAEoCSJbCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIICgROT0RFEAESEAoMRElTQ09OTkVDVEVEEAISCAoETE9TVBADEhcKE1JFQURZX0ZPUl9IQU5EU0hBS0UQBDoE6PQcACKWAQoISVBGaWVsZHMSDwoHdmVyc2lvbhgBIAEoBRIxCgVjbGFzcxgCIAEoDjIiLmNvZGVyLnRhaWxuZXQudjIuSVBGaWVsZHMuSVBDbGFzcyJACgdJUENsYXNzEgoKBlBVQkxJQxAAEgsKB1BSSVZBVEUQARIOCgpMSU5LX0xPQ0FMEAISDAoITE9PUEJBQ0sQAzoE6PQcAiKVBwoITmV0Y2hlY2sSCwoDVURQGAEgASgIEgwKBElQdjYYAiABKAgSDAoESVB2NBgDIAEoCBITCgtJUHY2Q2FuU2VuZBgEIAEoCBITCgtJUHY0Q2FuU2VuZBgFIAEoCBIOCgZJQ01QdjQYBiABKAgSLQoJT1NIYXNJUHY2GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLkJvb2xWYWx1ZRI5ChVNYXBwaW5nVmFyaWVzQnlEZXN0SVAYCCABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlEi8KC0hhaXJQaW5uaW5nGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLkJvb2xWYWx1ZRIoCgRVUG5QGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLkJvb2xWYWx1ZRInCgNQTVAYCyABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlEicKA1BDUBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5Cb29sVmFsdWUSFQoNUHJlZmVycmVkREVSUBgNIAEoAxJICg9SZWdpb25WNExhdGVuY3kYDiADKAsyLy5jb2Rlci50YWlsbmV0LnYyLk5ldGNoZWNrLlJlZ2lvblY0TGF0ZW5jeUVudHJ5EkgKD1JlZ2lvblY2TGF0ZW5jeRgPIAMoCzIvLmNvZGVyLnRhaWxuZXQudjIuTmV0Y2hlY2suUmVnaW9uVjZMYXRlbmN5RW50cnkSNwoIR2xvYmFsVjQYESABKAsyJS5jb2Rlci50YWlsbmV0LnYyLk5ldGNoZWNrLk5ldGNoZWNrSVASNwoIR2xvYmFsVjYYEiABKAsyJS5jb2Rlci50YWlsbmV0LnYyLk5ldGNoZWNrLk5ldGNoZWNrSVAaRgoKTmV0Y2hlY2tJUBIMCgRoYXNoGAEgASgJEioKBmZpZWxkcxgCIAEoCzIaLmNvZGVyLnRhaWxuZXQudjIuSVBGaWVsZHMaUQoUUmVnaW9uVjRMYXRlbmN5RW50cnkSCwoDa2V5GAEgASgDEigKBXZhbHVlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uOgI4ARpRChRSZWdpb25WNkxhdGVuY3lFbnRyeRILCgNrZXkYASABKAMSKAoFdmFsdWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246AjgBOgTo9BwCIswHCg5UZWxlbWV0cnlFdmVudBIKCgJpZBgBIAEoDBIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgthcHBsaWNhdGlvbhgDIAEoCRI3CgZzdGF0dXMYBCABKA4yJy5jb2Rlci50YWlsbmV0LnYyLlRlbGVtZXRyeUV2ZW50LlN0YXR1cxJACgtjbGllbnRfdHlwZRgGIAEoDjIrLmNvZGVyLnRhaWxuZXQudjIuVGVsZW1ldHJ5RXZlbnQuQ2xpZW50VHlwZRIWCg5jbGllbnRfdmVyc2lvbhgTIAEoCRIUCgxub2RlX2lkX3NlbGYYByABKAQSFgoObm9kZV9pZF9yZW1vdGUYCCABKAQSQgoMcDJwX2VuZHBvaW50GAkgASgLMiwuY29kZXIudGFpbG5ldC52Mi5UZWxlbWV0cnlFdmVudC5QMlBFbmRwb2ludBIRCglob21lX2RlcnAYCiABKAUSKwoIZGVycF9tYXAYCyABKAsyGS5jb2Rlci50YWlsbmV0LnYyLkRFUlBNYXASMwoPbGF0ZXN0X25ldGNoZWNrGAwgASgLMhouY29kZXIudGFpbG5ldC52Mi5OZXRjaGVjaxIxCg5jb25uZWN0aW9uX2FnZRgNIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIzChBjb25uZWN0aW9uX3NldHVwGA4gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKCXAycF9zZXR1cBgPIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgxkZXJwX2xhdGVuY3kYECABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLcDJwX2xhdGVuY3kYESABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNQoQdGhyb3VnaHB1dF9tYml0cxgSIAEoCzIbLmdvb2dsZS5wcm90b2J1Zi5GbG9hdFZhbHVlGlUKC1AyUEVuZHBvaW50EgwKBGhhc2gYASABKAkSDAoEcG9ydBgCIAEoBRIqCgZmaWVsZHMYAyABKAsyGi5jb2Rlci50YWlsbmV0LnYyLklQRmllbGRzIikKBlN0YXR1cxINCglDT05ORUNURUQQABIQCgxESVNDT05ORUNURUQQASI5CgpDbGllbnRUeXBlEgcKA0NMSRAAEgkKBUFHRU5UEAESCgoGQ09ERVJEEAISCwoHV1NQUk9YWRADOgTo9BwCSgQIBRAGIkoKEFRlbGVtZXRyeVJlcXVlc3QSMAoGZXZlbnRzGAEgAygLMiAuY29kZXIudGFpbG5ldC52Mi5UZWxlbWV0cnlFdmVudDoE6PQcAiIZChFUZWxlbWV0cnlSZXNwb25zZToE6PQcAiI7ChdXb3Jrc3BhY2VVcGRhdGVzUmVxdWVzdBIaChJ3b3Jrc3BhY2Vfb3duZXJfaWQYASABKAw6BOj0HAMi7QEKD1dvcmtzcGFjZVVwZGF0ZRI4ChN1cHNlcnRlZF93b3Jrc3BhY2VzGAEgAygLMhsuY29kZXIudGFpbG5ldC52Mi5Xb3Jrc3BhY2USMAoPdXBzZXJ0ZWRfYWdlbnRzGAIgAygLMhcuY29kZXIudGFpbG5ldC52Mi5BZ2VudBI3ChJkZWxldGVkX3dvcmtzcGFjZXMYAyADKAsyGy5jb2Rlci50YWlsbmV0LnYyLldvcmtzcGFjZRIvCg5kZWxldGVkX2FnZW50cxgEIAMoCzIXLmNvZGVyLnRhaWxuZXQudjIuQWdlbnQ6BOj0HAMi/gEKCVdvcmtzcGFjZRIKCgJpZBgBIAEoDBIMCgRuYW1lGAIgASgJEjIKBnN0YXR1cxgDIAEoDjIiLmNvZGVyLnRhaWxuZXQudjIuV29ya3NwYWNlLlN0YXR1cyKcAQoGU3RhdHVzEgsKB1VOS05PV04QABILCgdQRU5ESU5HEAESDAoIU1RBUlRJTkcQAhILCgdSVU5OSU5HEAMSDAoIU1RPUFBJTkcQBBILCgdTVE9QUEVEEAUSCgoGRkFJTEVEEAYSDQoJQ0FOQ0VMSU5HEAcSDAoIQ0FOQ0VMRUQQCBIMCghERUxFVElORxAJEgsKB0RFTEVURUQQCjoE6PQcAyI9CgVBZ2VudBIKCgJpZBgBIAEoDBIMCgRuYW1lGAIgASgJEhQKDHdvcmtzcGFjZV9pZBgDIAEoDDoE6PQcAzKLBAoHVGFpbG5ldBJeCg1Qb3N0VGVsZW1ldHJ5EiIuY29kZXIudGFpbG5ldC52Mi5UZWxlbWV0cnlSZXF1ZXN0GiMuY29kZXIudGFpbG5ldC52Mi5UZWxlbWV0cnlSZXNwb25zZSIE0PQcAhJcCg5TdHJlYW1ERVJQTWFwcxInLmNvZGVyLnRhaWxuZXQudjIuU3RyZWFtREVSUE1hcHNSZXF1ZXN0GhkuY29kZXIudGFpbG5ldC52Mi5ERVJQTWFwIgTQ9BwAMAESdQoSUmVmcmVzaFJlc3VtZVRva2VuEisuY29kZXIudGFpbG5ldC52Mi5SZWZyZXNoUmVzdW1lVG9rZW5SZXF1ZXN0GiwuY29kZXIudGFpbG5ldC52Mi5SZWZyZXNoUmVzdW1lVG9rZW5SZXNwb25zZSIE0PQcAxJhCgpDb29yZGluYXRlEiMuY29kZXIudGFpbG5ldC52Mi5Db29yZGluYXRlUmVxdWVzdBokLmNvZGVyLnRhaWxuZXQudjIuQ29vcmRpbmF0ZVJlc3BvbnNlIgTQ9BwAKAEwARJoChBXb3Jrc3BhY2VVcGRhdGVzEikuY29kZXIudGFpbG5ldC52Mi5Xb3Jrc3BhY2VVcGRhdGVzUmVxdWVzdBohLmNvZGVyLnRhaWxuZXQudjIuV29ya3NwYWNlVXBkYXRlIgTQ9BwDMAFiBnByb3RvMw", [file_agentwire_options_v1_since, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_protobuf_wrappers]);
-
-/**
- * The relays of a deployment.
- *
- * @generated from message coder.tailnet.v2.DERPMap
- */
-export type DERPMap = Message<"coder.tailnet.v2.DERPMap"> & {
-  /**
-   * Always present in maps from a server.
-   *
-   * @generated from field: coder.tailnet.v2.DERPMap.HomeParams home_params = 1;
-   */
-  homeParams?: DERPMap_HomeParams | undefined;
-
-  /**
-   * By region_id. May be empty.
-   *
-   * @generated from field: map<int64, coder.tailnet.v2.DERPMap.Region> regions = 2;
-   */
-  regions: { [key: string]: DERPMap_Region };
-};
-
-/**
- * Describes the message coder.tailnet.v2.DERPMap.
- * Use `create(DERPMapSchema)` to create a new message.
- */
-export const DERPMapSchema: GenMessage<DERPMap> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 0);
-
-/**
- * Helps a peer choose its home region, the one where others find it.
- *
- * @generated from message coder.tailnet.v2.DERPMap.HomeParams
- */
-export type DERPMap_HomeParams = Message<"coder.tailnet.v2.DERPMap.HomeParams"> & {
-  /**
-   * By region id: a factor for the measured latency. Below 1 attracts, above 1 repels.
-   *
-   * @generated from field: map<int64, double> region_score = 1;
-   */
-  regionScore: { [key: string]: number };
-};
-
-/**
- * Describes the message coder.tailnet.v2.DERPMap.HomeParams.
- * Use `create(DERPMap_HomeParamsSchema)` to create a new message.
- */
-export const DERPMap_HomeParamsSchema: GenMessage<DERPMap_HomeParams> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 0, 0);
-
-/**
- * A group of relays that are close to each other and know each other's peers.
- *
- * @generated from message coder.tailnet.v2.DERPMap.Region
- */
-export type DERPMap_Region = Message<"coder.tailnet.v2.DERPMap.Region"> & {
-  /**
-   * @generated from field: int64 region_id = 1;
-   */
-  regionId: bigint;
-
-  /**
-   * The relay built into the control plane. A client replaces host name and port of those nodes
-   * that are not STUN-only with the ones under which it reaches the control plane itself, and
-   * sets force_http to whether that is plain HTTP.
-   *
-   * @generated from field: bool embedded_relay = 2;
-   */
-  embeddedRelay: boolean;
-
-  /**
-   * @generated from field: string region_code = 3;
-   */
-  regionCode: string;
-
-  /**
-   * @generated from field: string region_name = 4;
-   */
-  regionName: string;
-
-  /**
-   * Not to be chosen as home region.
-   *
-   * @generated from field: bool avoid = 5;
-   */
-  avoid: boolean;
-
-  /**
-   * @generated from field: repeated coder.tailnet.v2.DERPMap.Region.Node nodes = 6;
-   */
-  nodes: DERPMap_Region_Node[];
-};
-
-/**
- * Describes the message coder.tailnet.v2.DERPMap.Region.
- * Use `create(DERPMap_RegionSchema)` to create a new message.
- */
-export const DERPMap_RegionSchema: GenMessage<DERPMap_Region> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 0, 1);
-
-/**
- * One relay server.
- *
- * @generated from message coder.tailnet.v2.DERPMap.Region.Node
- */
-export type DERPMap_Region_Node = Message<"coder.tailnet.v2.DERPMap.Region.Node"> & {
-  /**
-   * Unique within the map.
-   *
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * @generated from field: int64 region_id = 2;
-   */
-  regionId: bigint;
-
-  /**
-   * @generated from field: string host_name = 3;
-   */
-  hostName: string;
-
-  /**
-   * The name expected in the certificate; empty for host_name.
-   *
-   * @generated from field: string cert_name = 4;
-   */
-  certName: string;
-
-  /**
-   * Used instead of looking host_name up. Empty: look it up.
-   *
-   * @generated from field: string ipv4 = 5;
-   */
-  ipv4: string;
-
-  /**
-   * As ipv4.
-   *
-   * @generated from field: string ipv6 = 6;
-   */
-  ipv6: string;
-
-  /**
-   * 0 means 3478, -1 means no STUN.
-   *
-   * @generated from field: int32 stun_port = 7;
-   */
-  stunPort: number;
-
-  /**
-   * Answers STUN and relays nothing.
-   *
-   * @generated from field: bool stun_only = 8;
-   */
-  stunOnly: boolean;
-
-  /**
-   * 0 means 443.
-   *
-   * @generated from field: int32 derp_port = 9;
-   */
-  derpPort: number;
-
-  /**
-   * The certificate is not verified.
-   *
-   * @generated from field: bool insecure_for_tests = 10;
-   */
-  insecureForTests: boolean;
-
-  /**
-   * Speak HTTP without TLS.
-   *
-   * @generated from field: bool force_http = 11;
-   */
-  forceHttp: boolean;
-
-  /**
-   * For tests: the address STUN packets go to.
-   *
-   * @generated from field: string stun_test_ip = 12;
-   */
-  stunTestIp: string;
-
-  /**
-   * Port 80 can be used to look for captive portals.
-   *
-   * @generated from field: bool can_port_80 = 13;
-   */
-  canPort80: boolean;
-};
-
-/**
- * Describes the message coder.tailnet.v2.DERPMap.Region.Node.
- * Use `create(DERPMap_Region_NodeSchema)` to create a new message.
- */
-export const DERPMap_Region_NodeSchema: GenMessage<DERPMap_Region_Node> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 0, 1, 0);
+  fileDesc(/*@__PURE__*/ btoa("\n\x1ecoder/tailnet/v2/tailnet.proto\x12\x10coder.tailnet.v2\"\x17\n\x15StreamDERPMapsRequest\"\xab\x03\n\x04Node\x12\n\n\x02id\x18\x01 \x01(\x03\x12)\n\x05as_of\x18\x02 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12\x0b\n\x03key\x18\x03 \x01(\x0c\x12\x0d\n\x05disco\x18\x04 \x01(\x09\x12\x16\n\x0epreferred_derp\x18\x05 \x01(\x05\x12=\n\x0cderp_latency\x18\x06 \x03(\x0b2'.coder.tailnet.v2.Node.DerpLatencyEntry\x12N\n\x15derp_forced_websocket\x18\x07 \x03(\x0b2/.coder.tailnet.v2.Node.DerpForcedWebsocketEntry\x12\x11\n\x09addresses\x18\x08 \x03(\x09\x12\x13\n\x0ballowed_ips\x18\x09 \x03(\x09\x12\x11\n\x09endpoints\x18\n \x03(\x09\x1a2\n\x10DerpLatencyEntry\x12\x0b\n\x03key\x18\x01 \x01(\x09\x12\x0d\n\x05value\x18\x02 \x01(\x01:\x028\x01\x1a:\n\x18DerpForcedWebsocketEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\x0d\n\x05value\x18\x02 \x01(\x09:\x028\x01\"\x1b\n\x19RefreshResumeTokenRequest\"\x8a\x01\n\x1aRefreshResumeTokenResponse\x12\x0d\n\x05token\x18\x01 \x01(\x09\x12-\n\nrefresh_in\x18\x02 \x01(\x0b2\x19.google.protobuf.Duration\x12.\n\nexpires_at\x18\x03 \x01(\x0b2\x1a.google.protobuf.Timestamp\"\xec\x03\n\x11CoordinateRequest\x12C\n\x0bupdate_self\x18\x01 \x01(\x0b2..coder.tailnet.v2.CoordinateRequest.UpdateSelf\x12B\n\ndisconnect\x18\x02 \x01(\x0b2..coder.tailnet.v2.CoordinateRequest.Disconnect\x12>\n\nadd_tunnel\x18\x03 \x01(\x0b2*.coder.tailnet.v2.CoordinateRequest.Tunnel\x12A\n\x0dremove_tunnel\x18\x04 \x01(\x0b2*.coder.tailnet.v2.CoordinateRequest.Tunnel\x12R\n\x13ready_for_handshake\x18\x05 \x03(\x0b25.coder.tailnet.v2.CoordinateRequest.ReadyForHandshake\x1a2\n\nUpdateSelf\x12$\n\x04node\x18\x01 \x01(\x0b2\x16.coder.tailnet.v2.Node\x1a\x0c\n\nDisconnect\x1a\x14\n\x06Tunnel\x12\n\n\x02id\x18\x01 \x01(\x0c\x1a\x1f\n\x11ReadyForHandshake\x12\n\n\x02id\x18\x01 \x01(\x0c\"\xdc\x02\n\x12CoordinateResponse\x12E\n\x0cpeer_updates\x18\x01 \x03(\x0b2/.coder.tailnet.v2.CoordinateResponse.PeerUpdate\x12\x0d\n\x05error\x18\x02 \x01(\x09\x1a\xef\x01\n\nPeerUpdate\x12\n\n\x02id\x18\x01 \x01(\x0c\x12$\n\x04node\x18\x02 \x01(\x0b2\x16.coder.tailnet.v2.Node\x12B\n\x04kind\x18\x03 \x01(\x0e24.coder.tailnet.v2.CoordinateResponse.PeerUpdate.Kind\x12\x0e\n\x06reason\x18\x04 \x01(\x09\"[\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x08\n\x04NODE\x10\x01\x12\x10\n\x0cDISCONNECTED\x10\x02\x12\x08\n\x04LOST\x10\x03\x12\x17\n\x13READY_FOR_HANDSHAKE\x10\x04\"\x90\x01\n\x08IPFields\x12\x0f\n\x07version\x18\x01 \x01(\x05\x121\n\x05class\x18\x02 \x01(\x0e2\".coder.tailnet.v2.IPFields.IPClass\"@\n\x07IPClass\x12\n\n\x06PUBLIC\x10\x00\x12\x0b\n\x07PRIVATE\x10\x01\x12\x0e\n\nLINK_LOCAL\x10\x02\x12\x0c\n\x08LOOPBACK\x10\x03\"\x8f\x07\n\x08Netcheck\x12\x0b\n\x03UDP\x18\x01 \x01(\x08\x12\x0c\n\x04IPv6\x18\x02 \x01(\x08\x12\x0c\n\x04IPv4\x18\x03 \x01(\x08\x12\x13\n\x0bIPv6CanSend\x18\x04 \x01(\x08\x12\x13\n\x0bIPv4CanSend\x18\x05 \x01(\x08\x12\x0e\n\x06ICMPv4\x18\x06 \x01(\x08\x12-\n\x09OSHasIPv6\x18\x07 \x01(\x0b2\x1a.google.protobuf.BoolValue\x129\n\x15MappingVariesByDestIP\x18\x08 \x01(\x0b2\x1a.google.protobuf.BoolValue\x12/\n\x0bHairPinning\x18\x09 \x01(\x0b2\x1a.google.protobuf.BoolValue\x12(\n\x04UPnP\x18\n \x01(\x0b2\x1a.google.protobuf.BoolValue\x12'\n\x03PMP\x18\x0b \x01(\x0b2\x1a.google.protobuf.BoolValue\x12'\n\x03PCP\x18\x0c \x01(\x0b2\x1a.google.protobuf.BoolValue\x12\x15\n\x0dPreferredDERP\x18\x0d \x01(\x03\x12H\n\x0fRegionV4Latency\x18\x0e \x03(\x0b2/.coder.tailnet.v2.Netcheck.RegionV4LatencyEntry\x12H\n\x0fRegionV6Latency\x18\x0f \x03(\x0b2/.coder.tailnet.v2.Netcheck.RegionV6LatencyEntry\x127\n\x08GlobalV4\x18\x11 \x01(\x0b2%.coder.tailnet.v2.Netcheck.NetcheckIP\x127\n\x08GlobalV6\x18\x12 \x01(\x0b2%.coder.tailnet.v2.Netcheck.NetcheckIP\x1aF\n\nNetcheckIP\x12\x0c\n\x04hash\x18\x01 \x01(\x09\x12*\n\x06fields\x18\x02 \x01(\x0b2\x1a.coder.tailnet.v2.IPFields\x1aQ\n\x14RegionV4LatencyEntry\x12\x0b\n\x03key\x18\x01 \x01(\x03\x12(\n\x05value\x18\x02 \x01(\x0b2\x19.google.protobuf.Duration:\x028\x01\x1aQ\n\x14RegionV6LatencyEntry\x12\x0b\n\x03key\x18\x01 \x01(\x03\x12(\n\x05value\x18\x02 \x01(\x0b2\x19.google.protobuf.Duration:\x028\x01\"\xc6\x07\n\x0eTelemetryEvent\x12\n\n\x02id\x18\x01 \x01(\x0c\x12(\n\x04time\x18\x02 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12\x13\n\x0bapplication\x18\x03 \x01(\x09\x127\n\x06status\x18\x04 \x01(\x0e2'.coder.tailnet.v2.TelemetryEvent.Status\x12@\n\x0bclient_type\x18\x06 \x01(\x0e2+.coder.tailnet.v2.TelemetryEvent.ClientType\x12\x16\n\x0eclient_version\x18\x13 \x01(\x09\x12\x14\n\x0cnode_id_self\x18\x07 \x01(\x04\x12\x16\n\x0enode_id_remote\x18\x08 \x01(\x04\x12B\n\x0cp2p_endpoint\x18\x09 \x01(\x0b2,.coder.tailnet.v2.TelemetryEvent.P2PEndpoint\x12\x11\n\x09home_derp\x18\n \x01(\x05\x12+\n\x08derp_map\x18\x0b \x01(\x0b2\x19.coder.tailnet.v2.DERPMap\x123\n\x0flatest_netcheck\x18\x0c \x01(\x0b2\x1a.coder.tailnet.v2.Netcheck\x121\n\x0econnection_age\x18\x0d \x01(\x0b2\x19.google.protobuf.Duration\x123\n\x10connection_setup\x18\x0e \x01(\x0b2\x19.google.protobuf.Duration\x12,\n\x09p2p_setup\x18\x0f \x01(\x0b2\x19.google.protobuf.Duration\x12/\n\x0cderp_latency\x18\x10 \x01(\x0b2\x19.google.protobuf.Duration\x12.\n\x0bp2p_latency\x18\x11 \x01(\x0b2\x19.google.protobuf.Duration\x125\n\x10throughput_mbits\x18\x12 \x01(\x0b2\x1b.google.protobuf.FloatValue\x1aU\n\x0bP2PEndpoint\x12\x0c\n\x04hash\x18\x01 \x01(\x09\x12\x0c\n\x04port\x18\x02 \x01(\x05\x12*\n\x06fields\x18\x03 \x01(\x0b2\x1a.coder.tailnet.v2.IPFields\")\n\x06Status\x12\x0d\n\x09CONNECTED\x10\x00\x12\x10\n\x0cDISCONNECTED\x10\x01\"9\n\nClientType\x12\x07\n\x03CLI\x10\x00\x12\x09\n\x05AGENT\x10\x01\x12\n\n\x06CODERD\x10\x02\x12\x0b\n\x07WSPROXY\x10\x03J\x04\x08\x05\x10\x06\"D\n\x10TelemetryRequest\x120\n\x06events\x18\x01 \x03(\x0b2 .coder.tailnet.v2.TelemetryEvent\"\x13\n\x11TelemetryResponse\"5\n\x17WorkspaceUpdatesRequest\x12\x1a\n\x12workspace_owner_id\x18\x01 \x01(\x0c\"\xe7\x01\n\x0fWorkspaceUpdate\x128\n\x13upserted_workspaces\x18\x01 \x03(\x0b2\x1b.coder.tailnet.v2.Workspace\x120\n\x0fupserted_agents\x18\x02 \x03(\x0b2\x17.coder.tailnet.v2.Agent\x127\n\x12deleted_workspaces\x18\x03 \x03(\x0b2\x1b.coder.tailnet.v2.Workspace\x12/\n\x0edeleted_agents\x18\x04 \x03(\x0b2\x17.coder.tailnet.v2.Agent\"\xf8\x01\n\x09Workspace\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\x09\x122\n\x06status\x18\x03 \x01(\x0e2\".coder.tailnet.v2.Workspace.Status\"\x9c\x01\n\x06Status\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0c\n\x08STARTING\x10\x02\x12\x0b\n\x07RUNNING\x10\x03\x12\x0c\n\x08STOPPING\x10\x04\x12\x0b\n\x07STOPPED\x10\x05\x12\n\n\x06FAILED\x10\x06\x12\x0d\n\x09CANCELING\x10\x07\x12\x0c\n\x08CANCELED\x10\x08\x12\x0c\n\x08DELETING\x10\x09\x12\x0b\n\x07DELETED\x10\n\"7\n\x05Agent\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\x09\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\x0c2\xed\x03\n\x07Tailnet\x12X\n\x0dPostTelemetry\x12\".coder.tailnet.v2.TelemetryRequest\x1a#.coder.tailnet.v2.TelemetryResponse\x12V\n\x0eStreamDERPMaps\x12'.coder.tailnet.v2.StreamDERPMapsRequest\x1a\x19.coder.tailnet.v2.DERPMap0\x01\x12o\n\x12RefreshResumeToken\x12+.coder.tailnet.v2.RefreshResumeTokenRequest\x1a,.coder.tailnet.v2.RefreshResumeTokenResponse\x12[\n\nCoordinate\x12#.coder.tailnet.v2.CoordinateRequest\x1a$.coder.tailnet.v2.CoordinateResponse(\x010\x01\x12b\n\x10WorkspaceUpdates\x12).coder.tailnet.v2.WorkspaceUpdatesRequest\x1a!.coder.tailnet.v2.WorkspaceUpdate0\x01b\x06proto3"), [file_coder_tailnet_v2_derp_map, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_protobuf_wrappers]);
 
 /**
  * Empty.
@@ -234,7 +35,7 @@ export type StreamDERPMapsRequest = Message<"coder.tailnet.v2.StreamDERPMapsRequ
  * Use `create(StreamDERPMapsRequestSchema)` to create a new message.
  */
 export const StreamDERPMapsRequestSchema: GenMessage<StreamDERPMapsRequest> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 1);
+  messageDesc(file_coder_tailnet_v2_tailnet, 0);
 
 /**
  * How to reach a peer. Servers pass it on without judging anything but the addresses.
@@ -319,7 +120,7 @@ export type Node = Message<"coder.tailnet.v2.Node"> & {
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 2);
+  messageDesc(file_coder_tailnet_v2_tailnet, 1);
 
 /**
  * Empty: the connection says whose token.
@@ -334,7 +135,7 @@ export type RefreshResumeTokenRequest = Message<"coder.tailnet.v2.RefreshResumeT
  * Use `create(RefreshResumeTokenRequestSchema)` to create a new message.
  */
 export const RefreshResumeTokenRequestSchema: GenMessage<RefreshResumeTokenRequest> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 3);
+  messageDesc(file_coder_tailnet_v2_tailnet, 2);
 
 /**
  * A token, and how long it is good.
@@ -367,7 +168,7 @@ export type RefreshResumeTokenResponse = Message<"coder.tailnet.v2.RefreshResume
  * Use `create(RefreshResumeTokenResponseSchema)` to create a new message.
  */
 export const RefreshResumeTokenResponseSchema: GenMessage<RefreshResumeTokenResponse> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 4);
+  messageDesc(file_coder_tailnet_v2_tailnet, 3);
 
 /**
  * What a peer says. Fields may be combined; the request is authorised as a whole and then handled
@@ -412,7 +213,7 @@ export type CoordinateRequest = Message<"coder.tailnet.v2.CoordinateRequest"> & 
  * Use `create(CoordinateRequestSchema)` to create a new message.
  */
 export const CoordinateRequestSchema: GenMessage<CoordinateRequest> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 5);
+  messageDesc(file_coder_tailnet_v2_tailnet, 4);
 
 /**
  * The sender's node, new or changed. It goes to all peers with a tunnel to or from the sender.
@@ -433,7 +234,7 @@ export type CoordinateRequest_UpdateSelf = Message<"coder.tailnet.v2.CoordinateR
  * Use `create(CoordinateRequest_UpdateSelfSchema)` to create a new message.
  */
 export const CoordinateRequest_UpdateSelfSchema: GenMessage<CoordinateRequest_UpdateSelf> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 5, 0);
+  messageDesc(file_coder_tailnet_v2_tailnet, 4, 0);
 
 /**
  * The sender leaves in good order. Without it, peers learn that it was lost.
@@ -448,7 +249,7 @@ export type CoordinateRequest_Disconnect = Message<"coder.tailnet.v2.CoordinateR
  * Use `create(CoordinateRequest_DisconnectSchema)` to create a new message.
  */
 export const CoordinateRequest_DisconnectSchema: GenMessage<CoordinateRequest_Disconnect> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 5, 1);
+  messageDesc(file_coder_tailnet_v2_tailnet, 4, 1);
 
 /**
  * The other end of a tunnel.
@@ -469,7 +270,7 @@ export type CoordinateRequest_Tunnel = Message<"coder.tailnet.v2.CoordinateReque
  * Use `create(CoordinateRequest_TunnelSchema)` to create a new message.
  */
 export const CoordinateRequest_TunnelSchema: GenMessage<CoordinateRequest_Tunnel> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 5, 2);
+  messageDesc(file_coder_tailnet_v2_tailnet, 4, 2);
 
 /**
  * The sender has the peer's node and is ready for its first packets. Sent by agents for every
@@ -491,7 +292,7 @@ export type CoordinateRequest_ReadyForHandshake = Message<"coder.tailnet.v2.Coor
  * Use `create(CoordinateRequest_ReadyForHandshakeSchema)` to create a new message.
  */
 export const CoordinateRequest_ReadyForHandshakeSchema: GenMessage<CoordinateRequest_ReadyForHandshake> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 5, 3);
+  messageDesc(file_coder_tailnet_v2_tailnet, 4, 3);
 
 /**
  * News about peers, or what went wrong.
@@ -520,7 +321,7 @@ export type CoordinateResponse = Message<"coder.tailnet.v2.CoordinateResponse"> 
  * Use `create(CoordinateResponseSchema)` to create a new message.
  */
 export const CoordinateResponseSchema: GenMessage<CoordinateResponse> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 6);
+  messageDesc(file_coder_tailnet_v2_tailnet, 5);
 
 /**
  * News about one peer.
@@ -558,7 +359,7 @@ export type CoordinateResponse_PeerUpdate = Message<"coder.tailnet.v2.Coordinate
  * Use `create(CoordinateResponse_PeerUpdateSchema)` to create a new message.
  */
 export const CoordinateResponse_PeerUpdateSchema: GenMessage<CoordinateResponse_PeerUpdate> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 6, 0);
+  messageDesc(file_coder_tailnet_v2_tailnet, 5, 0);
 
 /**
  * What happened.
@@ -604,7 +405,7 @@ export enum CoordinateResponse_PeerUpdate_Kind {
  * Describes the enum coder.tailnet.v2.CoordinateResponse.PeerUpdate.Kind.
  */
 export const CoordinateResponse_PeerUpdate_KindSchema: GenEnum<CoordinateResponse_PeerUpdate_Kind> = /*@__PURE__*/
-  enumDesc(file_coder_tailnet_v2_tailnet, 6, 0, 0);
+  enumDesc(file_coder_tailnet_v2_tailnet, 5, 0, 0);
 
 /**
  * What telemetry tells about an address without telling the address.
@@ -630,7 +431,7 @@ export type IPFields = Message<"coder.tailnet.v2.IPFields"> & {
  * Use `create(IPFieldsSchema)` to create a new message.
  */
 export const IPFieldsSchema: GenMessage<IPFields> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 7);
+  messageDesc(file_coder_tailnet_v2_tailnet, 6);
 
 /**
  * Kinds of address. Zero is a real value.
@@ -663,7 +464,7 @@ export enum IPFields_IPClass {
  * Describes the enum coder.tailnet.v2.IPFields.IPClass.
  */
 export const IPFields_IPClassSchema: GenEnum<IPFields_IPClass> = /*@__PURE__*/
-  enumDesc(file_coder_tailnet_v2_tailnet, 7, 0);
+  enumDesc(file_coder_tailnet_v2_tailnet, 6, 0);
 
 /**
  * What a peer found out about its network. The field names are upper case, so JSON has them as they
@@ -783,7 +584,7 @@ export type Netcheck = Message<"coder.tailnet.v2.Netcheck"> & {
  * Use `create(NetcheckSchema)` to create a new message.
  */
 export const NetcheckSchema: GenMessage<Netcheck> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 8);
+  messageDesc(file_coder_tailnet_v2_tailnet, 7);
 
 /**
  * An address as telemetry shows it.
@@ -809,7 +610,7 @@ export type Netcheck_NetcheckIP = Message<"coder.tailnet.v2.Netcheck.NetcheckIP"
  * Use `create(Netcheck_NetcheckIPSchema)` to create a new message.
  */
 export const Netcheck_NetcheckIPSchema: GenMessage<Netcheck_NetcheckIP> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 8, 0);
+  messageDesc(file_coder_tailnet_v2_tailnet, 7, 0);
 
 /**
  * A peer's connection came up or went down.
@@ -931,7 +732,7 @@ export type TelemetryEvent = Message<"coder.tailnet.v2.TelemetryEvent"> & {
  * Use `create(TelemetryEventSchema)` to create a new message.
  */
 export const TelemetryEventSchema: GenMessage<TelemetryEvent> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 9);
+  messageDesc(file_coder_tailnet_v2_tailnet, 8);
 
 /**
  * The far end of a direct path.
@@ -962,7 +763,7 @@ export type TelemetryEvent_P2PEndpoint = Message<"coder.tailnet.v2.TelemetryEven
  * Use `create(TelemetryEvent_P2PEndpointSchema)` to create a new message.
  */
 export const TelemetryEvent_P2PEndpointSchema: GenMessage<TelemetryEvent_P2PEndpoint> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 9, 0);
+  messageDesc(file_coder_tailnet_v2_tailnet, 8, 0);
 
 /**
  * What happened. Zero is a real value.
@@ -985,7 +786,7 @@ export enum TelemetryEvent_Status {
  * Describes the enum coder.tailnet.v2.TelemetryEvent.Status.
  */
 export const TelemetryEvent_StatusSchema: GenEnum<TelemetryEvent_Status> = /*@__PURE__*/
-  enumDesc(file_coder_tailnet_v2_tailnet, 9, 0);
+  enumDesc(file_coder_tailnet_v2_tailnet, 8, 0);
 
 /**
  * Who reports. Zero is a real value.
@@ -1018,7 +819,7 @@ export enum TelemetryEvent_ClientType {
  * Describes the enum coder.tailnet.v2.TelemetryEvent.ClientType.
  */
 export const TelemetryEvent_ClientTypeSchema: GenEnum<TelemetryEvent_ClientType> = /*@__PURE__*/
-  enumDesc(file_coder_tailnet_v2_tailnet, 9, 1);
+  enumDesc(file_coder_tailnet_v2_tailnet, 8, 1);
 
 /**
  * Any number of events.
@@ -1037,7 +838,7 @@ export type TelemetryRequest = Message<"coder.tailnet.v2.TelemetryRequest"> & {
  * Use `create(TelemetryRequestSchema)` to create a new message.
  */
 export const TelemetryRequestSchema: GenMessage<TelemetryRequest> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 10);
+  messageDesc(file_coder_tailnet_v2_tailnet, 9);
 
 /**
  * Empty.
@@ -1052,7 +853,7 @@ export type TelemetryResponse = Message<"coder.tailnet.v2.TelemetryResponse"> & 
  * Use `create(TelemetryResponseSchema)` to create a new message.
  */
 export const TelemetryResponseSchema: GenMessage<TelemetryResponse> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 11);
+  messageDesc(file_coder_tailnet_v2_tailnet, 10);
 
 /**
  * Whose workspaces to follow.
@@ -1073,7 +874,7 @@ export type WorkspaceUpdatesRequest = Message<"coder.tailnet.v2.WorkspaceUpdates
  * Use `create(WorkspaceUpdatesRequestSchema)` to create a new message.
  */
 export const WorkspaceUpdatesRequestSchema: GenMessage<WorkspaceUpdatesRequest> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 12);
+  messageDesc(file_coder_tailnet_v2_tailnet, 11);
 
 /**
  * The full state or a difference. Apply it in this order: upserted workspaces, deleted agents,
@@ -1112,7 +913,7 @@ export type WorkspaceUpdate = Message<"coder.tailnet.v2.WorkspaceUpdate"> & {
  * Use `create(WorkspaceUpdateSchema)` to create a new message.
  */
 export const WorkspaceUpdateSchema: GenMessage<WorkspaceUpdate> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 13);
+  messageDesc(file_coder_tailnet_v2_tailnet, 12);
 
 /**
  * A workspace, by name and status.
@@ -1141,7 +942,7 @@ export type Workspace = Message<"coder.tailnet.v2.Workspace"> & {
  * Use `create(WorkspaceSchema)` to create a new message.
  */
 export const WorkspaceSchema: GenMessage<Workspace> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 14);
+  messageDesc(file_coder_tailnet_v2_tailnet, 13);
 
 /**
  * What the latest build of the workspace is doing or did.
@@ -1209,7 +1010,7 @@ export enum Workspace_Status {
  * Describes the enum coder.tailnet.v2.Workspace.Status.
  */
 export const Workspace_StatusSchema: GenEnum<Workspace_Status> = /*@__PURE__*/
-  enumDesc(file_coder_tailnet_v2_tailnet, 14, 0);
+  enumDesc(file_coder_tailnet_v2_tailnet, 13, 0);
 
 /**
  * An agent of a workspace. It has nothing to do with the service coder.agent.v2.Agent.
@@ -1238,7 +1039,7 @@ export type Agent = Message<"coder.tailnet.v2.Agent"> & {
  * Use `create(AgentSchema)` to create a new message.
  */
 export const AgentSchema: GenMessage<Agent> = /*@__PURE__*/
-  messageDesc(file_coder_tailnet_v2_tailnet, 15);
+  messageDesc(file_coder_tailnet_v2_tailnet, 14);
 
 /**
  * Offered by the control plane on the same connection as coder.agent.v2.Agent, and to programs of

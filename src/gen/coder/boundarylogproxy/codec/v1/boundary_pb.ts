@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file coder/boundarylogproxy/codec/v1/boundary.proto.
  */
 export const file_coder_boundarylogproxy_codec_v1_boundary: GenFile = /*@__PURE__*/
-  fileDesc("Ci5jb2Rlci9ib3VuZGFyeWxvZ3Byb3h5L2NvZGVjL3YxL2JvdW5kYXJ5LnByb3RvEh9jb2Rlci5ib3VuZGFyeWxvZ3Byb3h5LmNvZGVjLnYxIpYBCg9Cb3VuZGFyeU1lc3NhZ2USOQoEbG9ncxgBIAEoCzIpLmNvZGVyLmFnZW50LnYyLlJlcG9ydEJvdW5kYXJ5TG9nc1JlcXVlc3RIABJBCgZzdGF0dXMYAiABKAsyLy5jb2Rlci5ib3VuZGFyeWxvZ3Byb3h5LmNvZGVjLnYxLkJvdW5kYXJ5U3RhdHVzSABCBQoDbXNnIkoKDkJvdW5kYXJ5U3RhdHVzEhwKFGRyb3BwZWRfY2hhbm5lbF9mdWxsGAEgASgDEhoKEmRyb3BwZWRfYmF0Y2hfZnVsbBgCIAEoA2IGcHJvdG8z", [file_coder_agent_v2_agent]);
+  fileDesc(/*@__PURE__*/ btoa("\n.coder/boundarylogproxy/codec/v1/boundary.proto\x12\x1fcoder.boundarylogproxy.codec.v1\"\x96\x01\n\x0fBoundaryMessage\x129\n\x04logs\x18\x01 \x01(\x0b2).coder.agent.v2.ReportBoundaryLogsRequestH\x00\x12A\n\x06status\x18\x02 \x01(\x0b2/.coder.boundarylogproxy.codec.v1.BoundaryStatusH\x00B\x05\n\x03msg\"J\n\x0eBoundaryStatus\x12\x1c\n\x14dropped_channel_full\x18\x01 \x01(\x03\x12\x1a\n\x12dropped_batch_full\x18\x02 \x01(\x03b\x06proto3"), [file_coder_agent_v2_agent]);
 
 /**
  * The content of a frame with tag 2.
