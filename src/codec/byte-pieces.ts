@@ -1,3 +1,5 @@
+import { allocateBytes } from "./allocate.js";
+
 /** No bytes. */
 export const emptyBytes: Uint8Array = new Uint8Array(0);
 
@@ -67,7 +69,7 @@ export class BytePieces {
   }
 
   #copyPieces(capacity: number): Uint8Array {
-    const joined = new Uint8Array(capacity);
+    const joined = allocateBytes(capacity);
     let offset = 0;
     for (const piece of this.#pieces) {
       joined.set(piece, offset);
@@ -85,7 +87,7 @@ export class BytePieces {
     const own = this.#own ?? emptyBytes;
     const length = this.#length + piece.length;
     if (length > own.length) {
-      const grown = new Uint8Array(2 * length);
+      const grown = allocateBytes(2 * length);
       grown.set(own.subarray(0, this.#length));
       grown.set(piece, this.#length);
       this.#own = grown;

@@ -1,4 +1,4 @@
-import { unwatchAbort, watchAbort } from "./abort-watch.js";
+import { type AbortWatch, unwatchAbort, watchAbort } from "./abort-watch.js";
 import type { RpcError } from "./errors.js";
 import { givenUp } from "./errors.js";
 
@@ -11,9 +11,8 @@ export class CallGuard {
   readonly #timeoutMs: number | undefined;
   readonly #deadlineAtMs: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #watch: AbortWatch | undefined;
   #onEnd: ((error: RpcError) => void) | undefined;
-
-  readonly #onAbort = () => this.#end(givenUp(this.#rpc, "canceled", this.#signal?.reason));
 
   constructor(rpc: string, signal: AbortSignal | undefined, timeoutMs: number | undefined) {
     this.#rpc = rpc;
@@ -36,8 +35,8 @@ export class CallGuard {
    */
   watch(onEnd: (error: RpcError) => void): void {
     this.#onEnd = onEnd;
-    if (this.#signal !== undefined) watchAbort(this.#signal, this.#onAbort);
-    if (this.#signal?.aborted) this.#onAbort();
+    if (this.#signal !== undefined) this.#watch = watchAbort(this.#signal, () => this.#aborted());
+    if (this.#signal?.aborted) this.#aborted();
     else if (this.#deadlineAtMs !== undefined) {
       const leftMs = Math.max(0, Math.min(this.#deadlineAtMs - performance.now(), maxTimerMs));
       this.#timer = setTimeout(
@@ -50,8 +49,13 @@ export class CallGuard {
   /** The call, or the part of it that was watched, is over. */
   release(): void {
     this.#onEnd = undefined;
-    if (this.#signal !== undefined) unwatchAbort(this.#signal, this.#onAbort);
+    if (this.#signal !== undefined && this.#watch !== undefined) unwatchAbort(this.#signal, this.#watch);
+    this.#watch = undefined;
     clearTimeout(this.#timer);
+  }
+
+  #aborted(): void {
+    this.#end(givenUp(this.#rpc, "canceled", this.#signal?.reason));
   }
 
   #end(error: RpcError): void {

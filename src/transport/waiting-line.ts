@@ -78,6 +78,9 @@ export class WaitingLine<T> {
     else place.before.behind = place.behind;
     if (place.behind === undefined) this.#last = place.before;
     else place.behind.before = place.before;
+    // what has left must not lead to those who come later: they would live as long as it
+    place.before = undefined;
+    place.behind = undefined;
     this.#length--;
   }
 }
