@@ -294,6 +294,7 @@ describe("W3.2 accepting", () => {
 
 describe("W3.2 windows", () => {
   it("gives credit back when half a window has been read, not when it has come", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const [session, connection] = start();
     const stream = openNow(session);
     await settle();
@@ -326,6 +327,18 @@ describe("W3.2 windows", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it("gives nothing back in a moment on a stream that it has ended: the peer may have forgotten it", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const [session, connection] = start();
+    const stream = openNow(session);
+    stream.setReceiver(taker());
+    await settle();
+    connection.feed(data(Flag.Ack, 1, Buffer.alloc(40_000)));
+    stream.closeWrite();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(connection.frames.at(-1)).toBe("WindowUpdate[FIN] stream=1 length=0");
+  });
+
   it("does not send a frame for a few bytes that were read", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const [session, connection] = start();
@@ -338,6 +351,7 @@ describe("W3.2 windows", () => {
   });
 
   it("lets a receiver take a part and pause: the rest stays, uncredited, until it resumes", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const [session, connection] = start();
     const stream = openNow(session);
     await settle();

@@ -26,7 +26,7 @@ export class ReceiveQueue {
 
   push(piece: Uint8Array): void {
     this.#length += piece.length;
-    if (piece.length >= keptBytes && 8 * piece.length >= 7 * piece.buffer.byteLength) {
+    if (piece.length >= keptBytes && 32 * piece.length >= 31 * piece.buffer.byteLength) {
       this.#blocks.push({ bytes: piece, start: 0, end: piece.length, isOwn: false });
       return;
     }

@@ -333,6 +333,8 @@ export class YamuxStream implements DuplexStream {
 
   /** @internal Gives back window that was not worth a frame before. */
   giveCredit(): void {
+    // a peer that has been told of the end may have forgotten the stream, and would complain
+    if (!maySend(this.#state)) return;
     if (this.#credit * creditParts >= this.#host.maxWindowBytes) this.#sendCredit();
   }
 
