@@ -5,7 +5,14 @@ import type {
   DescService,
   MessageInitShape,
 } from "@bufbuild/protobuf";
-import { type CallOptions, type Client, Code, makeAnyClient, type Transport } from "@connectrpc/connect";
+import {
+  type CallOptions,
+  type Client,
+  Code,
+  makeAnyClient,
+  type StreamResponse,
+  type Transport,
+} from "@connectrpc/connect";
 import { RpcError } from "./errors.js";
 import { methodWire } from "./method.js";
 
@@ -110,19 +117,75 @@ function answers(
   const held = hooks?.before(method);
   const started = held === undefined ? start(transport, method, input, options) : Promise.reject(held);
   started.catch(() => {}); // it is told to whoever iterates
-  return {
-    async *[Symbol.asyncIterator]() {
-      try {
-        const response = await started;
-        options?.onHeader?.(response.header);
-        yield* response.message;
-        options?.onTrailer?.(response.trailer);
-      } catch (error) {
-        hooks?.failed(error, { method, input: undefined, options });
-        throw error;
-      }
-    },
-  };
+  const onFailure =
+    hooks && ((error: unknown) => void hooks.failed(error, { method, input: undefined, options }));
+  return { [Symbol.asyncIterator]: () => new Answers(started, options, onFailure) };
+}
+
+/**
+ * The answers of a call, to one that iterates. An async generator would do it with three promises and their closures
+ * more for each message, and hold them for as long as it waits.
+ */
+class Answers implements AsyncIterableIterator<unknown, undefined> {
+  readonly #started: Promise<StreamResponse>;
+  readonly #options: CallOptions | undefined;
+  readonly #onFailure: ((error: unknown) => void) | undefined;
+  #messages: AsyncIterator<unknown> | undefined;
+  #isOver = false;
+
+  constructor(
+    started: Promise<StreamResponse>,
+    options: CallOptions | undefined,
+    onFailure: ((error: unknown) => void) | undefined,
+  ) {
+    this.#started = started;
+    this.#options = options;
+    this.#onFailure = onFailure;
+  }
+
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
+    // what follows is about the first message and the end only
+    if (this.#messages !== undefined && this.#onFailure === undefined && this.#options === undefined) {
+      return this.#messages.next();
+    }
+    return this.#watchedNext();
+  }
+
+  async return(): Promise<IteratorResult<unknown, undefined>> {
+    if (!this.#isOver) {
+      this.#isOver = true;
+      const response = await this.#started.catch(() => undefined);
+      if (response !== undefined) await this.#begun(response).return?.();
+    }
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #watchedNext(): Promise<IteratorResult<unknown, undefined>> {
+    try {
+      const messages = this.#messages ?? this.#begun(await this.#started);
+      const result = await messages.next();
+      if (!result.done) return result;
+      if (!this.#isOver) this.#options?.onTrailer?.((await this.#started).trailer);
+      this.#isOver = true;
+      return { done: true, value: undefined };
+    } catch (error) {
+      this.#isOver = true;
+      this.#onFailure?.(error);
+      throw error;
+    }
+  }
+
+  #begun(response: StreamResponse): AsyncIterator<unknown> {
+    if (this.#messages !== undefined) return this.#messages;
+    this.#messages = response.message[Symbol.asyncIterator]();
+    this.#options?.onHeader?.(response.header);
+    return this.#messages;
+  }
 }
 
 async function callOnce(

@@ -47,7 +47,7 @@ export function invokeStreaming(
   if (registered.interceptors.length === 0) return runStreaming(spec, requests, context);
   const { method } = spec;
   const next = intercept(registered.interceptors, async (req) => {
-    const answers = runStreaming(spec, (req as StreamRequest).message, contextOf(req, context));
+    const answers = await runStreaming(spec, (req as StreamRequest).message, contextOf(req, context));
     return { ...responseOf(context), stream: true, method, message: created(method.output, answers) };
   });
   const request: StreamRequest = { ...requestOf(context), stream: true, method, message: requests };
@@ -58,7 +58,7 @@ function runStreaming(
   spec: StreamingSpec,
   requests: AsyncIterable<Request>,
   context: HandlerContext,
-): AsyncIterable<Answer> {
+): AsyncIterable<Answer> | Promise<AsyncIterable<Answer>> {
   if (spec.kind === "bidi_streaming") return spec.impl(requests, context);
   if (spec.kind === "client_streaming") return once(async () => spec.impl(requests, context));
   return answersToOne(spec, requests, context);
@@ -68,16 +68,17 @@ async function* once(make: () => Promise<Answer>): AsyncGenerator<Answer> {
   yield await make();
 }
 
-async function* answersToOne(
+/** What the handler gives as it is: a generator around it would hold more than the rest of an open call. */
+async function answersToOne(
   spec: Extract<StreamingSpec, { kind: "server_streaming" }>,
   requests: AsyncIterable<Request>,
   context: HandlerContext,
-): AsyncGenerator<Answer> {
-  for await (const message of requests) {
-    yield* spec.impl(message, context);
-    return;
-  }
+): Promise<AsyncIterable<Answer>> {
+  for await (const message of requests) return spec.impl(message, context);
+  return none();
 }
+
+async function* none(): AsyncGenerator<Answer> {}
 
 /** The context as interceptors left it: they may hand on another signal, other headers or values. */
 function contextOf(request: UnaryRequest | StreamRequest, context: CallContext): HandlerContext {

@@ -1,10 +1,15 @@
-import { compacted, emptyBytes } from "../codec/index.js";
+import { emptyBytes } from "../codec/index.js";
 
-/** What a queued message costs besides its bytes. */
-const overheadBytes = 64;
+/** What a queued message costs besides its bytes: an array, its buffer, and what the engine needs for them. */
+const overheadBytes = 384;
+
+interface Waiter<T> {
+  resolve(result: IteratorResult<T, undefined>): void;
+  reject(error: unknown): void;
+}
 
 /**
- * Messages between the reader of a conversation and the `for await` of an application. Holds about 64 KiB; more
+ * Messages between the reader of a conversation and the `for await` of an application. Holds about 48 KiB, or one message; more
  * stays in the stream, and so with the peer.
  */
 export class MessageQueue<T> implements AsyncIterableIterator<T> {
@@ -18,7 +23,10 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   #heldBytes = 0;
   #isFull = false;
   #end: { error: unknown } | "done" | undefined;
-  #waiting: { resolve(result: IteratorResult<T, undefined>): void; reject(error: unknown): void }[] = [];
+  /** Who waits for the next message; mostly one at a time, and for long. */
+  #waiter: Waiter<T> | undefined;
+  /** Who waits behind. */
+  #moreWaiting: Waiter<T>[] | undefined;
 
   /**
    * @param onRoom called when the queue was full and takes messages again.
@@ -28,7 +36,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     decode: (bytes: Uint8Array) => T,
     onRoom: () => void,
     onReturn: () => void,
-    limitBytes = 64 * 1024,
+    limitBytes = 48 * 1024,
   ) {
     this.#decode = decode;
     this.#onRoom = onRoom;
@@ -39,12 +47,13 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   /** @returns false when the queue is full: the reader should stop until `onRoom`. */
   push(bytes: Uint8Array): boolean {
     if (this.#end !== undefined) return true;
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) {
-      this.#deliver(bytes, waiting.resolve, waiting.reject);
+    const waiter = this.#waiter;
+    if (waiter !== undefined) {
+      this.#waiter = this.#moreWaiting?.shift();
+      this.#deliver(bytes, waiter.resolve, waiter.reject);
       return true;
     }
-    this.#messages.push(compacted(bytes));
+    this.#messages.push(alone(bytes));
     this.#heldBytes += bytes.length + overheadBytes;
     this.#isFull = this.#heldBytes >= this.#limitBytes;
     return !this.#isFull;
@@ -76,7 +85,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
         this.#take(bytes);
         this.#deliver(bytes, resolve, reject);
       } else if (this.#end === undefined) {
-        this.#waiting.push({ resolve, reject });
+        this.#wait({ resolve, reject });
       } else if (this.#end === "done") {
         resolve({ done: true, value: undefined });
       } else {
@@ -99,6 +108,15 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  #wait(waiter: Waiter<T>): void {
+    if (this.#waiter === undefined) {
+      this.#waiter = waiter;
+      return;
+    }
+    this.#moreWaiting ??= [];
+    this.#moreWaiting.push(waiter);
   }
 
   #take(bytes: Uint8Array): void {
@@ -135,8 +153,9 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   #finish(end: { error: unknown } | "done"): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = this.#waiter === undefined ? [] : [this.#waiter, ...(this.#moreWaiting ?? [])];
+    this.#waiter = undefined;
+    this.#moreWaiting = undefined;
     for (const [i, { resolve, reject }] of waiting.entries()) {
       if (end === "done" || i > 0) resolve({ done: true, value: undefined });
       else {
@@ -145,4 +164,9 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
       }
     }
   }
+}
+
+/** The bytes without the rest of their buffer: a message may wait for long. */
+function alone(bytes: Uint8Array): Uint8Array {
+  return 4 * bytes.buffer.byteLength > 5 * bytes.length ? new Uint8Array(bytes) : bytes;
 }

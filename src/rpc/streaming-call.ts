@@ -36,27 +36,51 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   init: StreamingCallInit<I, O>,
 ): Promise<StreamResponse<I, O>> {
   const call = new StreamingCall(stream, init);
-  await call.begin();
-  return {
-    stream: true,
-    service: init.method.parent,
-    method: init.method,
-    header: new Headers(),
-    trailer: new Headers(),
-    message: call.answers,
-  };
+  await call.begin(init);
+  return new StreamAnswer(init.method, call.answers);
+}
+
+/** The answers of a call. There are no headers or trailers on the wire, so both are made when asked for. */
+class StreamAnswer<I extends DescMessage, O extends DescMessage> implements StreamResponse<I, O> {
+  readonly stream = true;
+  readonly method: DescMethodStreaming<I, O>;
+  readonly message: AsyncIterable<MessageShape<O>>;
+  #header: Headers | undefined;
+  #trailer: Headers | undefined;
+
+  constructor(method: DescMethodStreaming<I, O>, message: AsyncIterable<MessageShape<O>>) {
+    this.method = method;
+    this.message = message;
+  }
+
+  get service() {
+    return this.method.parent;
+  }
+
+  get header(): Headers {
+    this.#header ??= new Headers();
+    return this.#header;
+  }
+
+  get trailer(): Headers {
+    this.#trailer ??= new Headers();
+    return this.#trailer;
+  }
 }
 
 class StreamingCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {
   readonly answers: MessageQueue<MessageShape<O>>;
 
   readonly #stream: CallStream;
-  readonly #init: StreamingCallInit<I, O>;
+  // not the request: it would be kept for as long as answers come
+  readonly #method: DescMethodStreaming<I, O>;
+  readonly #maxMessageBytes: number;
+  readonly #codecs: MessageCodecs | undefined;
+  readonly #guard: CallGuard | undefined;
   readonly #writer: PacketWriter;
   readonly #rpcStream: Uint64;
   readonly #reader: CallTurn["reader"];
   readonly #rpc: string;
-  readonly #requests: AsyncIterator<MessageInitShape<I>>;
   #onWritable: (() => void) | undefined;
   /** True while the application has answers enough: the stream keeps the rest. */
   #isPaused = false;
@@ -64,13 +88,15 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
 
   constructor(stream: CallStream, init: StreamingCallInit<I, O>) {
     this.#stream = stream;
-    this.#init = init;
+    this.#method = init.method;
+    this.#maxMessageBytes = init.maxMessageBytes;
+    this.#codecs = init.codecs;
+    this.#guard = init.guard;
     this.#rpc = methodWire(init.method).path;
     const { turn } = stream;
     this.#rpcStream = turn?.rpcStream ?? 1;
     this.#writer = new PacketWriter(stream, this.#rpcStream);
     this.#reader = turn?.reader ?? new PacketReader(init.maxMessageBytes);
-    this.#requests = init.input[Symbol.asyncIterator]();
     this.answers = new MessageQueue(
       (bytes) => this.#decode(bytes),
       () => {
@@ -82,13 +108,13 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   /** Sends what begins the call; for a method with one request, all of it. */
-  async begin(): Promise<void> {
-    const { method, metadata, guard } = this.#init;
+  async begin({ method, metadata, guard, input }: StreamingCallInit<I, O>): Promise<void> {
+    const requests = input[Symbol.asyncIterator]();
     guard?.watch((error) => this.#cancel(error));
     const name = methodWire(method).nameBytes;
     try {
       if (method.methodKind === "server_streaming") {
-        const body = await this.#onlyRequest();
+        const body = await this.#onlyRequest(requests);
         if (this.#isOver) return;
         this.#stream.setReceiver(this);
         this.#writer.call(metadata, name, body);
@@ -100,7 +126,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
       this.#cancel(failureOf(error, this.#rpc, this.#stream.id));
       return;
     }
-    void this.#sendRequests();
+    void this.#sendRequests(requests);
   }
 
   onData(bytes: Uint8Array): number {
@@ -157,17 +183,17 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     resume?.();
   }
 
-  async #onlyRequest(): Promise<Uint8Array> {
-    const { done, value } = await this.#requests.next();
+  async #onlyRequest(requests: AsyncIterator<MessageInitShape<I>>): Promise<Uint8Array> {
+    const { done, value } = await requests.next();
     if (done) throw this.#failure("a server-streaming call needs one request", Code.InvalidArgument);
-    void this.#requests.return?.();
+    void requests.return?.();
     return this.#encode(value);
   }
 
-  async #sendRequests(): Promise<void> {
+  async #sendRequests(requests: AsyncIterator<MessageInitShape<I>>): Promise<void> {
     try {
       for (;;) {
-        const { done, value } = await this.#requests.next();
+        const { done, value } = await requests.next();
         if (this.#isOver) break;
         if (done) {
           this.#writer.send(PacketKind.CloseSend, emptyBytes);
@@ -176,7 +202,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
         if (!this.#writer.send(PacketKind.Message, this.#encode(value))) await this.#writable();
         if (this.#isOver) break;
       }
-      void this.#requests.return?.();
+      void requests.return?.();
     } catch (error) {
       this.#cancel(failureOf(error, this.#rpc, this.#stream.id));
     }
@@ -189,14 +215,13 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   #encode(message: MessageInitShape<I>): Uint8Array {
-    const { method, maxMessageBytes, codecs } = this.#init;
-    return encodeMessage(method.input, message, maxMessageBytes, this.#rpc, codecs);
+    return encodeMessage(this.#method.input, message, this.#maxMessageBytes, this.#rpc, this.#codecs);
   }
 
   #decode(bytes: Uint8Array): MessageShape<O> {
-    const { output } = this.#init.method;
+    const { output } = this.#method;
     try {
-      return decodeMessage(output, bytes, this.#init.codecs);
+      return decodeMessage(output, bytes, this.#codecs);
     } catch (error) {
       const text = errorText(error);
       throw this.#failure(`cannot decode ${output.typeName}: ${text}`, Code.Internal, error);
@@ -229,7 +254,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
 
   #over(): void {
     this.#isOver = true;
-    this.#init.guard?.release();
+    this.#guard?.release();
     this.onWritable();
   }
 }
