@@ -117,11 +117,9 @@ function answers(
   const held = hooks?.before(method);
   const started = held === undefined ? start(transport, method, input, options) : Promise.reject(held);
   started.catch(() => {}); // it is told to whoever iterates
-  const fail = (error: unknown): never => {
-    hooks?.failed(error, { method, input: undefined, options });
-    throw error;
-  };
-  return { [Symbol.asyncIterator]: () => new Answers(started, options, fail) };
+  const onFailure =
+    hooks && ((error: unknown) => void hooks.failed(error, { method, input: undefined, options }));
+  return { [Symbol.asyncIterator]: () => new Answers(started, options, onFailure) };
 }
 
 type Answer = IteratorResult<unknown, undefined>;
@@ -133,7 +131,7 @@ type Answer = IteratorResult<unknown, undefined>;
 class Answers implements AsyncIterableIterator<unknown, undefined> {
   readonly #started: Promise<StreamResponse>;
   readonly #options: CallOptions | undefined;
-  readonly #fail: (error: unknown) => never;
+  readonly #onFailure: ((error: unknown) => void) | undefined;
   #response: StreamResponse | undefined;
   #messages: AsyncIterator<unknown, undefined> | undefined;
   #isOver = false;
@@ -141,17 +139,20 @@ class Answers implements AsyncIterableIterator<unknown, undefined> {
   constructor(
     started: Promise<StreamResponse>,
     options: CallOptions | undefined,
-    fail: (error: unknown) => never,
+    onFailure: ((error: unknown) => void) | undefined,
   ) {
     this.#started = started;
     this.#options = options;
-    this.#fail = fail;
+    this.#onFailure = onFailure;
   }
 
   next(): Promise<Answer> {
     if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
-    const next = this.#messages === undefined ? this.#first() : this.#messages.next();
-    return next.then(this.#handOn, this.#failed);
+    if (this.#messages === undefined) return this.#first().then(this.#handOn, this.#failed);
+    const next = this.#messages.next();
+    // what is added there is about the end only
+    const isWatched = this.#onFailure !== undefined || this.#options !== undefined;
+    return isWatched ? next.then(this.#handOn, this.#failed) : next;
   }
 
   async return(): Promise<Answer> {
@@ -188,7 +189,8 @@ class Answers implements AsyncIterableIterator<unknown, undefined> {
 
   readonly #failed = (error: unknown): never => {
     this.#isOver = true;
-    return this.#fail(error);
+    this.#onFailure?.(error);
+    throw error;
   };
 }
 

@@ -1,14 +1,22 @@
-import { compacted, emptyBytes } from "../codec/index.js";
+import { emptyBytes } from "../codec/index.js";
 
-/** What a queued message costs besides its bytes. */
-const overheadBytes = 64;
+/** What a queued message costs besides its bytes, where it is a view of what others are views of too. */
+const overheadBytes = 128;
+
+/** What one costs that has been copied: its buffer, and what the engine needs for that. */
+const ownBufferBytes = 384;
 
 /** What comes together is mostly so much: a message of the connection, and its header. */
 const maxSharedBytes = 80 * 1024;
 
+interface Waiter<T> {
+  resolve(result: IteratorResult<T, undefined>): void;
+  reject(error: unknown): void;
+}
+
 /**
- * Messages between the reader of a conversation and the `for await` of an application. Holds about 64 KiB; more
- * stays in the stream, and so with the peer.
+ * Messages between the reader of a conversation and the `for await` of an application. Holds about 48 KiB, or one
+ * message; more stays in the stream, and so with the peer.
  */
 export class MessageQueue<T> implements AsyncIterableIterator<T> {
   readonly #limitBytes: number;
@@ -23,7 +31,10 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   #shared: ArrayBufferLike | undefined;
   #isFull = false;
   #end: { error: unknown } | "done" | undefined;
-  #waiting: { resolve(result: IteratorResult<T, undefined>): void; reject(error: unknown): void }[] = [];
+  /** Who waits for the next message; mostly one at a time, and for long. */
+  #waiter: Waiter<T> | undefined;
+  /** Who waits behind. */
+  #moreWaiting: Waiter<T>[] | undefined;
 
   /**
    * @param onRoom called when the queue was full and takes messages again.
@@ -33,7 +44,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     decode: (bytes: Uint8Array) => T,
     onRoom: () => void,
     onReturn: () => void,
-    limitBytes = 64 * 1024,
+    limitBytes = 48 * 1024,
   ) {
     this.#decode = decode;
     this.#onRoom = onRoom;
@@ -44,13 +55,15 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   /** @returns false when the queue is full: the reader should stop until `onRoom`. */
   push(bytes: Uint8Array): boolean {
     if (this.#end !== undefined) return true;
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) {
-      this.#deliver(bytes, waiting.resolve, waiting.reject);
+    const waiter = this.#waiter;
+    if (waiter !== undefined) {
+      this.#waiter = this.#moreWaiting?.shift();
+      this.#deliver(bytes, waiter.resolve, waiter.reject);
       return true;
     }
-    this.#messages.push(this.#kept(bytes));
-    this.#heldBytes += bytes.length + overheadBytes;
+    const kept = this.#kept(bytes);
+    this.#messages.push(kept);
+    this.#heldBytes += this.#costOf(kept);
     this.#isFull = this.#heldBytes >= this.#limitBytes;
     return !this.#isFull;
   }
@@ -79,7 +92,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
         this.#take(bytes);
         this.#deliver(bytes, resolve, reject);
       } else if (this.#end === undefined) {
-        this.#waiting.push({ resolve, reject });
+        this.#wait({ resolve, reject });
       } else if (this.#end === "done") {
         resolve({ done: true, value: undefined });
       } else {
@@ -103,6 +116,15 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     return this;
   }
 
+  #wait(waiter: Waiter<T>): void {
+    if (this.#waiter === undefined) {
+      this.#waiter = waiter;
+      return;
+    }
+    this.#moreWaiting ??= [];
+    this.#moreWaiting.push(waiter);
+  }
+
   #drop(): void {
     this.#messages = [];
     this.#head = 0;
@@ -113,9 +135,13 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   /** A message that is a small part of much that came with it would keep all of that: so may one lot, and no more. */
   #kept(bytes: Uint8Array): Uint8Array {
     if (bytes.buffer === this.#shared) return bytes;
-    if (this.#messages.length > 0 || bytes.buffer.byteLength > maxSharedBytes) return compacted(bytes);
+    if (this.#messages.length > 0 || bytes.buffer.byteLength > maxSharedBytes) return alone(bytes);
     this.#shared = bytes.buffer;
     return bytes;
+  }
+
+  #costOf(kept: Uint8Array): number {
+    return kept.length + (kept.buffer === this.#shared ? overheadBytes : ownBufferBytes);
   }
 
   #take(bytes: Uint8Array): void {
@@ -123,12 +149,12 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     if (this.#head === this.#messages.length) {
       this.#messages = [];
       this.#head = 0;
-      this.#shared = undefined;
     } else if (this.#head > 1024) {
       this.#messages = this.#messages.slice(this.#head);
       this.#head = 0;
     }
-    this.#heldBytes -= bytes.length + overheadBytes;
+    this.#heldBytes -= this.#costOf(bytes);
+    if (this.#messages.length === 0) this.#shared = undefined;
     if (!this.#isFull || this.#heldBytes * 2 > this.#limitBytes) return;
     this.#isFull = false;
     this.#onRoom();
@@ -153,8 +179,9 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   #finish(end: { error: unknown } | "done"): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = this.#waiter === undefined ? [] : [this.#waiter, ...(this.#moreWaiting ?? [])];
+    this.#waiter = undefined;
+    this.#moreWaiting = undefined;
     for (const [i, { resolve, reject }] of waiting.entries()) {
       if (end === "done" || i > 0) resolve({ done: true, value: undefined });
       else {
@@ -163,4 +190,9 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
       }
     }
   }
+}
+
+/** The bytes without the rest of their buffer: a message may wait for long. */
+function alone(bytes: Uint8Array): Uint8Array {
+  return 4 * bytes.buffer.byteLength > 5 * bytes.length ? new Uint8Array(bytes) : bytes;
 }

@@ -35,27 +35,49 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   init: StreamingCallInit<I, O>,
 ): Promise<StreamResponse<I, O>> {
   const call = new StreamingCall(stream, init);
-  await call.begin();
-  return {
-    stream: true,
-    service: init.method.parent,
-    method: init.method,
-    header: new Headers(),
-    trailer: new Headers(),
-    message: call.answers,
-  };
+  await call.begin(init);
+  return new StreamAnswer(init.method, call.answers);
+}
+
+/** The answers of a call. There are no headers or trailers on the wire, so both are made when asked for. */
+class StreamAnswer<I extends DescMessage, O extends DescMessage> implements StreamResponse<I, O> {
+  readonly stream = true;
+  readonly method: DescMethodStreaming<I, O>;
+  readonly message: AsyncIterable<MessageShape<O>>;
+  #header: Headers | undefined;
+  #trailer: Headers | undefined;
+
+  constructor(method: DescMethodStreaming<I, O>, message: AsyncIterable<MessageShape<O>>) {
+    this.method = method;
+    this.message = message;
+  }
+
+  get service() {
+    return this.method.parent;
+  }
+
+  get header(): Headers {
+    this.#header ??= new Headers();
+    return this.#header;
+  }
+
+  get trailer(): Headers {
+    this.#trailer ??= new Headers();
+    return this.#trailer;
+  }
 }
 
 class StreamingCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {
   readonly answers: MessageQueue<MessageShape<O>>;
 
   readonly #stream: CallStream;
-  readonly #init: StreamingCallInit<I, O>;
+  // not the request: it would be kept for as long as answers come
+  readonly #side: MethodSide<I, O>;
+  readonly #maxMessageBytes: number;
+  readonly #guard: CallGuard | undefined;
   readonly #writer: PacketWriter;
   readonly #rpcStream: Uint64;
   readonly #reader: CallTurn["reader"];
-  readonly #rpc: string;
-  readonly #requests: AsyncIterator<MessageInitShape<I>>;
   #onWritable: (() => void) | undefined;
   /** True while the application has answers enough: the stream keeps the rest. */
   #isPaused = false;
@@ -63,30 +85,30 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
 
   constructor(stream: CallStream, init: StreamingCallInit<I, O>) {
     this.#stream = stream;
-    this.#init = init;
-    this.#rpc = init.side.path;
+    this.#side = init.side;
+    this.#maxMessageBytes = init.maxMessageBytes;
+    this.#guard = init.guard;
     const { turn } = stream;
     this.#rpcStream = turn?.rpcStream ?? 1;
     this.#writer = new PacketWriter(stream, this.#rpcStream);
     this.#reader = turn?.reader ?? new PacketReader(init.maxMessageBytes);
-    this.#requests = init.input[Symbol.asyncIterator]();
     this.answers = new MessageQueue(
       (bytes) => this.#decode(bytes),
       () => {
         this.#isPaused = false;
         stream.resume();
       },
-      () => this.#cancel(givenUp(this.#rpc, "canceled")),
+      () => this.#cancel(givenUp(this.#side.path, "canceled")),
     );
   }
 
   /** Sends what begins the call; for a method with one request, all of it. */
-  async begin(): Promise<void> {
-    const { method, side, metadata, guard } = this.#init;
+  async begin({ method, side, metadata, guard, input }: StreamingCallInit<I, O>): Promise<void> {
+    const requests = input[Symbol.asyncIterator]();
     guard?.watch((error) => this.#cancel(error));
     try {
       if (method.methodKind === "server_streaming") {
-        const request = await this.#onlyRequest();
+        const request = await this.#onlyRequest(requests);
         if (this.#isOver) return;
         const body = this.#encode(request);
         this.#stream.setReceiver(this);
@@ -96,10 +118,10 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
       this.#stream.setReceiver(this);
       this.#writer.call(metadata, side.nameBytes, undefined);
     } catch (error) {
-      this.#cancel(failureOf(error, this.#rpc, this.#stream.id));
+      this.#cancel(failureOf(error, this.#side.path, this.#stream.id));
       return;
     }
-    void this.#sendRequests();
+    void this.#sendRequests(requests);
   }
 
   onData(bytes: Uint8Array): number {
@@ -108,7 +130,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     try {
       return this.#reader.push(bytes, this);
     } catch (error) {
-      this.#cancel(failureOf(error, this.#rpc, this.#stream.id));
+      this.#cancel(failureOf(error, this.#side.path, this.#stream.id));
       return bytes.length;
     }
   }
@@ -124,10 +146,10 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
         this.#end(undefined);
         break;
       case PacketKind.Error:
-        this.#end(remoteError(decodeError(body), this.#rpc, this.#stream.id));
+        this.#end(remoteError(decodeError(body), this.#side.path, this.#stream.id));
         break;
       case PacketKind.Cancel:
-        this.#end(canceledByServer(this.#rpc));
+        this.#end(canceledByServer(this.#side.path));
         break;
       default:
         if (control && kind !== PacketKind.Invoke) break;
@@ -147,7 +169,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
 
   onReset(error: TransportError): void {
     if (this.#isOver) return;
-    this.#end(transportFailure(error, this.#rpc));
+    this.#end(transportFailure(error, this.#side.path));
   }
 
   onWritable(): void {
@@ -156,17 +178,17 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     resume?.();
   }
 
-  async #onlyRequest(): Promise<MessageInitShape<I>> {
-    const { done, value } = await this.#requests.next();
+  async #onlyRequest(requests: AsyncIterator<MessageInitShape<I>>): Promise<MessageInitShape<I>> {
+    const { done, value } = await requests.next();
     if (done) throw this.#failure("a server-streaming call needs one request", Code.InvalidArgument);
-    void this.#requests.return?.();
+    void requests.return?.();
     return value;
   }
 
-  async #sendRequests(): Promise<void> {
+  async #sendRequests(requests: AsyncIterator<MessageInitShape<I>>): Promise<void> {
     try {
       for (;;) {
-        const { done, value } = await this.#requests.next();
+        const { done, value } = await requests.next();
         if (this.#isOver) break;
         if (done) {
           this.#writer.send(PacketKind.CloseSend, emptyBytes);
@@ -175,9 +197,9 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
         if (!this.#writer.send(PacketKind.Message, this.#encode(value))) await this.#writable();
         if (this.#isOver) break;
       }
-      void this.#requests.return?.();
+      void requests.return?.();
     } catch (error) {
-      this.#cancel(failureOf(error, this.#rpc, this.#stream.id));
+      this.#cancel(failureOf(error, this.#side.path, this.#stream.id));
     }
   }
 
@@ -188,21 +210,20 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   #encode(message: MessageInitShape<I>): Uint8Array {
-    return this.#init.side.encode(message, this.#init.maxMessageBytes);
+    return this.#side.encode(message, this.#maxMessageBytes);
   }
 
   #decode(bytes: Uint8Array): MessageShape<O> {
-    const { side } = this.#init;
     try {
-      return side.decode(bytes);
+      return this.#side.decode(bytes);
     } catch (error) {
       const text = errorText(error);
-      throw this.#failure(`cannot decode ${side.receivedType}: ${text}`, Code.Internal, error);
+      throw this.#failure(`cannot decode ${this.#side.receivedType}: ${text}`, Code.Internal, error);
     }
   }
 
   #failure(text: string, code: Code, cause?: unknown): RpcError {
-    const rpc = this.#rpc;
+    const rpc = this.#side.path;
     return new RpcError(`${rpc}: ${text}`, code, { layer: "drpc", rpc, streamId: this.#stream.id, cause });
   }
 
@@ -227,7 +248,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
 
   #over(): void {
     this.#isOver = true;
-    this.#init.guard?.release();
+    this.#guard?.release();
     this.onWritable();
   }
 }

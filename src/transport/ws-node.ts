@@ -31,6 +31,11 @@ export function wsConnection(socket: WebSocket, name?: string): ByteConnection {
   return new WsConnection(socket, name ?? (socket.url || "WebSocket"));
 }
 
+/** Where a socket has its connection: the listeners are the same for all, instead of some for each. */
+const connectionOf = Symbol("connection");
+
+type OwnedWebSocket = WebSocket & { [connectionOf]?: WsConnection };
+
 class WsConnection implements ByteConnection {
   readonly name: string;
   readonly #socket: WebSocket;
@@ -42,22 +47,12 @@ class WsConnection implements ByteConnection {
   constructor(socket: WebSocket, name: string) {
     this.name = name;
     this.#socket = socket;
+    const owned: OwnedWebSocket = socket;
+    owned[connectionOf] = this;
     socket.pause();
-    socket.on("message", this.#onMessage);
-    socket.on("error", (error) => {
-      this.#end ??= isTooLarge(error)
-        ? new TransportError("connection", "connection-misused", `${name}: a message is too large`, {
-            cause: error,
-          })
-        : connectionLost(name, error);
-      // the library says goodbye and waits for the peer, for longer than we do
-      this.#startCloseTimer();
-    });
-    socket.on("close", (code, reason) => {
-      clearTimeout(this.#closeTimer);
-      this.#end ??= code === 1006 ? connectionLost(name) : closedByPeer(name, code, reason.toString());
-      this.#receiver?.onEnd(this.#end);
-    });
+    socket.on("message", onMessage);
+    socket.on("error", onError);
+    socket.on("close", onClose);
   }
 
   get bufferedBytes(): number {
@@ -77,8 +72,12 @@ class WsConnection implements ByteConnection {
   write(bytes: Uint8Array): void {
     const socket = this.#socket;
     if (socket.readyState !== WebSocket.OPEN) return;
-    socket.send(bytes, asBinary, this.#onSent);
-    if (!this.#wantsDrain && socket.bufferedAmount > drainBytes) this.#wantsDrain = true;
+    if (!this.#wantsDrain && socket.bufferedAmount + bytes.length <= drainBytes) {
+      socket.send(bytes, asBinary);
+      return;
+    }
+    this.#wantsDrain = true;
+    socket.send(bytes, asBinary, () => this.#sent());
   }
 
   pauseReading(): void {
@@ -108,7 +107,7 @@ class WsConnection implements ByteConnection {
     this.#socket.terminate();
   }
 
-  readonly #onMessage = (data: RawData, isBinary: boolean) => {
+  received(data: RawData, isBinary: boolean): void {
     if (this.#end !== undefined) return;
     if (!isBinary) {
       this.#end = new TransportError(
@@ -122,13 +121,42 @@ class WsConnection implements ByteConnection {
     }
     if (!Array.isArray(data)) this.#receiver?.onBytes(plain(data));
     else for (const part of data) this.#receiver?.onBytes(plain(part));
-  };
+  }
 
-  readonly #onSent = () => {
+  failed(error: Error): void {
+    this.#end ??= isTooLarge(error)
+      ? new TransportError("connection", "connection-misused", `${this.name}: a message is too large`, {
+          cause: error,
+        })
+      : connectionLost(this.name, error);
+    // the library says goodbye and waits for the peer, for longer than we do
+    this.#startCloseTimer();
+  }
+
+  closed(code: number, reason: Buffer): void {
+    clearTimeout(this.#closeTimer);
+    const { name } = this;
+    this.#end ??= code === 1006 ? connectionLost(name) : closedByPeer(name, code, reason.toString());
+    this.#receiver?.onEnd(this.#end);
+  }
+
+  #sent(): void {
     if (!this.#wantsDrain || this.#socket.bufferedAmount > drainBytes) return;
     this.#wantsDrain = false;
     this.#receiver?.onDrain();
-  };
+  }
+}
+
+function onMessage(this: OwnedWebSocket, data: RawData, isBinary: boolean): void {
+  this[connectionOf]?.received(data, isBinary);
+}
+
+function onError(this: OwnedWebSocket, error: Error): void {
+  this[connectionOf]?.failed(error);
+}
+
+function onClose(this: OwnedWebSocket, code: number, reason: Buffer): void {
+  this[connectionOf]?.closed(code, reason);
 }
 
 /** Without Node's Buffer around it, of which views cost more; everything here is made of views. */

@@ -6,6 +6,8 @@ import { closedLocally } from "../../src/transport/index.js";
 export class ScriptedConnection implements ByteConnection {
   readonly name = "scripted";
   bufferedBytes = 0;
+  /** Whether what is written stays in the buffer until `letGo` or `drain`. */
+  holdsBack = false;
   /** Every write, one message each. */
   readonly written: Buffer[] = [];
   closedWith: { code: number; reason: string } | undefined;
@@ -17,7 +19,9 @@ export class ScriptedConnection implements ByteConnection {
   }
 
   write(bytes: Uint8Array): void {
-    if (this.closedWith === undefined) this.written.push(Buffer.from(bytes));
+    if (this.closedWith !== undefined) return;
+    this.written.push(Buffer.from(bytes));
+    if (this.holdsBack) this.bufferedBytes += bytes.length;
   }
 
   pauseReading(): void {
@@ -40,6 +44,12 @@ export class ScriptedConnection implements ByteConnection {
 
   feed(bytes: Uint8Array): void {
     this.#receiver?.onBytes(bytes);
+  }
+
+  /** So many bytes have left. */
+  letGo(bytes: number): void {
+    this.bufferedBytes = Math.max(0, this.bufferedBytes - bytes);
+    this.#receiver?.onDrain();
   }
 
   drain(): void {

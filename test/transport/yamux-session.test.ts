@@ -10,7 +10,7 @@ import {
   type YamuxSession,
   type YamuxStream,
 } from "../../src/transport/index.js";
-import { dataOf, framesInWords, ScriptedConnection, settle } from "../support/scripted-connection.js";
+import { dataOf, ScriptedConnection, settle } from "../support/scripted-connection.js";
 
 function header(type: number, flags: number, streamId: number, length: number): Uint8Array {
   const bytes = new Uint8Array(headerBytes);
@@ -35,6 +35,16 @@ function openNow(session: YamuxSession): YamuxStream {
   return stream;
 }
 
+/** The data frames that were written, in words. */
+function dataFrames(connection: ScriptedConnection): string[] {
+  return connection.frames.filter((frame) => frame.startsWith("Data"));
+}
+
+/** How much data of a stream was written. */
+function bytesOf(connection: ScriptedConnection, stream: number): number {
+  return dataOf(Buffer.concat(connection.written), stream).length;
+}
+
 /** A receiver that takes everything and notes it. */
 function taker(): StreamReceiver & { log: string[] } {
   const log: string[] = [];
@@ -56,6 +66,24 @@ afterEach(() => {
 });
 
 describe("W2.2 frames of one tick", () => {
+  it("are each session's own, where many sessions write in one tick", async () => {
+    const sessions = Array.from({ length: 40 }, () => start());
+    const sizes = [10, 1_000, 5_000, 20_000];
+    for (let round = 0; round < 3; round++) {
+      for (const [i, [session]] of sessions.entries()) {
+        openNow(session).send([Buffer.alloc(sizes[(i + round) % sizes.length] ?? 0, i)]);
+      }
+      await settle();
+    }
+    for (const [i, [, connection]] of sessions.entries()) {
+      const all = Buffer.concat(connection.written);
+      for (let round = 0; round < 3; round++) {
+        const size = sizes[(i + round) % sizes.length] ?? 0;
+        expect(dataOf(all, 2 * round + 1).equals(Buffer.alloc(size, i))).toBe(true);
+      }
+    }
+  });
+
   it("leave in one message", async () => {
     const [session, connection] = start();
     for (let i = 0; i < 40; i++) openNow(session).send([Buffer.from(`call ${i}`)]);
@@ -278,6 +306,7 @@ describe("W3.2 accepting", () => {
 
 describe("W3.2 windows", () => {
   it("gives credit back when half a window has been read, not when it has come", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const [session, connection] = start();
     const stream = openNow(session);
     await settle();
@@ -294,7 +323,47 @@ describe("W3.2 windows", () => {
     expect(connection.frames.slice(1)).toEqual(["WindowUpdate[] stream=1 length=131072"]);
   });
 
+  it("gives less than half a window back in a moment, for a peer that has used its window up", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const [session, connection] = start();
+    const stream = openNow(session);
+    stream.setReceiver(taker());
+    await settle();
+    connection.feed(data(Flag.Ack, 1, Buffer.alloc(40_000)));
+    connection.feed(data(0, 1, Buffer.alloc(2_000)));
+    await settle();
+    expect(connection.frames).toEqual(["WindowUpdate[SYN] stream=1 length=0"]);
+    await vi.advanceTimersByTimeAsync(5);
+    expect(connection.frames.slice(1)).toEqual(["WindowUpdate[] stream=1 length=42000"]);
+    expect(stream.flow).toMatchObject({ receiveWindow: 262_144, credit: 0 });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("gives nothing back in a moment on a stream that it has ended: the peer may have forgotten it", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const [session, connection] = start();
+    const stream = openNow(session);
+    stream.setReceiver(taker());
+    await settle();
+    connection.feed(data(Flag.Ack, 1, Buffer.alloc(40_000)));
+    stream.closeWrite();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(connection.frames.at(-1)).toBe("WindowUpdate[FIN] stream=1 length=0");
+  });
+
+  it("does not send a frame for a few bytes that were read", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const [session, connection] = start();
+    const stream = openNow(session);
+    stream.setReceiver(taker());
+    connection.feed(data(Flag.Ack, 1, Buffer.alloc(1_000)));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(connection.frames).toEqual(["WindowUpdate[SYN] stream=1 length=0"]);
+    expect(stream.flow.credit).toBe(1_000);
+  });
+
   it("lets a receiver take a part and pause: the rest stays, uncredited, until it resumes", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const [session, connection] = start();
     const stream = openNow(session);
     await settle();
@@ -439,18 +508,60 @@ describe("back-pressure of the connection", () => {
     expect(connection.isReadingPaused).toBe(false);
   });
 
-  it("serves streams in turns: a large write does not hold up small ones", async () => {
+  it("sends small data ahead of large data of other streams", async () => {
     const [session, connection] = start();
     const large = openNow(session);
     large.send([Buffer.alloc(200_000)]);
     const small = openNow(session);
     small.send([Buffer.from("small")]);
     await settle();
-    const order = framesInWords(Buffer.concat(connection.written)).filter((frame) =>
-      frame.startsWith("Data"),
-    );
-    expect(order.findIndex((frame) => frame.includes("stream=3"))).toBe(1);
-    expect(order[0]).toBe("Data[SYN] stream=1 length=16384");
+    const order = dataFrames(connection);
+    expect(order[0]).toBe("Data[SYN] stream=3 length=5");
+    expect(order[1]).toMatch(/^Data\[SYN] stream=1 /);
+  });
+
+  it("serves streams in turns that have much to send", async () => {
+    const [session, connection] = start();
+    for (let i = 0; i < 3; i++) openNow(session).send([Buffer.alloc(100_000, i)]);
+    await settle();
+    const order = dataFrames(connection).map((frame) => /stream=(\d)/.exec(frame)?.[1]);
+    expect(order.slice(0, 6)).toEqual(["1", "3", "5", "1", "3", "5"]);
+  });
+
+  it("gives the connection 64 KiB of large data, and the next when that has left, with small data in between", async () => {
+    const [session, connection] = start();
+    connection.holdsBack = true;
+    const large = openNow(session);
+    large.send([Buffer.alloc(200_000)]);
+    await settle();
+    const first = bytesOf(connection, 1);
+    expect(first).toBeLessThanOrEqual(64 * 1024);
+    const small = openNow(session);
+    small.send([Buffer.from("small")]);
+    await settle();
+    expect(dataFrames(connection).at(-1)).toBe("Data[SYN] stream=3 length=5");
+    expect(bytesOf(connection, 1)).toBe(first);
+    connection.drain();
+    await settle();
+    expect(bytesOf(connection, 1)).toBeGreaterThan(first);
+  });
+
+  it("lets large data go on while small data keeps the connection full", async () => {
+    const [session, connection] = start();
+    connection.holdsBack = true;
+    const large = openNow(session);
+    large.send([Buffer.alloc(200_000)]);
+    const small = openNow(session);
+    await settle();
+    const first = bytesOf(connection, 1);
+    // behind the large data there are always 100 kB of small data
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 100; i++) small.send([Buffer.alloc(1000)]);
+      await settle();
+      connection.letGo(100_000);
+      await settle();
+    }
+    expect(bytesOf(connection, 1)).toBeGreaterThan(first);
   });
 });
 

@@ -54,6 +54,8 @@ function opened(socket: WebSocket, attempt: Attempt, proxy: HttpProxy | undefine
       if (new URL(target).host !== url.host) request.removeHeader(tokenHeader);
     });
     socket.on("open", () => {
+      // they would keep all of the dial for as long as there is the connection
+      socket.removeAllListeners();
       const connection = wsConnection(socket, shownUrl(url));
       settle(() => resolve(connection));
     });

@@ -7,7 +7,7 @@ import type { YamuxStream } from "./stream.js";
 export interface OpenerHost {
   /** @throws TransportError when no stream can be opened any more. */
   checkMayOpen(): void;
-  /** A new stream, in the session's table. */
+  /** A new stream of this side, in the session's table. */
   create(id: number): YamuxStream;
   isIdUsed(id: number): boolean;
 }
@@ -16,7 +16,8 @@ export interface OpenerHost {
 export class StreamOpener {
   readonly #host: OpenerHost;
   readonly #limits: ResolvedYamuxOptions;
-  readonly #line = new WaitingLine<YamuxStream>();
+  /** Made when somebody waits: most sessions have room. */
+  #line: WaitingLine<YamuxStream> | undefined;
   #nextId: number;
   #open = 0;
   #unacknowledged = 0;
@@ -30,20 +31,21 @@ export class StreamOpener {
   /** @returns undefined when the caller has to wait. */
   tryOpen(): YamuxStream | undefined {
     this.#host.checkMayOpen();
-    return this.#line.length > 0 || !this.#hasRoom() ? undefined : this.#openNow();
+    return this.#waiting > 0 || !this.#hasRoom() ? undefined : this.#openNow();
   }
 
   async open(signal: AbortSignal | undefined): Promise<YamuxStream> {
     signal?.throwIfAborted();
     const stream = this.tryOpen();
     if (stream !== undefined) return stream;
-    if (this.#line.length >= this.#limits.maxWaitingOpens) {
+    if (this.#waiting >= this.#limits.maxWaitingOpens) {
       throw new TransportError(
         "session",
         "too-many-waiting",
-        `yamux: ${this.#line.length} callers wait for a stream already`,
+        `yamux: ${this.#waiting} callers wait for a stream already`,
       );
     }
+    this.#line ??= new WaitingLine();
     return this.#line.wait(signal);
   }
 
@@ -66,7 +68,11 @@ export class StreamOpener {
   }
 
   rejectAll(error: TransportError): void {
-    this.#line.rejectAll(error);
+    this.#line?.rejectAll(error);
+  }
+
+  get #waiting(): number {
+    return this.#line?.length ?? 0;
   }
 
   #hasRoom(): boolean {
@@ -76,12 +82,14 @@ export class StreamOpener {
   }
 
   #serve(): void {
-    while (this.#line.length > 0 && this.#hasRoom()) {
+    const line = this.#line;
+    if (line === undefined) return;
+    while (line.length > 0 && this.#hasRoom()) {
       try {
         this.#host.checkMayOpen();
-        this.#line.serve(this.#openNow());
+        line.serve(this.#openNow());
       } catch (error) {
-        this.#line.rejectAll(error);
+        line.rejectAll(error);
       }
     }
   }

@@ -34,7 +34,7 @@ export interface YamuxOptions {
 }
 
 /** All options, with defaults filled in. */
-export type ResolvedYamuxOptions = Required<YamuxOptions>;
+export type ResolvedYamuxOptions = Readonly<Required<YamuxOptions>>;
 
 const defaults: ResolvedYamuxOptions = {
   maxWindowBytes: initialWindowBytes,
@@ -68,19 +68,20 @@ const ranges: Readonly<Record<keyof YamuxOptions, readonly [number, number]>> = 
 };
 
 /**
- * Fills in the defaults.
+ * Fills in the defaults. Whoever changes none shares them with all others.
  * @throws RangeError for a value out of its range.
  */
 export function resolveYamuxOptions(options: YamuxOptions = {}): ResolvedYamuxOptions {
-  const resolved = { ...defaults };
+  let resolved: Required<YamuxOptions> | undefined;
   for (const name of Object.keys(defaults) as (keyof YamuxOptions)[]) {
     const value = options[name];
-    if (value === undefined) continue;
+    if (value === undefined || value === defaults[name]) continue;
     const [least, most] = ranges[name];
     if (!Number.isInteger(value) || value < least || value > most) {
       throw new RangeError(`yamux: ${name} is ${value}; it must be a whole number from ${least} to ${most}`);
     }
+    resolved ??= { ...defaults };
     resolved[name] = value;
   }
-  return resolved;
+  return resolved ?? defaults;
 }

@@ -1,18 +1,19 @@
+import { allocateBytes } from "../../codec/allocate.js";
 import { headerBytes, writeHeader } from "../../codec/index.js";
 import type { ByteConnection } from "../connection.js";
+import { giveBackPlace, placeBytes, type SharedSlab, takePlace } from "./slabs.js";
 
-const firstSlabBytes = 2 * 1024;
+/** A connection's first slab of its own. Each is larger than the one before. */
+const firstSlabBytes = 8 * 1024;
 
-interface BufferLike {
-  allocUnsafeSlow(size: number): Uint8Array;
-}
+/** After so many flushes of more than small messages, in an interval, a connection keeps its slab. */
+const flushesForOwnSlab = 16;
 
-/** Memory that need not be zeroed, where the runtime has it. */
-const nodeBuffer = (globalThis as { Buffer?: BufferLike }).Buffer;
-const allocate: (size: number) => Uint8Array =
-  typeof nodeBuffer?.allocUnsafeSlow === "function"
-    ? (size) => nodeBuffer.allocUnsafeSlow(size)
-    : (size) => new Uint8Array(size);
+/**
+ * Bulk data goes so far ahead of small data, and no further: what is written meanwhile waits behind it. The network
+ * takes more than that by itself.
+ */
+const bulkAheadBytes = 64 * 1024;
 
 /**
  * Calls back when all promises that can go on have gone on; called from one of them. An answer of a generator comes
@@ -22,46 +23,60 @@ const nextTick: (callback: () => void) => void =
   (globalThis as { process?: { nextTick?: (callback: () => void) => void } }).process?.nextTick ??
   ((callback) => callback());
 
+/** Who writes in an outbox. */
+export interface OutboxOwner {
+  /** The tick is over: writes what has waited for that. */
+  beforeFlush(): void;
+  /** The connection has what was written: has another flush where there is more for it. */
+  afterFlush(): void;
+}
+
 /**
  * Joins frames into messages. Everything written in one tick leaves in one message of the connection, or in as
  * few as its limit allows; nothing waits longer than the tick.
  *
  * Messages are cut from a slab: the memory is taken when there is something to write, and one slab serves many
- * small messages. A slab that has gone to the connection is never written to again before its end.
+ * small messages. What has gone to the connection is never written to again. Small messages of all sessions come from
+ * the same slab; only a connection that sends more has slabs of its own, for a while.
  */
 export class Outbox {
   readonly #connection: ByteConnection;
   readonly #maxMessageBytes: number;
   readonly #sendBufferBytes: number;
-  readonly #beforeFlush: () => void;
+  readonly #owner: OutboxOwner;
 
   #slab: Uint8Array | undefined;
-  #slabBytes = firstSlabBytes;
+  /** Where the slab ends for this outbox. */
+  #limit = 0;
+  /** The slab, where it is that of all sessions. */
+  #shared: SharedSlab | undefined;
+  /** How large the last slab of its own was. */
+  #ownSlabBytes = 0;
+  /** How often a slab of its own was flushed in this interval. */
+  #ownFlushes = 0;
   /** The message being built is slab[start, end). */
   #start = 0;
   #end = 0;
   #isScheduled = false;
   #isReadingPaused = false;
-  #wasUsed = false;
+  /** All that the connection was given. */
+  #writtenBytes = 0;
+  /** How much had been written when the last bulk data was. */
+  #bulkEnd = 0;
 
   /** True while the connection has more to send than it should: data must wait, control frames need not. */
   isBlocked = false;
 
-  readonly #onTick = () => {
-    if (this.#isScheduled) this.flush();
-  };
-  readonly #afterMicrotasks = () => nextTick(this.#onTick);
-
-  /** @param beforeFlush called before a flush: writes what has waited for the end of the tick. */
+  /** @param owner is asked for more before each flush. */
   constructor(
     connection: ByteConnection,
     limits: { maxMessageBytes: number; sendBufferBytes: number },
-    beforeFlush: () => void,
+    owner: OutboxOwner,
   ) {
     this.#connection = connection;
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#sendBufferBytes = limits.sendBufferBytes;
-    this.#beforeFlush = beforeFlush;
+    this.#owner = owner;
   }
 
   /** Largest body that fits in one message together with its header. */
@@ -74,17 +89,36 @@ export class Outbox {
     return this.#maxMessageBytes - (this.#end - this.#start);
   }
 
+  /**
+   * True while bulk data may be written. Only what waits in front of the last bulk data counts, so that small data
+   * cannot keep it away for ever.
+   */
+  get takesBulk(): boolean {
+    const sentBytes = this.#writtenBytes - this.#connection.bufferedBytes;
+    return this.#bulkEnd - sentBytes < bulkAheadBytes;
+  }
+
+  /** Says that what has just been written was bulk data. */
+  wroteBulk(): void {
+    this.#bulkEnd = this.#writtenBytes + this.#end - this.#start;
+  }
+
   /** Has a flush at the end of the tick. */
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    queueMicrotask(this.#afterMicrotasks);
+    // made each time: kept, they would be there for each idle connection
+    queueMicrotask(() =>
+      nextTick(() => {
+        if (this.#isScheduled) this.flush();
+      }),
+    );
   }
 
   /** Adds a frame without a body. */
   frame(type: number, flags: number, streamId: number, length: number): void {
     const at = this.#reserve(headerBytes);
-    writeHeader(this.#memory(), at, type, flags, streamId, length);
+    writeHeader(this.memory, at, type, flags, streamId, length);
     this.schedule();
   }
 
@@ -94,21 +128,28 @@ export class Outbox {
    */
   frameWithBody(type: number, flags: number, streamId: number, bodyLength: number): number {
     const at = this.#reserve(headerBytes + bodyLength);
-    writeHeader(this.#memory(), at, type, flags, streamId, bodyLength);
+    writeHeader(this.memory, at, type, flags, streamId, bodyLength);
     this.schedule();
     return at + headerBytes;
   }
 
   /** What {@link frameWithBody} gave a place in; good until the next call of any other method. */
   get memory(): Uint8Array {
-    return this.#memory();
+    return this.#slab ?? this.#takeSlab(0);
   }
 
-  /** Sends now what has been written, and whatever `beforeFlush` adds. */
+  /** Sends now what has been written, and whatever the owner adds. */
   flush(): void {
-    this.#beforeFlush();
+    this.#owner.beforeFlush();
     this.#isScheduled = false;
     this.#seal();
+    this.#owner.afterFlush();
+    if (this.#shared !== undefined) {
+      giveBackPlace(this.#shared, this.#end, this.#limit);
+      this.#forgetSlab();
+    } else if (this.#slab !== undefined && this.#ownFlushes++ < flushesForOwnSlab) {
+      this.#forgetSlab();
+    }
   }
 
   /** The connection has sent what it had. */
@@ -120,47 +161,69 @@ export class Outbox {
     }
   }
 
-  /** Gives the memory back if nothing has been written since the last call. */
+  /** An interval is over: gives memory back that was used little in it. */
   releaseIfIdle(): void {
-    if (!this.#wasUsed && this.#start === this.#end) {
-      this.#slab = undefined;
-      this.#slabBytes = firstSlabBytes;
-      this.#start = 0;
-      this.#end = 0;
+    if (this.#ownFlushes < flushesForOwnSlab && this.#start === this.#end) {
+      this.#forgetSlab();
+      this.#ownSlabBytes = 0;
     }
-    this.#wasUsed = false;
-  }
-
-  #memory(): Uint8Array {
-    this.#slab ??= allocate(this.#slabBytes);
-    return this.#slab;
+    this.#ownFlushes = 0;
   }
 
   #reserve(bytes: number): number {
-    this.#wasUsed = true;
     if (this.#end - this.#start + bytes > this.#maxMessageBytes) this.#seal();
-    if (this.#end + bytes > this.#memory().length) this.#nextSlab(bytes);
+    if (this.#slab === undefined) this.#takeSlab(bytes);
+    else if (this.#end + bytes > this.#limit) this.#nextSlab(this.#slab, bytes);
     const at = this.#end;
     this.#end += bytes;
     return at;
   }
 
+  #takeSlab(bytes: number): Uint8Array {
+    if (bytes > placeBytes || this.#ownFlushes >= flushesForOwnSlab) return this.#takeOwnSlab(bytes);
+    const shared = takePlace();
+    this.#shared = shared;
+    this.#slab = shared.bytes;
+    this.#limit = shared.end;
+    this.#start = shared.end - placeBytes;
+    this.#end = this.#start;
+    return shared.bytes;
+  }
+
   /** Goes on in a new slab, with the message that was begun. */
-  #nextSlab(bytes: number): void {
-    const begun = this.#memory().subarray(this.#start, this.#end);
-    // a connection that uses up its slabs gets larger ones, so that little is copied from one to the next
-    this.#slabBytes = Math.min(4 * this.#maxMessageBytes, this.#slabBytes * 4);
-    this.#slab = allocate(Math.max(this.#slabBytes, begun.length + bytes));
-    this.#slab.set(begun);
-    this.#start = 0;
+  #nextSlab(slab: Uint8Array, bytes: number): void {
+    const begun = slab.subarray(this.#start, this.#end);
+    if (this.#shared !== undefined) giveBackPlace(this.#shared, this.#start, this.#limit);
+    this.#takeOwnSlab(begun.length + bytes).set(begun);
     this.#end = begun.length;
+  }
+
+  #takeOwnSlab(bytes: number): Uint8Array {
+    // a connection that uses up its slabs gets larger ones, so that little is copied from one to the next
+    const most = 4 * this.#maxMessageBytes;
+    this.#ownSlabBytes = Math.min(most, Math.max(firstSlabBytes, this.#ownSlabBytes * 4));
+    const slab = allocateBytes(Math.max(this.#ownSlabBytes, bytes));
+    this.#shared = undefined;
+    this.#slab = slab;
+    this.#limit = slab.length;
+    this.#start = 0;
+    this.#end = 0;
+    return slab;
+  }
+
+  #forgetSlab(): void {
+    this.#slab = undefined;
+    this.#shared = undefined;
+    this.#start = 0;
+    this.#end = 0;
   }
 
   /** Hands the message to the connection. */
   #seal(): void {
     if (this.#end === this.#start) return;
-    const message = this.#memory().subarray(this.#start, this.#end);
+    const message = this.memory.subarray(this.#start, this.#end);
     this.#start = this.#end;
+    this.#writtenBytes += message.length;
     this.#connection.write(message);
     const waiting = this.#connection.bufferedBytes;
     if (waiting <= this.#sendBufferBytes) return;

@@ -1,7 +1,8 @@
-/** A piece that is at least so large, and most of its buffer, is kept as it is. */
+/** A piece that is at least so large, and nearly all of its buffer, is kept as it is. */
 const keptBytes = 8 * 1024;
 
-const largestBlockBytes = 64 * 1024;
+/** A block with room for what comes next is no larger, so that little room lies idle. */
+const largestBlockBytes = 16 * 1024;
 
 interface Block {
   bytes: Uint8Array;
@@ -25,7 +26,7 @@ export class ReceiveQueue {
 
   push(piece: Uint8Array): void {
     this.#length += piece.length;
-    if (piece.length >= keptBytes && 2 * piece.length >= piece.buffer.byteLength) {
+    if (piece.length >= keptBytes && 32 * piece.length >= 31 * piece.buffer.byteLength) {
       this.#blocks.push({ bytes: piece, start: 0, end: piece.length, isOwn: false });
       return;
     }
@@ -63,7 +64,7 @@ export class ReceiveQueue {
     const last = this.#blocks[this.#blocks.length - 1];
     if (last?.isOwn && last.end < last.bytes.length) return last;
     // half as much again as is held already, so that many small pieces make few blocks
-    const size = Math.min(largestBlockBytes, Math.max(wanted, 512, this.#length >> 1));
+    const size = Math.max(wanted, Math.min(largestBlockBytes, Math.max(512, this.#length >> 1)));
     const block = { bytes: new Uint8Array(size), start: 0, end: 0, isOwn: true };
     this.#blocks.push(block);
     return block;

@@ -5,11 +5,19 @@ import type { YamuxStream } from "./stream.js";
 /** Data frames are at most so large while several streams want to send, so that none waits long for another. */
 const fairFrameBytes = 16 * 1024;
 
-/** Who sends next: small data at once while nobody waits, everything else stream by stream in turns. */
+/** Streams with no more than this to send do not wait for those that have more. */
+const smallBytes = 4 * 1024;
+
+/**
+ * Who sends next. Small data leaves at once, ahead of bulk data that waits; bulk data leaves stream by stream in turns,
+ * and never much of it at a time.
+ */
 export class SendTurns {
   readonly #outbox: Outbox;
-  /** Streams that have something to send, in the order of their turns. */
-  #waiting: YamuxStream[] = [];
+  /** Streams that have little to send, in the order of their turns. */
+  #small: YamuxStream[] = [];
+  /** Streams that have more to send, in the order of their turns. */
+  #bulk: YamuxStream[] = [];
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox;
@@ -20,7 +28,8 @@ export class SendTurns {
    * @returns where its body goes, or -1 when it is too large, or others wait, or the connection has enough.
    */
   begin(flags: number, id: number, length: number): number {
-    if (length > fairFrameBytes || this.#outbox.isBlocked || this.#waiting.length > 0) return -1;
+    if (length > fairFrameBytes || this.#outbox.isBlocked) return -1;
+    if (length > smallBytes && this.#bulk.length > 0) return -1;
     return this.#outbox.frameWithBody(FrameType.Data, flags, id, length);
   }
 
@@ -28,42 +37,70 @@ export class SendTurns {
   add(stream: YamuxStream): void {
     if (!stream.isInSendList) {
       stream.isInSendList = true;
-      this.#waiting.push(stream);
+      if (stream.queuedBytes <= smallBytes) this.#small.push(stream);
+      else this.#bulk.push(stream);
     }
     this.#outbox.schedule();
   }
 
-  /** The connection takes more. */
-  onDrain(): void {
-    if (this.#waiting.length > 0) this.#outbox.schedule();
+  /** The connection may take more: has a flush for what waits. */
+  goOn(): void {
+    if (this.#small.length + this.#bulk.length === 0 || this.#outbox.isBlocked) return;
+    if (this.#small.length > 0 || this.#outbox.takesBulk) this.#outbox.schedule();
   }
 
   /** Gives each stream its turn, round after round, until none wants or the connection has enough. */
   run(): void {
-    while (this.#waiting.length > 0 && !this.#outbox.isBlocked) {
-      const round = this.#waiting;
-      this.#waiting = [];
-      const most = round.length === 1 ? this.#outbox.maxBodyBytes : fairFrameBytes;
+    this.#runSmall();
+    this.#runBulk();
+  }
+
+  clear(): void {
+    this.#small = [];
+    this.#bulk = [];
+  }
+
+  #runSmall(): void {
+    while (this.#small.length > 0 && !this.#outbox.isBlocked) {
+      const round = this.#small;
+      this.#small = [];
       for (const [i, stream] of round.entries()) {
         if (this.#outbox.isBlocked) {
           // those whose turn did not come are first in the next round
-          this.#waiting = [...round.slice(i), ...this.#waiting];
+          this.#small = [...round.slice(i), ...this.#small];
           break;
         }
-        stream.isInSendList = false;
-        if (this.#sendOneFrame(stream, most)) this.add(stream);
+        this.#turnOf(stream, fairFrameBytes);
       }
     }
   }
 
-  clear(): void {
-    this.#waiting = [];
+  #runBulk(): void {
+    while (this.#bulk.length > 0 && this.#takesBulk) {
+      const round = this.#bulk;
+      this.#bulk = [];
+      const most = round.length === 1 ? this.#outbox.maxBodyBytes : fairFrameBytes;
+      for (const [i, stream] of round.entries()) {
+        if (!this.#takesBulk) {
+          this.#bulk = [...round.slice(i), ...this.#bulk];
+          break;
+        }
+        this.#turnOf(stream, most);
+        this.#outbox.wroteBulk();
+      }
+    }
   }
 
-  #sendOneFrame(stream: YamuxStream, most: number): boolean {
-    return stream.sendQueued(most, (flags, length) => {
+  get #takesBulk(): boolean {
+    return !this.#outbox.isBlocked && this.#outbox.takesBulk;
+  }
+
+  #turnOf(stream: YamuxStream, most: number): void {
+    stream.isInSendList = false;
+    const hasMore = stream.sendQueued(most, (flags, length) => {
       const at = this.#outbox.frameWithBody(FrameType.Data, flags, stream.id, length);
       return this.#outbox.memory.subarray(at, at + length);
     });
+    if (hasMore) this.add(stream);
   }
 }

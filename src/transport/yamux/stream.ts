@@ -26,6 +26,8 @@ export interface StreamHost {
   readonly memory: Uint8Array;
   /** The stream has data to send, and credit for some of it. */
   wantsToSend(stream: YamuxStream): void;
+  /** The stream has read something, and not enough to say so: {@link YamuxStream.giveCredit} is called in a moment. */
+  owesCredit(stream: YamuxStream): void;
   acknowledged(stream: YamuxStream): void;
   ended(stream: YamuxStream): void;
   /** The peer broke the protocol: the session ends. */
@@ -43,6 +45,12 @@ export interface StreamFlow {
   /** What has come and was not read. */
   unread: number;
 }
+
+/**
+ * Window is given back at once when half of it has been read, and the rest in a moment if it is this part of it: a peer
+ * that has used up its window would wait for it, a round trip for less than the window.
+ */
+const creditParts = 32;
 
 interface Waiter {
   resolve(): void;
@@ -88,6 +96,8 @@ export class YamuxStream implements DuplexStream {
   waitingSince: number;
   /** @internal True while the session has it in its list of streams to send for. */
   isInSendList = false;
+  /** @internal True while the session has it in its list of streams that owe credit. */
+  isInCreditList = false;
 
   /** @internal Streams come from a session. */
   constructor(host: StreamHost, id: number, state: typeof StreamState.Idle | typeof StreamState.SynReceived) {
@@ -321,6 +331,13 @@ export class YamuxStream implements DuplexStream {
     if (this.queuedBytes > 0) this.#host.wantsToSend(this);
   }
 
+  /** @internal Gives back window that was not worth a frame before. */
+  giveCredit(): void {
+    // a peer that has been told of the end may have forgotten the stream, and would complain
+    if (!maySend(this.#state)) return;
+    if (this.#credit * creditParts >= this.#host.maxWindowBytes) this.#sendCredit();
+  }
+
   /** @internal A data frame begins. @returns false when the peer sends more than its window allows. */
   reserve(length: number): boolean {
     if (length > this.#receiveWindow) return false;
@@ -455,7 +472,13 @@ export class YamuxStream implements DuplexStream {
 
   #giveBack(bytes: number): void {
     this.#credit += bytes;
-    if (this.#credit * 2 < this.#host.maxWindowBytes || this.#hasEnd || isEnded(this.#state)) return;
+    const windowBytes = this.#host.maxWindowBytes;
+    if (this.#credit * 2 >= windowBytes) this.#sendCredit();
+    else if (this.#credit * creditParts >= windowBytes && !this.isInCreditList) this.#host.owesCredit(this);
+  }
+
+  #sendCredit(): void {
+    if (this.#hasEnd || isEnded(this.#state)) return;
     // the first frame of an accepted stream announces a wider window too
     const flags = this.#openingFlags();
     const more = flags === 0 ? 0 : this.#widen();

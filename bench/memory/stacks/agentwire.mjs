@@ -1,0 +1,91 @@
+import http from "node:http";
+import { dialAgent } from "agentwire/client";
+import { createServiceClient } from "agentwire/rpc";
+import { attachRpc, startControlPlane } from "agentwire/server";
+import { EchoService } from "../../gen/agentwire/test/v1/echo_pb.js";
+import { listening } from "./listening.mjs";
+
+/**
+ * Handlers that send one message and then wait: `never` for a promise, `signal` for the end of the call. `flood` sends
+ * as much as it may, and counts it.
+ *
+ * @param {string} variant `promise`, `signal` or `plane` for the control plane
+ * @param {{ windowBytes?: number }} settings
+ */
+export async function serve(variant, { windowBytes, tokens = 0 } = {}) {
+  if (variant === "plane") return servePlane(tokens);
+  const server = http.createServer();
+  const never = new Promise(() => {});
+  let floodedBytes = 0;
+  attachRpc(server, {
+    authenticate: ({ token }) => ({ token }),
+    ...(windowBytes === undefined ? {} : { yamux: { maxWindowBytes: windowBytes } }),
+    routes(router) {
+      router.service(EchoService, {
+        unary: ({ payload }) => ({ payload }),
+        async *serverStream({ payload, count }, context) {
+          yield { payload };
+          for (let sent = 1; sent < count; sent++) {
+            floodedBytes += payload.length;
+            yield { payload };
+          }
+          if (variant === "signal") await aborted(context.signal);
+          else await never;
+        },
+      });
+    },
+  });
+  return { port: await listening(server), flooded: () => floodedBytes };
+}
+
+/** @param {number} count of agents */
+async function servePlane(count) {
+  const workspaces = Array.from({ length: count }, (_, i) => ({
+    owner: `user-${i % 100}`,
+    name: `workspace-${i}`,
+    agents: [{ name: "main" }],
+  }));
+  const plane = await startControlPlane({ workspaces });
+  return { port: Number(new URL(plane.url).port), tokens: plane.agents.map(({ token }) => token) };
+}
+
+/** @param {AbortSignal} signal */
+function aborted(signal) {
+  return new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+}
+
+/**
+ * @param {number} port
+ * @param {{ windowBytes?: number, token?: string }} settings
+ */
+export async function connect(port, { windowBytes, token = "bench" } = {}) {
+  const connection = await dialAgent({
+    url: `http://127.0.0.1:${port}`,
+    token,
+    proxy: false,
+    ...(windowBytes === undefined ? {} : { yamux: { maxWindowBytes: windowBytes } }),
+  });
+  const echo = createServiceClient(EchoService, connection.transport);
+  return {
+    call: () => echo.unary({}),
+    /** A call of the agent API, for connections to the control plane. */
+    agentCall: () => connection.agent.getAnnouncementBanners({}),
+    /** A stream of which the first message has come, and whoever reads waits for the next. */
+    openStream(payload) {
+      return new Promise((resolve, reject) => {
+        void readAll(echo.serverStream({ payload, count: 1 }), resolve).catch(reject);
+      });
+    },
+    /** A stream that nobody reads behind its first message. */
+    async openPaused(payload) {
+      const answers = echo.serverStream({ payload, count: 0x7fff_ffff })[Symbol.asyncIterator]();
+      await answers.next();
+      return answers;
+    },
+    close: () => connection.close(),
+  };
+}
+
+async function readAll(answers, onFirst) {
+  for await (const _ of answers) onFirst();
+}
