@@ -20,8 +20,8 @@ import { type StreamHost, YamuxStream } from "./stream.js";
 import { StreamState } from "./stream-state.js";
 import { StreamTable } from "./stream-table.js";
 
-/** Credit that is not worth a frame of its own is given back after so long. */
-const creditDelayMs = 1;
+/** Credit that is not worth a frame of its own is given back after so long without more. Shorter takes processor time. */
+const creditDelayMs = 4;
 
 /**
  * A session, and what its parts need of it: one object, with as little beside it as can be, since there may be ten
@@ -414,7 +414,7 @@ export class LiveSession
     this.#owingCredit = [];
     for (const stream of streams) {
       stream.isInCreditList = false;
-      stream.giveCredit();
+      if (stream.giveCredit()) this.owesCredit(stream);
     }
   }
 

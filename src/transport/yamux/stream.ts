@@ -47,8 +47,8 @@ export interface StreamFlow {
 }
 
 /**
- * Window is given back at once when half of it has been read, and the rest in a moment if it is this part of it: a peer
- * that has used up its window would wait for it, a round trip for less than the window.
+ * Window is given back at once when half of it has been read. When nothing more comes, the rest follows in a moment if
+ * it is this part of it: a peer that has used up its window would wait for it, a round trip for less than the window.
  */
 const creditParts = 32;
 
@@ -74,6 +74,10 @@ export class YamuxStream implements DuplexStream {
   #receiveWindow = initialWindowBytes;
   /** Bytes that were read and not yet given back to the peer. */
   #credit = 0;
+  /** True once half a window has been read, which few calls come to. */
+  #isLong = false;
+  /** How much credit there was when the stream was last looked at. */
+  #owedCredit = 0;
 
   #received: ReceiveQueue | undefined;
   #hasEnd = false;
@@ -331,11 +335,20 @@ export class YamuxStream implements DuplexStream {
     if (this.queuedBytes > 0) this.#host.wantsToSend(this);
   }
 
-  /** @internal Gives back window that was not worth a frame before. */
-  giveCredit(): void {
+  /**
+   * @internal Gives back window that was not worth a frame before, unless more has been read meanwhile: then half of it
+   * will soon have been.
+   * @returns true to be called again.
+   */
+  giveCredit(): boolean {
     // a peer that has been told of the end may have forgotten the stream, and would complain
-    if (!maySend(this.#state)) return;
-    if (this.#credit * creditParts >= this.#host.maxWindowBytes) this.#sendCredit();
+    if (!maySend(this.#state) || !this.#isWorthCredit) return false;
+    if (this.#credit !== this.#owedCredit) {
+      this.#owedCredit = this.#credit;
+      return true;
+    }
+    this.#sendCredit();
+    return false;
   }
 
   /** @internal A data frame begins. @returns false when the peer sends more than its window allows. */
@@ -473,8 +486,17 @@ export class YamuxStream implements DuplexStream {
   #giveBack(bytes: number): void {
     this.#credit += bytes;
     const windowBytes = this.#host.maxWindowBytes;
-    if (this.#credit * 2 >= windowBytes) this.#sendCredit();
-    else if (this.#credit * creditParts >= windowBytes && !this.isInCreditList) this.#host.owesCredit(this);
+    if (this.#credit * 2 >= windowBytes) {
+      this.#sendCredit();
+      this.#isLong = true;
+    } else if (this.#isLong && !this.isInCreditList && this.#isWorthCredit) {
+      this.#owedCredit = this.#credit;
+      this.#host.owesCredit(this);
+    }
+  }
+
+  get #isWorthCredit(): boolean {
+    return this.#credit * creditParts >= this.#host.maxWindowBytes;
   }
 
   #sendCredit(): void {
