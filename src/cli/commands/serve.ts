@@ -130,9 +130,11 @@ async function serveUntilEnd(options: ControlPlaneOptions, serving: Serving): Pr
   const unwatch = file === undefined ? undefined : watchFile(file, options.workspaces ?? [], plane, terminal);
   try {
     const agents = plane.agents.map(shownAgent);
-    const ready = { url: plane.url, agents, admin_token: options.adminToken };
+    const page = pageUrl(plane.url, options.adminToken);
+    const ready = { url: plane.url, agents, admin_token: options.adminToken, page };
     terminal.stdout.write(`${JSON.stringify(ready)}\n`);
     terminal.stderr.write(`${where}\n`);
+    if (values["quiet"] !== true) terminal.stderr.write(`The page is at ${page}\n`);
     const { host = "" } = options;
     if (!isLoopback(host)) terminal.stderr.write("There is no TLS here: put a proxy in front of it.\n");
     await untilAborted(terminal.signal);
@@ -143,6 +145,11 @@ async function serveUntilEnd(options: ControlPlaneOptions, serving: Serving): Pr
     await plane.close(closeTimeoutMs);
     await view?.close();
   }
+}
+
+/** The page of a control plane. The token is in the fragment, which browsers do not send. */
+export function pageUrl(url: string, adminToken = ""): string {
+  return `${url}/#token=${encodeURIComponent(adminToken)}`;
 }
 
 const leastAdminTokenCharacters = 16;
