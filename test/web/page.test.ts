@@ -10,7 +10,7 @@ import { fileWith } from "../support/files.js";
 import { tool } from "../support/terminal.js";
 
 const adminToken = "an admin token of the test";
-const waitMs = 15_000;
+const waitMs = 25_000;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const browser = browserOfTests();
@@ -98,7 +98,7 @@ async function tabTo(page: Page, name: string): Promise<void> {
   throw new Error(`no tab stop is called "${name}"`);
 }
 
-describe("the page of serve", () => {
+describe("the page of serve", { timeout: 60_000 }, () => {
   it("opens with the link that serve prints, keeps the token in its tab, and shows agents as they come and go", async () => {
     const file = await fileWith(`
 workspaces:
@@ -139,6 +139,9 @@ workspaces:
     await page.keyboard.press("Enter");
     await shows(page, "1 agent in 1 workspace");
     expect(await page.evaluate(() => document.cookie + JSON.stringify(localStorage))).toBe("{}");
+    await page.click("header button");
+    await shows(page, "Admin token");
+    expect(await page.evaluate(() => JSON.stringify(sessionStorage))).toBe("{}");
   });
 
   it("shows everything of an agent, each thing in its part", async () => {
