@@ -268,6 +268,40 @@ workspaces:
     await shows(page, "1 agent in 1 workspace");
   });
 
+  it("says which package a server lacks that has no RPCs over HTTP", async () => {
+    const { url } = await plane();
+    const { page } = await browser.open();
+    await page.setRequestInterception(true);
+    page.on("request", (request) => {
+      const isRpc = request.url().includes("AdminService");
+      void (isRpc
+        ? request.respond({ status: 501, contentType: "text/plain", body: "no" })
+        : request.continue());
+    });
+    await page.goto(`${url}/#token=${encodeURIComponent(adminToken)}`);
+    await shows(page, "trying again: the server needs the package @connectrpc/connect-node beside agentwire");
+  });
+
+  it("runs no script that is not its own", async () => {
+    const { url } = await plane();
+    const { page, problems } = await signedIn(url);
+    const hasRun = await page.evaluate(async () => {
+      const script = document.createElement("script");
+      script.textContent = "document.title = 'taken over'";
+      document.body.append(script);
+      const image = document.createElement("img");
+      image.src = "https://elsewhere.example/image.png";
+      await new Promise((resolve) => {
+        image.onerror = resolve;
+        document.body.append(image);
+      });
+      return document.title;
+    });
+    expect(hasRun).toBe("Agents – agentwire");
+    expect(problems).toHaveLength(2);
+    for (const problem of problems) expect(problem).toContain("Content Security Policy");
+  });
+
   it("can be used with the keyboard alone", async () => {
     const control = await plane();
     const connection = await dialled(control);

@@ -8,7 +8,7 @@ import { paintFor } from "../colors.js";
 import { type Command, type Terminal, text, UsageError } from "../command.js";
 import { sampleWorkspacesFile, toolCommand, toolVersion } from "../tool.js";
 import { showEvent } from "./agent.js";
-import { pageUrl, startShown, workspacesIn } from "./serve.js";
+import { pageUrl, startShown, whereThePageIs, workspacesIn } from "./serve.js";
 
 const onceTimeoutMs = 60_000;
 const lookAgainMs = 50;
@@ -76,7 +76,7 @@ function introduce(
   terminal.stderr.write(
     [
       `${paint("bold", "agentwire")} control plane on ${url}, agents from ${file}`,
-      `See it in a browser: ${paint("cyan", page)}`,
+      whereThePageIs(page),
       "Try it from another terminal:",
       paint("cyan", `  export CODER_AGENT_URL=${url} CODER_AGENT_TOKEN=${agent?.token}`),
       paint("cyan", "  npx agentwire call Agent/GetManifest"),
