@@ -26,6 +26,8 @@ export interface AgentFollower {
 }
 
 const refreshPauseMs = 300;
+/** Signs of life come every 15 s, where nobody has set another interval. */
+const silenceTimeoutMs = 50_000;
 /** Sessions with other servers on the same store make no events here. */
 const rereadIntervalMs = 30_000;
 const leastBackoffMs = 500;
@@ -95,6 +97,14 @@ async function follow(
   const rereading = setInterval(() => {
     if (!document.hidden) void guarded(() => readAll(admin, signal))();
   }, rereadIntervalMs);
+  let silence: ReturnType<typeof setTimeout> | undefined;
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      failure ??= new Error("The server has said nothing for too long.");
+      attempt.abort();
+    }, silenceTimeoutMs);
+  };
   const heed = async (event: WatchEventsResponse) => {
     if (event.kind === "watching" || event.dropped) {
       await readAll(admin, signal);
@@ -111,11 +121,16 @@ async function follow(
   };
   try {
     const request = { agentId: follower?.agentId ?? "", withSessions: true };
-    for await (const event of admin.watchEvents(request, { signal })) await heed(event);
+    heard();
+    for await (const event of admin.watchEvents(request, { signal })) {
+      heard();
+      await heed(event);
+    }
   } catch (error) {
     throw failure ?? error;
   } finally {
     refresh.end();
+    clearTimeout(silence);
     clearInterval(rereading);
   }
 }

@@ -86,12 +86,27 @@ async function start(
   store: ControlPlaneStore,
   events: ObservedEvents,
 ): Promise<ControlPlane> {
-  const { monitor, serverVersion, nowUs = () => Date.now() * 1000, log = silentLogger } = apiOptions;
+  const {
+    monitor,
+    serverVersion,
+    streamPingIntervalMs,
+    nowUs = () => Date.now() * 1000,
+    log = silentLogger,
+  } = apiOptions;
   const sessions = new OpenSessions();
   const admin =
     adminToken === undefined
       ? undefined
-      : createAdminApi({ store, events, token: adminToken, sessions, monitor, serverVersion, nowUs });
+      : createAdminApi({
+          store,
+          events,
+          token: adminToken,
+          sessions,
+          monitor,
+          serverVersion,
+          streamPingIntervalMs,
+          nowUs,
+        });
   const page = admin === undefined ? undefined : createPage();
   const agents = await store.define(workspaces);
   const authenticateUser = adminToken === undefined ? undefined : readerWith(adminToken);

@@ -26,11 +26,15 @@ export interface AdminDeps {
   sessions?: OpenSessions;
   /** How agents are watched, which says when one counts as disconnected. */
   monitor?: MonitorOptions | undefined;
+  /** How often `watchEvents` gives a sign of life to who asks for sessions, in milliseconds; 15,000 by default. */
+  streamPingIntervalMs?: number | undefined;
   /** The newest version of the agent API that the server speaks; 2.10 by default. */
   serverVersion?: ApiVersion | undefined;
   /** Microseconds since 1970; the clock of this machine by default. */
   nowUs?: (() => number) | undefined;
 }
+
+const defaultPingIntervalMs = 15_000;
 
 /** Of an agent's statuses so many are looked through for the latest of each app. */
 const statusesForApps = 100;
@@ -40,6 +44,7 @@ const transitions = ["start", "stop", "delete"] as const;
 /** Handlers of `agentwire.admin.v1.AdminService`. Whoever mounts them checks who calls. */
 export function adminService(deps: AdminDeps): ServiceImpl<typeof AdminService> {
   const { store, events, sessions = new OpenSessions(), nowUs = () => Date.now() * 1000 } = deps;
+  const pingIntervalMs = deps.streamPingIntervalMs ?? defaultPingIntervalMs;
   const { disconnectTimeoutMs } = resolveMonitorOptions(deps.monitor);
   const factsOf = (agentId: string): AgentFacts => ({
     sessions: sessions.of(agentId),
@@ -108,7 +113,8 @@ export function adminService(deps: AdminDeps): ServiceImpl<typeof AdminService> 
       return {};
     },
 
-    watchEvents: (request, { signal }) => watchedEvents(events, sessions, request, signal),
+    watchEvents: (request, { signal }) =>
+      watchedEvents({ events, sessions, pingIntervalMs }, request, signal),
   };
 }
 

@@ -11,8 +11,13 @@ export interface SessionEvent {
   agentId: string;
 }
 
+/** Nothing has happened, but the stream is there. */
+export interface AliveEvent {
+  topic: "alive";
+}
+
 /** What waits for a reader. */
-export type QueuedEvent = ServerEvent | SessionEvent;
+export type QueuedEvent = ServerEvent | SessionEvent | AliveEvent;
 
 /** Events for a reader that takes them one by one. */
 export class EventQueue implements EventSubscriber {

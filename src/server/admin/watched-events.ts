@@ -8,8 +8,16 @@ import type { OpenSessions } from "./open-sessions.js";
 export interface Watch {
   /** Also the lines and the metadata of this agent; an empty text for none. */
   agentId: string;
-  /** Also sessions of this server. */
+  /** Also sessions of this server, and a sign of life now and then. */
   withSessions: boolean;
+}
+
+/** Where events come from. */
+export interface WatchedEventsDeps {
+  events: Events;
+  sessions: OpenSessions;
+  /** How often there is a sign of life. */
+  pingIntervalMs: number;
 }
 
 /** An event as the admin API tells it. */
@@ -26,8 +34,7 @@ interface ToldEvent {
  * @throws ConnectError with `Code.InvalidArgument` for an agent that is no UUID.
  */
 export async function* watchedEvents(
-  events: Events,
-  sessions: OpenSessions,
+  { events, sessions, pingIntervalMs }: WatchedEventsDeps,
   { agentId: agentText, withSessions }: Watch,
   signal: AbortSignal,
 ): AsyncGenerator<ToldEvent, void, undefined> {
@@ -47,6 +54,8 @@ export async function* watchedEvents(
           queue.onEvent({ topic: "session", ownerId, workspaceId, agentId: id }),
         ),
       );
+      const pinging = setInterval(() => queue.onEvent({ topic: "alive" }), pingIntervalMs);
+      ends.push(() => clearInterval(pinging));
       yield { kind: "watching" };
     }
     for await (const event of queue.until(signal)) {
@@ -82,6 +91,8 @@ function toldEvent(event: QueuedEvent, watchedAgentId = ""): ToldEvent | undefin
       return { kind: "logs", agentId: event.agentId };
     case "metadata":
       return { kind: "metadata", agentId: watchedAgentId };
+    case "alive":
+      return { kind: "alive" };
     case "claim":
       return undefined;
   }

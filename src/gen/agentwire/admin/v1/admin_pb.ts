@@ -1854,7 +1854,7 @@ export type WatchEventsRequest = Message<"agentwire.admin.v1.WatchEventsRequest"
 
   /**
    * Also `session_update`, when a session begins or ends on the server that answers, in whichever role. Begins with
-   * an event `watching`, once events are heard.
+   * an event `watching`, once events are heard; `alive` is a sign of life, every 15 s by default.
    *
    * @generated from field: bool with_sessions = 2;
    */
