@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { defineConfig, type UserConfig } from "tsdown";
 
 const outDir = "dist";
@@ -79,7 +79,49 @@ const chunkEntries = {
   "gen-admin": "src/gen/agentwire/admin/v1/admin_pb.ts",
 };
 
+/** Whose code is in the page; their licences go with it. */
+const pagePackages = ["preact", "@preact/signals", "@preact/signals-core"];
+
+/** Of others the licence is that of this package, and what they want to be said is this. */
+const apacheNotices = [
+  "@bufbuild/protobuf: Copyright 2021-2026 Buf Technologies, Inc.",
+  "@connectrpc/connect, @connectrpc/connect-web: Copyright 2021-2026 The Connect Authors",
+  "Licensed under the Apache License, Version 2.0: see LICENSE of this package.",
+];
+
+function putPageFiles() {
+  for (const file of ["index.html", "page.css", "icon.svg"]) cpSync(`web/${file}`, `${outDir}/page/${file}`);
+  const notices = pagePackages.map(
+    (name) => `${name}\n\n${readFileSync(`node_modules/${name}/LICENSE`, "utf8").trim()}`,
+  );
+  writeFileSync(`${outDir}/page/licenses.txt`, `${[...notices, apacheNotices.join("\n")].join("\n\n\n")}\n`);
+}
+
+/** The control plane's page. What only its direct connection needs is loaded when somebody asks for that. */
+const page: UserConfig = {
+  ...common,
+  entry: { page: "web/main.tsx" },
+  outDir: `${outDir}/page`,
+  format: "esm",
+  platform: "browser",
+  minify: true,
+  dts: false,
+  deps: { alwaysBundle: () => true },
+  inputOptions: {
+    ...common.inputOptions,
+    transform: { jsx: { runtime: "automatic", importSource: "preact" } },
+  },
+  outputOptions: {
+    comments: false,
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name].js",
+    codeSplitting: { groups: [{ name: "shared", test: /node_modules\/@(bufbuild|connectrpc)\// }] },
+  },
+  onSuccess: putPageFiles,
+};
+
 export default defineConfig([
+  page,
   {
     ...files,
     entry: [

@@ -12,7 +12,7 @@ const report = join(folder, "tests.json");
 
 const sum = { passed: 0, failed: 0, skipped: 0 };
 
-installPostgres();
+installPackages();
 const testsPassed = await run("tests", "npm ci && npm test", { AGENTWIRE_TEST_REPORT: report });
 countTests(testsPassed);
 await step("first run", "npm ci && npm start -- --once");
@@ -27,20 +27,25 @@ const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";
 console.log(`${sum.passed} passed, ${sum.failed} failed${skipped}`);
 process.exitCode = sum.failed > 0 ? 1 : 0;
 
-/** Tests of the store need a PostgreSQL server; on Debian it is a package. Where it cannot be had they are skipped. */
-function installPostgres() {
-  const folder = "/usr/lib/postgresql";
-  const isThere =
-    existsSync(folder) &&
-    readdirSync(folder).some((version) => existsSync(`${folder}/${version}/bin/initdb`));
-  if (isThere || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
+/**
+ * Tests of the store need a PostgreSQL server, and those of the page Chromium; on Debian they are packages. Where they
+ * cannot be had such tests are skipped.
+ */
+function installPackages() {
+  const postgres = "/usr/lib/postgresql";
+  const hasPostgres =
+    existsSync(postgres) &&
+    readdirSync(postgres).some((version) => existsSync(`${postgres}/${version}/bin/initdb`));
+  const hasChromium = process.env["CHROMIUM"] !== undefined || existsSync("/usr/bin/chromium");
+  const missing = [...(hasPostgres ? [] : ["postgresql"]), ...(hasChromium ? [] : ["chromium"])];
+  if (missing.length === 0 || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  for (const args of [
+  // one at a time: where there is no package of one, there is the other
+  const steps = [
     ["update", "-q"],
-    ["install", "-q", "-y", "--no-install-recommends", "postgresql"],
-  ]) {
-    spawnSync("apt-get", args, { stdio: ["ignore", "ignore", "inherit"], env });
-  }
+    ...missing.map((name) => ["install", "-q", "-y", "--no-install-recommends", name]),
+  ];
+  for (const args of steps) spawnSync("apt-get", args, { stdio: ["ignore", "ignore", "inherit"], env });
 }
 
 /**

@@ -10,9 +10,12 @@ import {
   type WorkspaceDefinition,
 } from "../store/index.js";
 import { createAdminApi } from "./admin/admin-api.js";
+import { OpenSessions } from "./admin/open-sessions.js";
 import { type AgentApi, type AgentApiOptions, createAgentApi } from "./agent-api.js";
 import { ApiError } from "./api-error.js";
 import { type Events, LocalEvents, ObservedEvents } from "./events/index.js";
+import { runHook, silentLogger } from "./hooks.js";
+import { createPage } from "./page/page.js";
 import { Probes } from "./probes.js";
 import { sameToken } from "./same-token.js";
 
@@ -22,7 +25,10 @@ export interface ControlPlaneOptions extends Omit<AgentApiOptions, "store" | "ev
   store?: ControlPlaneStore;
   /** How its parts hear of each other, and of other control planes on the same store. The control plane closes it. */
   events?: Events;
-  /** Who has it may use the admin API, `agentwire.admin.v1.AdminService`. Without one there is no admin API. */
+  /**
+   * Who has it may use the admin API, `agentwire.admin.v1.AdminService`, and with it the page at `/`. Without one there
+   * is neither.
+   */
   adminToken?: string;
   /** `127.0.0.1` by default. There is no TLS: put a proxy in front of it for the network. */
   host?: string;
@@ -80,16 +86,52 @@ async function start(
   store: ControlPlaneStore,
   events: ObservedEvents,
 ): Promise<ControlPlane> {
-  const admin = adminToken === undefined ? undefined : createAdminApi({ store, events, token: adminToken });
+  const {
+    monitor,
+    serverVersion,
+    streamPingIntervalMs,
+    nowUs = () => Date.now() * 1000,
+    log = silentLogger,
+  } = apiOptions;
+  const sessions = new OpenSessions();
+  const admin =
+    adminToken === undefined
+      ? undefined
+      : createAdminApi({
+          store,
+          events,
+          token: adminToken,
+          sessions,
+          monitor,
+          serverVersion,
+          streamPingIntervalMs,
+          nowUs,
+        });
+  const page = admin === undefined ? undefined : createPage();
   const agents = await store.define(workspaces);
   const authenticateUser = adminToken === undefined ? undefined : readerWith(adminToken);
-  const api = createAgentApi({ ...(authenticateUser && { authenticateUser }), ...apiOptions, store, events });
+  const api = createAgentApi({
+    ...(authenticateUser && { authenticateUser }),
+    ...apiOptions,
+    store,
+    events,
+    onSession(who, connection) {
+      const end = sessions.add(who, connection, nowUs());
+      let onEnd: (() => void) | undefined;
+      void runHook(log, "onSession", () => {
+        onEnd = apiOptions.onSession?.(who, connection);
+      });
+      return () => {
+        end();
+        onEnd?.();
+      };
+    },
+  });
   const probes = new Probes(store);
 
   const handle = (request: IncomingMessage, response: ServerResponse) => {
-    if (probes.handle(request, response) || api.handle(request, response) || admin?.handle(request, response))
-      return;
-    response.writeHead(404).end();
+    const takers = [probes, api, admin, page];
+    if (!takers.some((taker) => taker?.handle(request, response))) response.writeHead(404).end();
   };
   const http1 = createHttpServer(handle);
   http1.on("upgrade", (request, socket, head) => {

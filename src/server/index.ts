@@ -10,6 +10,8 @@ export type { AgentStore, WorkspaceDefinition } from "../store/index.js";
 export { MemoryStore } from "../store/index.js";
 export type { AdminApi, AdminApiOptions } from "./admin/admin-api.js";
 export { createAdminApi } from "./admin/admin-api.js";
+export type { OnSessionChange, OpenSession } from "./admin/open-sessions.js";
+export { OpenSessions } from "./admin/open-sessions.js";
 export type { AgentApi, AgentApiOptions } from "./agent-api.js";
 export { createAgentApi } from "./agent-api.js";
 export type { AgentIdentity, AgentSession } from "./agent-session.js";

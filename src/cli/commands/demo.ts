@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAgent } from "../../agent/index.js";
@@ -7,7 +8,7 @@ import { paintFor } from "../colors.js";
 import { type Command, type Terminal, text, UsageError } from "../command.js";
 import { sampleWorkspacesFile, toolCommand, toolVersion } from "../tool.js";
 import { showEvent } from "./agent.js";
-import { startShown, workspacesIn } from "./serve.js";
+import { pageUrl, startShown, whereThePageIs, workspacesIn } from "./serve.js";
 
 const onceTimeoutMs = 60_000;
 const lookAgainMs = 50;
@@ -25,11 +26,12 @@ export const demo: Command = {
     if (positionals.length > 0)
       throw new UsageError(`"${positionals[0]}" is too much; see agentwire demo --help`);
     const file = text(values, "workspaces") ?? sampleWorkspacesFile();
-    const { plane, view } = await startShown({ workspaces: await workspacesIn(file) }, terminal);
+    const adminToken = randomUUID();
+    const { plane, view } = await startShown({ workspaces: await workspacesIn(file), adminToken }, terminal);
     try {
       const [first] = plane.agents;
       if (first === undefined) throw new UsageError(`${file} has no agent`);
-      introduce(plane, file, terminal);
+      introduce(plane, { file, page: pageUrl(plane.url, adminToken) }, terminal);
       return await runOne(plane, first, values["once"] === true, terminal);
     } finally {
       await plane.close(2000);
@@ -64,12 +66,17 @@ async function runOne(
   return exitCode;
 }
 
-function introduce({ url, agents }: ControlPlane, file: string, terminal: Terminal): void {
+function introduce(
+  { url, agents }: ControlPlane,
+  { file, page }: { file: string; page: string },
+  terminal: Terminal,
+): void {
   const paint = paintFor(terminal.stderr, terminal);
   const [agent] = agents;
   terminal.stderr.write(
     [
       `${paint("bold", "agentwire")} control plane on ${url}, agents from ${file}`,
+      whereThePageIs(page),
       "Try it from another terminal:",
       paint("cyan", `  export CODER_AGENT_URL=${url} CODER_AGENT_TOKEN=${agent?.token}`),
       paint("cyan", "  npx agentwire call Agent/GetManifest"),

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { untilAborted } from "../../client/until-aborted.js";
 import { errorText } from "../../rpc/error-text.js";
 import {
@@ -130,9 +131,11 @@ async function serveUntilEnd(options: ControlPlaneOptions, serving: Serving): Pr
   const unwatch = file === undefined ? undefined : watchFile(file, options.workspaces ?? [], plane, terminal);
   try {
     const agents = plane.agents.map(shownAgent);
-    const ready = { url: plane.url, agents, admin_token: options.adminToken };
+    const page = pageUrl(plane.url, options.adminToken);
+    const ready = { url: plane.url, agents, admin_token: options.adminToken, page };
     terminal.stdout.write(`${JSON.stringify(ready)}\n`);
     terminal.stderr.write(`${where}\n`);
+    if (values["quiet"] !== true) terminal.stderr.write(`${whereThePageIs(page)}\n`);
     const { host = "" } = options;
     if (!isLoopback(host)) terminal.stderr.write("There is no TLS here: put a proxy in front of it.\n");
     await untilAborted(terminal.signal);
@@ -144,6 +147,24 @@ async function serveUntilEnd(options: ControlPlaneOptions, serving: Serving): Pr
     await view?.close();
   }
 }
+
+/** The page of a control plane. The token is in the fragment, which browsers do not send. */
+export function pageUrl(url: string, adminToken = ""): string {
+  return `${url}/#token=${encodeURIComponent(adminToken)}`;
+}
+
+/** For people: the link of the page, or what it lacks. */
+export function whereThePageIs(page: string): string {
+  try {
+    createRequire(import.meta.url).resolve(pagePackage);
+    return `The page is at ${page}`;
+  } catch {
+    return `There is a page, but it needs a package: npm install ${pagePackage}`;
+  }
+}
+
+/** The page's data is served with it, and only who serves needs it. */
+const pagePackage = "@connectrpc/connect-node";
 
 const leastAdminTokenCharacters = 16;
 

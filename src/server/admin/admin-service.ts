@@ -2,35 +2,68 @@ import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { normalizeUuid } from "../../codec/index.js";
 import type { AdminService } from "../../gen/agentwire/admin/v1/admin_pb.js";
 import {
-  type AgentRecord,
   type BuildRecord,
   type ControlPlaneStore,
   prebuildsOwnerId,
   StoreConflict,
   type WorkspaceRecord,
 } from "../../store/index.js";
+import { type ApiVersion, newestVersion } from "../../version/index.js";
+import { type MonitorOptions, resolveMonitorOptions } from "../connection-monitor.js";
 import type { Events } from "../events/index.js";
 import { usTimestamp } from "../handlers/time.js";
+import { agentDetails } from "./agent-details.js";
+import { type AgentFacts, agentMessage, appMessage, timeAt } from "./agent-messages.js";
 import { definitionOf, wrong } from "./definitions.js";
-import { EventQueue } from "./event-queue.js";
+import { OpenSessions } from "./open-sessions.js";
+import { watchedEvents } from "./watched-events.js";
 
 /** What the admin API works with. */
 export interface AdminDeps {
   store: ControlPlaneStore;
   events: Events;
+  /** The sessions that are open on this server. Without it agents are shown without sessions. */
+  sessions?: OpenSessions;
+  /** How agents are watched, which says when one counts as disconnected. */
+  monitor?: MonitorOptions | undefined;
+  /** How often `watchEvents` gives a sign of life to who asks for sessions, in milliseconds; 15,000 by default. */
+  streamPingIntervalMs?: number | undefined;
+  /** The newest version of the agent API that the server speaks; 2.10 by default. */
+  serverVersion?: ApiVersion | undefined;
+  /** Microseconds since 1970; the clock of this machine by default. */
+  nowUs?: (() => number) | undefined;
 }
+
+const defaultPingIntervalMs = 15_000;
+
+/** Of an agent's statuses so many are looked through for the latest of each app. */
+const statusesForApps = 100;
 
 const transitions = ["start", "stop", "delete"] as const;
 
 /** Handlers of `agentwire.admin.v1.AdminService`. Whoever mounts them checks who calls. */
-export function adminService({ store, events }: AdminDeps): ServiceImpl<typeof AdminService> {
+export function adminService(deps: AdminDeps): ServiceImpl<typeof AdminService> {
+  const { store, events, sessions = new OpenSessions(), nowUs = () => Date.now() * 1000 } = deps;
+  const pingIntervalMs = deps.streamPingIntervalMs ?? defaultPingIntervalMs;
+  const { disconnectTimeoutMs } = resolveMonitorOptions(deps.monitor);
+  const factsOf = (agentId: string): AgentFacts => ({
+    sessions: sessions.of(agentId),
+    nowUs: nowUs(),
+    disconnectTimeoutMs,
+  });
   const changed = ({ id: workspaceId, ownerId }: WorkspaceRecord) =>
     events.publish({ topic: "workspace", kind: "state_change", ownerId, workspaceId });
 
   return {
-    async listWorkspaces() {
-      const workspaces = await store.workspaces();
-      return { workspaces: await Promise.all(workspaces.map((workspace) => described(store, workspace))) };
+    ...agentDetails({ store, factsOf, serverVersion: deps.serverVersion ?? newestVersion }),
+
+    async listWorkspaces({ withApps, workspaceIds }) {
+      const wanted = new Set(workspaceIds.map((id) => normalizeUuid(id)));
+      if (wanted.has(undefined)) throw wrong("workspace_ids", "must be UUIDs");
+      const workspaces = (await store.workspaces()).filter(({ id }) => wanted.size === 0 || wanted.has(id));
+      const now = usTimestamp(nowUs());
+      const described = workspaces.map((workspace) => workspaceMessage(store, workspace, factsOf, withApps));
+      return { workspaces: await Promise.all(described), now };
     },
 
     async defineWorkspaces({ workspaces }) {
@@ -80,25 +113,17 @@ export function adminService({ store, events }: AdminDeps): ServiceImpl<typeof A
       return {};
     },
 
-    async *watchEvents(_request, { signal }) {
-      const queue = new EventQueue();
-      const unsubscribe = await events.subscribe({ of: "workspaces" }, queue);
-      try {
-        for await (const event of queue.until(signal)) {
-          if (event === "dropped") yield { dropped: true };
-          else if (event.topic === "workspace") {
-            const { kind, ownerId, workspaceId, agentId = "" } = event;
-            yield { kind, ownerId, workspaceId, agentId };
-          }
-        }
-      } finally {
-        unsubscribe();
-      }
-    },
+    watchEvents: (request, { signal }) =>
+      watchedEvents({ events, sessions, pingIntervalMs }, request, signal),
   };
 }
 
-async function described(store: ControlPlaneStore, workspace: WorkspaceRecord) {
+async function workspaceMessage(
+  store: ControlPlaneStore,
+  workspace: WorkspaceRecord,
+  factsOf: (agentId: string) => AgentFacts,
+  withApps: boolean,
+) {
   const [agents, builds] = await Promise.all([store.agents(workspace.id), store.builds(workspace.id)]);
   const { id, ownerUsername, name, ownerId, createdAtUs, lastUsedAtUs } = workspace;
   return {
@@ -110,25 +135,20 @@ async function described(store: ControlPlaneStore, workspace: WorkspaceRecord) {
     createdAt: usTimestamp(createdAtUs),
     ...timeAt("lastUsedAt", lastUsedAtUs),
     ...(builds === undefined ? {} : { latestBuild: buildMessage(builds.latest) }),
-    agents: agents.map(agentMessage),
+    agents: await Promise.all(
+      agents.map(async (agent) => ({
+        ...agentMessage(agent, factsOf(agent.id)),
+        apps: withApps ? await appMessages(store, agent.id) : [],
+      })),
+    ),
   };
 }
 
-/** Without its token: that is shown once, to whoever declares it. */
-function agentMessage(agent: AgentRecord) {
-  const { id, name, parentId = "", lifecycleState, version, apiVersion, createdAtUs, connection } = agent;
-  return {
-    id,
-    name,
-    parentId,
-    lifecycleState,
-    version,
-    apiVersion,
-    createdAt: usTimestamp(createdAtUs),
-    ...timeAt("firstConnectedAt", connection.firstConnectedAtUs),
-    ...timeAt("lastConnectedAt", connection.lastConnectedAtUs),
-    ...timeAt("disconnectedAt", connection.disconnectedAtUs),
-  };
+async function appMessages(store: ControlPlaneStore, agentId: string) {
+  const apps = await store.apps(agentId);
+  if (apps.length === 0) return [];
+  const statuses = await store.appStatuses({ agentId }, statusesForApps);
+  return apps.map((app) => appMessage(app, statuses));
 }
 
 function buildMessage({ id, number, transition, job, createdAtUs }: BuildRecord) {
@@ -140,11 +160,6 @@ function buildMessage({ id, number, transition, job, createdAtUs }: BuildRecord)
     jobError: job.error,
     createdAt: usTimestamp(createdAtUs),
   };
-}
-
-function timeAt<Name extends string>(name: Name, us: number | undefined) {
-  if (us === undefined) return {};
-  return { [name]: usTimestamp(us) } as Record<Name, ReturnType<typeof usTimestamp>>;
 }
 
 async function existing(store: ControlPlaneStore, workspaceId: string): Promise<WorkspaceRecord> {

@@ -3,12 +3,28 @@ import type { EventSubscriber, ServerEvent } from "../events/index.js";
 /** So many events may wait for a slow reader; then it is told that some were lost. S6.4. */
 const maxWaiting = 2048;
 
+/** A session has begun or ended on this server, in whichever role. */
+export interface SessionEvent {
+  topic: "session";
+  ownerId: string;
+  workspaceId: string;
+  agentId: string;
+}
+
+/** Nothing has happened, but the stream is there. */
+export interface AliveEvent {
+  topic: "alive";
+}
+
+/** What waits for a reader. */
+export type QueuedEvent = ServerEvent | SessionEvent | AliveEvent;
+
 /** Events for a reader that takes them one by one. */
 export class EventQueue implements EventSubscriber {
-  #waiting: (ServerEvent | "dropped")[] = [];
+  #waiting: (QueuedEvent | "dropped")[] = [];
   #wake: (() => void) | undefined;
 
-  onEvent(event: ServerEvent): void {
+  onEvent(event: QueuedEvent): void {
     if (this.#waiting.length < maxWaiting) this.#waiting.push(event);
     // what waits is not worth more than that: the reader reads everything again
     else this.#waiting = ["dropped"];
@@ -21,7 +37,7 @@ export class EventQueue implements EventSubscriber {
   }
 
   /** What comes, until the signal ends it. */
-  async *until(signal: AbortSignal): AsyncGenerator<ServerEvent | "dropped", void, undefined> {
+  async *until(signal: AbortSignal): AsyncGenerator<QueuedEvent | "dropped", void, undefined> {
     const end = () => this.#wake?.();
     signal.addEventListener("abort", end);
     try {

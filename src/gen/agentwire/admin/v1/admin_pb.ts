@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentwire/admin/v1/admin.proto.
  */
 export const file_agentwire_admin_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc(/*@__PURE__*/ btoa("\n\x1eagentwire/admin/v1/admin.proto\x12\x12agentwire.admin.v1\"\x99\x02\n\x09Workspace\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x0d\n\x05owner\x18\x02 \x01(\x09\x12\x0c\n\x04name\x18\x03 \x01(\x09\x12\x13\n\x0bis_prebuilt\x18\x04 \x01(\x08\x12.\n\ncreated_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.Timestamp\x120\n\x0clast_used_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12/\n\x0clatest_build\x18\x07 \x01(\x0b2\x19.agentwire.admin.v1.Build\x12)\n\x06agents\x18\x08 \x03(\x0b2\x19.agentwire.admin.v1.Agent\x12\x10\n\x08owner_id\x18\x09 \x01(\x09\"\x8e\x01\n\x05Build\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x12\n\ntransition\x18\x03 \x01(\x09\x12\x12\n\njob_status\x18\x04 \x01(\x09\x12\x11\n\x09job_error\x18\x05 \x01(\x09\x12.\n\ncreated_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.Timestamp\"\xc7\x02\n\x05Agent\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x0c\n\x04name\x18\x02 \x01(\x09\x12\x11\n\x09parent_id\x18\x03 \x01(\x09\x12\x17\n\x0flifecycle_state\x18\x04 \x01(\x09\x12\x0f\n\x07version\x18\x05 \x01(\x09\x12\x13\n\x0bapi_version\x18\x06 \x01(\x09\x12.\n\ncreated_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.Timestamp\x126\n\x12first_connected_at\x18\x08 \x01(\x0b2\x1a.google.protobuf.Timestamp\x125\n\x11last_connected_at\x18\x09 \x01(\x0b2\x1a.google.protobuf.Timestamp\x123\n\x0fdisconnected_at\x18\n \x01(\x0b2\x1a.google.protobuf.Timestamp\"\xae\x01\n\x13WorkspaceDefinition\x12\x0d\n\x05owner\x18\x01 \x01(\x09\x12\x0c\n\x04name\x18\x02 \x01(\x09\x12\x13\n\x0bis_prebuilt\x18\x03 \x01(\x08\x120\n\x04task\x18\x04 \x01(\x0b2\".agentwire.admin.v1.TaskDefinition\x123\n\x06agents\x18\x05 \x03(\x0b2#.agentwire.admin.v1.AgentDefinition\":\n\x0eTaskDefinition\x12\x0c\n\x04name\x18\x01 \x01(\x09\x12\x0d\n\x05agent\x18\x02 \x01(\x09\x12\x0b\n\x03app\x18\x03 \x01(\x09\"\xfb\x05\n\x0fAgentDefinition\x12\x0c\n\x04name\x18\x01 \x01(\x09\x12\x0d\n\x05token\x18\x02 \x01(\x09\x12\x13\n\x0binstance_id\x18\x03 \x01(\x09\x12\x11\n\x09directory\x18\x04 \x01(\x09\x12I\n\x0benvironment\x18\x05 \x03(\x0b24.agentwire.admin.v1.AgentDefinition.EnvironmentEntry\x12\x11\n\x09motd_file\x18\x06 \x01(\x09\x12\x14\n\x0carchitecture\x18\x07 \x01(\x09\x12\x18\n\x10operating_system\x18\x08 \x01(\x09\x12\"\n\x1aconnection_timeout_seconds\x18\x09 \x01(\x05\x12\x1b\n\x13troubleshooting_url\x18\n \x01(\x09\x125\n\x07scripts\x18\x0b \x03(\x0b2$.agentwire.admin.v1.ScriptDefinition\x12/\n\x04apps\x18\x0c \x03(\x0b2!.agentwire.admin.v1.AppDefinition\x128\n\x08metadata\x18\x0d \x03(\x0b2&.agentwire.admin.v1.MetadataDefinition\x12A\n\x0ddevcontainers\x18\x0e \x03(\x0b2*.agentwire.admin.v1.DevcontainerDefinition\x12=\n\x0ememory_monitor\x18\x0f \x01(\x0b2%.agentwire.admin.v1.MonitorDefinition\x12>\n\x0fvolume_monitors\x18\x10 \x03(\x0b2%.agentwire.admin.v1.MonitorDefinition\x12<\n\x0blog_sources\x18\x11 \x03(\x0b2'.agentwire.admin.v1.LogSourceDefinition\x1a2\n\x10EnvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\x09\x12\x0d\n\x05value\x18\x02 \x01(\x09:\x028\x01\"\xc6\x01\n\x10ScriptDefinition\x12\x14\n\x0cdisplay_name\x18\x01 \x01(\x09\x12\x0e\n\x06script\x18\x02 \x01(\x09\x12\x0c\n\x04cron\x18\x03 \x01(\x09\x12\x14\n\x0crun_on_start\x18\x04 \x01(\x08\x12\x13\n\x0brun_on_stop\x18\x05 \x01(\x08\x12\x1a\n\x12start_blocks_login\x18\x06 \x01(\x08\x12\x17\n\x0ftimeout_seconds\x18\x07 \x01(\x05\x12\x10\n\x08log_path\x18\x08 \x01(\x09\x12\x0c\n\x04icon\x18\x09 \x01(\x09\"\xb8\x02\n\x0dAppDefinition\x12\x0c\n\x04slug\x18\x01 \x01(\x09\x12\x14\n\x0cdisplay_name\x18\x02 \x01(\x09\x12\x0b\n\x03url\x18\x03 \x01(\x09\x12\x0f\n\x07command\x18\x04 \x01(\x09\x12\x0c\n\x04icon\x18\x05 \x01(\x09\x12\x10\n\x08external\x18\x06 \x01(\x08\x12\x11\n\x09subdomain\x18\x07 \x01(\x08\x12\x0e\n\x06hidden\x18\x08 \x01(\x08\x12\x15\n\x0dsharing_level\x18\x09 \x01(\x09\x12B\n\x0bhealthcheck\x18\n \x01(\x0b2-.agentwire.admin.v1.AppDefinition.Healthcheck\x1aG\n\x0bHealthcheck\x12\x0b\n\x03url\x18\x01 \x01(\x09\x12\x18\n\x10interval_seconds\x18\x02 \x01(\x05\x12\x11\n\x09threshold\x18\x03 \x01(\x05\"z\n\x12MetadataDefinition\x12\x0b\n\x03key\x18\x01 \x01(\x09\x12\x14\n\x0cdisplay_name\x18\x02 \x01(\x09\x12\x0e\n\x06script\x18\x03 \x01(\x09\x12\x18\n\x10interval_seconds\x18\x04 \x01(\x05\x12\x17\n\x0ftimeout_seconds\x18\x05 \x01(\x05\"U\n\x16DevcontainerDefinition\x12\x0c\n\x04name\x18\x01 \x01(\x09\x12\x18\n\x10workspace_folder\x18\x02 \x01(\x09\x12\x13\n\x0bconfig_path\x18\x03 \x01(\x09\"Q\n\x11MonitorDefinition\x12\x0c\n\x04path\x18\x01 \x01(\x09\x12\x19\n\x11threshold_percent\x18\x02 \x01(\x05\x12\x13\n\x0bis_disabled\x18\x03 \x01(\x08\"E\n\x13LogSourceDefinition\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x14\n\x0cdisplay_name\x18\x02 \x01(\x09\x12\x0c\n\x04icon\x18\x03 \x01(\x09\"\x17\n\x15ListWorkspacesRequest\"K\n\x16ListWorkspacesResponse\x121\n\nworkspaces\x18\x01 \x03(\x0b2\x1d.agentwire.admin.v1.Workspace\"V\n\x17DefineWorkspacesRequest\x12;\n\nworkspaces\x18\x01 \x03(\x0b2'.agentwire.admin.v1.WorkspaceDefinition\"\xc1\x01\n\x18DefineWorkspacesResponse\x12I\n\x06agents\x18\x01 \x03(\x0b29.agentwire.admin.v1.DefineWorkspacesResponse.DefinedAgent\x1aZ\n\x0cDefinedAgent\x12\x0d\n\x05owner\x18\x01 \x01(\x09\x12\x11\n\x09workspace\x18\x02 \x01(\x09\x12\x0d\n\x05agent\x18\x03 \x01(\x09\x12\n\n\x02id\x18\x04 \x01(\x09\x12\x0d\n\x05token\x18\x05 \x01(\x09\".\n\x16DeleteWorkspaceRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\x09\"\x19\n\x17DeleteWorkspaceResponse\">\n\x12CreateBuildRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\x09\x12\x12\n\ntransition\x18\x02 \x01(\x09\"?\n\x13CreateBuildResponse\x12(\n\x05build\x18\x01 \x01(\x0b2\x19.agentwire.admin.v1.Build\"J\n\x15ClaimWorkspaceRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\x09\x12\x0d\n\x05owner\x18\x02 \x01(\x09\x12\x0c\n\x04name\x18\x03 \x01(\x09\"B\n\x16ClaimWorkspaceResponse\x12(\n\x05build\x18\x01 \x01(\x0b2\x19.agentwire.admin.v1.Build\"s\n\x10SetSecretRequest\x12\x0d\n\x05owner\x18\x01 \x01(\x09\x12\x0c\n\x04name\x18\x02 \x01(\x09\x12\x0e\n\x06remove\x18\x03 \x01(\x08\x12\x10\n\x08env_name\x18\x04 \x01(\x09\x12\x11\n\x09file_path\x18\x05 \x01(\x09\x12\x0d\n\x05value\x18\x06 \x01(\x0c\"\x13\n\x11SetSecretResponse\"\x14\n\x12WatchEventsRequest\"n\n\x13WatchEventsResponse\x12\x0c\n\x04kind\x18\x01 \x01(\x09\x12\x10\n\x08owner_id\x18\x02 \x01(\x09\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\x09\x12\x10\n\x08agent_id\x18\x04 \x01(\x09\x12\x0f\n\x07dropped\x18\x05 \x01(\x082\xd7\x05\n\x0cAdminService\x12g\n\x0eListWorkspaces\x12).agentwire.admin.v1.ListWorkspacesRequest\x1a*.agentwire.admin.v1.ListWorkspacesResponse\x12m\n\x10DefineWorkspaces\x12+.agentwire.admin.v1.DefineWorkspacesRequest\x1a,.agentwire.admin.v1.DefineWorkspacesResponse\x12j\n\x0fDeleteWorkspace\x12*.agentwire.admin.v1.DeleteWorkspaceRequest\x1a+.agentwire.admin.v1.DeleteWorkspaceResponse\x12^\n\x0bCreateBuild\x12&.agentwire.admin.v1.CreateBuildRequest\x1a'.agentwire.admin.v1.CreateBuildResponse\x12g\n\x0eClaimWorkspace\x12).agentwire.admin.v1.ClaimWorkspaceRequest\x1a*.agentwire.admin.v1.ClaimWorkspaceResponse\x12X\n\x09SetSecret\x12$.agentwire.admin.v1.SetSecretRequest\x1a%.agentwire.admin.v1.SetSecretResponse\x12`\n\x0bWatchEvents\x12&.agentwire.admin.v1.WatchEventsRequest\x1a'.agentwire.admin.v1.WatchEventsResponse0\x01b\x06proto3"), [file_google_protobuf_timestamp]);
+  fileDesc(/*@__PURE__*/ btoa("\n\x1eagentwire/admin/v1/admin.proto\x12\x12agentwire.admin.v1\"\x99\x02\n\x09Workspace\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x0d\n\x05owner\x18\x02 \x01(\x09\x12\x0c\n\x04name\x18\x03 \x01(\x09\x12\x13\n\x0bis_prebuilt\x18\x04 \x01(\x08\x12.\n\ncreated_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.Timestamp\x120\n\x0clast_used_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12/\n\x0clatest_build\x18\x07 \x01(\x0b2\x19.agentwire.admin.v1.Build\x12)\n\x06agents\x18\x08 \x03(\x0b2\x19.agentwire.admin.v1.Agent\x12\x10\n\x08owner_id\x18\x09 \x01(\x09\"\x8e\x01\n\x05Build\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x12\n\ntransition\x18\x03 \x01(\x09\x12\x12\n\njob_status\x18\x04 \x01(\x09\x12\x11\n\x09job_error\x18\x05 \x01(\x09\x12.\n\ncreated_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.Timestamp\"\x89\x04\n\x05Agent\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x0c\n\x04name\x18\x02 \x01(\x09\x12\x11\n\x09parent_id\x18\x03 \x01(\x09\x12\x17\n\x0flifecycle_state\x18\x04 \x01(\x09\x12\x0f\n\x07version\x18\x05 \x01(\x09\x12\x13\n\x0bapi_version\x18\x06 \x01(\x09\x12.\n\ncreated_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.Timestamp\x126\n\x12first_connected_at\x18\x08 \x01(\x0b2\x1a.google.protobuf.Timestamp\x125\n\x11last_connected_at\x18\x09 \x01(\x0b2\x1a.google.protobuf.Timestamp\x123\n\x0fdisconnected_at\x18\n \x01(\x0b2\x1a.google.protobuf.Timestamp\x12\x0e\n\x06status\x18\x0b \x01(\x09\x12-\n\x08sessions\x18\x0c \x03(\x0b2\x1b.agentwire.admin.v1.Session\x12%\n\x04apps\x18\x0d \x03(\x0b2\x17.agentwire.admin.v1.App\x12\x17\n\x0flogs_overflowed\x18\x0e \x01(\x08\x12\x18\n\x10operating_system\x18\x0f \x01(\x09\x12\x14\n\x0carchitecture\x18\x10 \x01(\x09\x12\x11\n\x09directory\x18\x11 \x01(\x09\"t\n\x07Session\x12\x0c\n\x04role\x18\x01 \x01(\x09\x12\x13\n\x0bapi_version\x18\x02 \x01(\x09\x12\x16\n\x0eremote_address\x18\x03 \x01(\x09\x12.\n\nstarted_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.Timestamp\"{\n\x03App\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x0c\n\x04slug\x18\x02 \x01(\x09\x12\x14\n\x0cdisplay_name\x18\x03 \x01(\x09\x12\x0e\n\x06health\x18\x04 \x01(\x09\x124\n\x0dlatest_status\x18\x05 \x01(\x0b2\x1d.agentwire.admin.v1.AppStatus\"x\n\x09AppStatus\x12\x0e\n\x06app_id\x18\x01 \x01(\x09\x12\x0d\n\x05state\x18\x02 \x01(\x09\x12\x0f\n\x07message\x18\x03 \x01(\x09\x12\x0b\n\x03uri\x18\x04 \x01(\x09\x12.\n\ncreated_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.Timestamp\"\xae\x01\n\x13WorkspaceDefinition\x12\x0d\n\x05owner\x18\x01 \x01(\x09\x12\x0c\n\x04name\x18\x02 \x01(\x09\x12\x13\n\x0bis_prebuilt\x18\x03 \x01(\x08\x120\n\x04task\x18\x04 \x01(\x0b2\".agentwire.admin.v1.TaskDefinition\x123\n\x06agents\x18\x05 \x03(\x0b2#.agentwire.admin.v1.AgentDefinition\":\n\x0eTaskDefinition\x12\x0c\n\x04name\x18\x01 \x01(\x09\x12\x0d\n\x05agent\x18\x02 \x01(\x09\x12\x0b\n\x03app\x18\x03 \x01(\x09\"\xfb\x05\n\x0fAgentDefinition\x12\x0c\n\x04name\x18\x01 \x01(\x09\x12\x0d\n\x05token\x18\x02 \x01(\x09\x12\x13\n\x0binstance_id\x18\x03 \x01(\x09\x12\x11\n\x09directory\x18\x04 \x01(\x09\x12I\n\x0benvironment\x18\x05 \x03(\x0b24.agentwire.admin.v1.AgentDefinition.EnvironmentEntry\x12\x11\n\x09motd_file\x18\x06 \x01(\x09\x12\x14\n\x0carchitecture\x18\x07 \x01(\x09\x12\x18\n\x10operating_system\x18\x08 \x01(\x09\x12\"\n\x1aconnection_timeout_seconds\x18\x09 \x01(\x05\x12\x1b\n\x13troubleshooting_url\x18\n \x01(\x09\x125\n\x07scripts\x18\x0b \x03(\x0b2$.agentwire.admin.v1.ScriptDefinition\x12/\n\x04apps\x18\x0c \x03(\x0b2!.agentwire.admin.v1.AppDefinition\x128\n\x08metadata\x18\x0d \x03(\x0b2&.agentwire.admin.v1.MetadataDefinition\x12A\n\x0ddevcontainers\x18\x0e \x03(\x0b2*.agentwire.admin.v1.DevcontainerDefinition\x12=\n\x0ememory_monitor\x18\x0f \x01(\x0b2%.agentwire.admin.v1.MonitorDefinition\x12>\n\x0fvolume_monitors\x18\x10 \x03(\x0b2%.agentwire.admin.v1.MonitorDefinition\x12<\n\x0blog_sources\x18\x11 \x03(\x0b2'.agentwire.admin.v1.LogSourceDefinition\x1a2\n\x10EnvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\x09\x12\x0d\n\x05value\x18\x02 \x01(\x09:\x028\x01\"\xc6\x01\n\x10ScriptDefinition\x12\x14\n\x0cdisplay_name\x18\x01 \x01(\x09\x12\x0e\n\x06script\x18\x02 \x01(\x09\x12\x0c\n\x04cron\x18\x03 \x01(\x09\x12\x14\n\x0crun_on_start\x18\x04 \x01(\x08\x12\x13\n\x0brun_on_stop\x18\x05 \x01(\x08\x12\x1a\n\x12start_blocks_login\x18\x06 \x01(\x08\x12\x17\n\x0ftimeout_seconds\x18\x07 \x01(\x05\x12\x10\n\x08log_path\x18\x08 \x01(\x09\x12\x0c\n\x04icon\x18\x09 \x01(\x09\"\xb8\x02\n\x0dAppDefinition\x12\x0c\n\x04slug\x18\x01 \x01(\x09\x12\x14\n\x0cdisplay_name\x18\x02 \x01(\x09\x12\x0b\n\x03url\x18\x03 \x01(\x09\x12\x0f\n\x07command\x18\x04 \x01(\x09\x12\x0c\n\x04icon\x18\x05 \x01(\x09\x12\x10\n\x08external\x18\x06 \x01(\x08\x12\x11\n\x09subdomain\x18\x07 \x01(\x08\x12\x0e\n\x06hidden\x18\x08 \x01(\x08\x12\x15\n\x0dsharing_level\x18\x09 \x01(\x09\x12B\n\x0bhealthcheck\x18\n \x01(\x0b2-.agentwire.admin.v1.AppDefinition.Healthcheck\x1aG\n\x0bHealthcheck\x12\x0b\n\x03url\x18\x01 \x01(\x09\x12\x18\n\x10interval_seconds\x18\x02 \x01(\x05\x12\x11\n\x09threshold\x18\x03 \x01(\x05\"z\n\x12MetadataDefinition\x12\x0b\n\x03key\x18\x01 \x01(\x09\x12\x14\n\x0cdisplay_name\x18\x02 \x01(\x09\x12\x0e\n\x06script\x18\x03 \x01(\x09\x12\x18\n\x10interval_seconds\x18\x04 \x01(\x05\x12\x17\n\x0ftimeout_seconds\x18\x05 \x01(\x05\"U\n\x16DevcontainerDefinition\x12\x0c\n\x04name\x18\x01 \x01(\x09\x12\x18\n\x10workspace_folder\x18\x02 \x01(\x09\x12\x13\n\x0bconfig_path\x18\x03 \x01(\x09\"Q\n\x11MonitorDefinition\x12\x0c\n\x04path\x18\x01 \x01(\x09\x12\x19\n\x11threshold_percent\x18\x02 \x01(\x05\x12\x13\n\x0bis_disabled\x18\x03 \x01(\x08\"E\n\x13LogSourceDefinition\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x14\n\x0cdisplay_name\x18\x02 \x01(\x09\x12\x0c\n\x04icon\x18\x03 \x01(\x09\"A\n\x15ListWorkspacesRequest\x12\x11\n\x09with_apps\x18\x01 \x01(\x08\x12\x15\n\x0dworkspace_ids\x18\x02 \x03(\x09\"t\n\x16ListWorkspacesResponse\x121\n\nworkspaces\x18\x01 \x03(\x0b2\x1d.agentwire.admin.v1.Workspace\x12'\n\x03now\x18\x02 \x01(\x0b2\x1a.google.protobuf.Timestamp\"V\n\x17DefineWorkspacesRequest\x12;\n\nworkspaces\x18\x01 \x03(\x0b2'.agentwire.admin.v1.WorkspaceDefinition\"\xc1\x01\n\x18DefineWorkspacesResponse\x12I\n\x06agents\x18\x01 \x03(\x0b29.agentwire.admin.v1.DefineWorkspacesResponse.DefinedAgent\x1aZ\n\x0cDefinedAgent\x12\x0d\n\x05owner\x18\x01 \x01(\x09\x12\x11\n\x09workspace\x18\x02 \x01(\x09\x12\x0d\n\x05agent\x18\x03 \x01(\x09\x12\n\n\x02id\x18\x04 \x01(\x09\x12\x0d\n\x05token\x18\x05 \x01(\x09\".\n\x16DeleteWorkspaceRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\x09\"\x19\n\x17DeleteWorkspaceResponse\">\n\x12CreateBuildRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\x09\x12\x12\n\ntransition\x18\x02 \x01(\x09\"?\n\x13CreateBuildResponse\x12(\n\x05build\x18\x01 \x01(\x0b2\x19.agentwire.admin.v1.Build\"J\n\x15ClaimWorkspaceRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\x09\x12\x0d\n\x05owner\x18\x02 \x01(\x09\x12\x0c\n\x04name\x18\x03 \x01(\x09\"B\n\x16ClaimWorkspaceResponse\x12(\n\x05build\x18\x01 \x01(\x0b2\x19.agentwire.admin.v1.Build\"s\n\x10SetSecretRequest\x12\x0d\n\x05owner\x18\x01 \x01(\x09\x12\x0c\n\x04name\x18\x02 \x01(\x09\x12\x0e\n\x06remove\x18\x03 \x01(\x08\x12\x10\n\x08env_name\x18\x04 \x01(\x09\x12\x11\n\x09file_path\x18\x05 \x01(\x09\x12\x0d\n\x05value\x18\x06 \x01(\x0c\"\x13\n\x11SetSecretResponse\"2\n\x0fGetAgentRequest\x12\x10\n\x08agent_id\x18\x01 \x01(\x09\x12\x0d\n\x05limit\x18\x02 \x01(\x05\"\xab\x06\n\x10GetAgentResponse\x12(\n\x05agent\x18\x01 \x01(\x0b2\x19.agentwire.admin.v1.Agent\x12\x14\n\x0cworkspace_id\x18\x02 \x01(\x09\x12\x11\n\x09workspace\x18\x03 \x01(\x09\x12\x0d\n\x05owner\x18\x04 \x01(\x09\x12.\n\x08metadata\x18\x05 \x03(\x0b2\x1c.agentwire.admin.v1.Metadata\x123\n\x0capp_statuses\x18\x06 \x03(\x0b2\x1d.agentwire.admin.v1.AppStatus\x122\n\x0blog_sources\x18\x07 \x03(\x0b2\x1d.agentwire.admin.v1.LogSource\x12<\n\x10resource_samples\x18\x08 \x03(\x0b2\".agentwire.admin.v1.ResourceSample\x12;\n\x0ememory_monitor\x18\x09 \x01(\x0b2#.agentwire.admin.v1.ResourceMonitor\x12<\n\x0fvolume_monitors\x18\n \x03(\x0b2#.agentwire.admin.v1.ResourceMonitor\x12.\n\x05stats\x18\x0b \x03(\x0b2\x1f.agentwire.admin.v1.StatsReport\x12@\n\x12boundary_decisions\x18\x0c \x03(\x0b2$.agentwire.admin.v1.BoundaryDecision\x123\n\x10workspace_agents\x18\x0d \x03(\x0b2\x19.agentwire.admin.v1.Agent\x122\n\x0bscript_runs\x18\x0e \x03(\x0b2\x1d.agentwire.admin.v1.ScriptRun\x123\n\x0bconnections\x18\x0f \x03(\x0b2\x1e.agentwire.admin.v1.Connection\x12\x12\n\nlogs_bytes\x18\x10 \x01(\x03\x12\x16\n\x0emax_logs_bytes\x18\x11 \x01(\x03\x12'\n\x03now\x18\x12 \x01(\x0b2\x1a.google.protobuf.Timestamp\"\x97\x01\n\x08Metadata\x12\x0b\n\x03key\x18\x01 \x01(\x09\x12\x14\n\x0cdisplay_name\x18\x02 \x01(\x09\x12\x0d\n\x05value\x18\x03 \x01(\x09\x12\x0d\n\x05error\x18\x04 \x01(\x09\x12\x18\n\x10interval_seconds\x18\x05 \x01(\x03\x120\n\x0ccollected_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.Timestamp\"-\n\x09LogSource\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x14\n\x0cdisplay_name\x18\x02 \x01(\x09\"\xa5\x01\n\x0eResourceSample\x120\n\x0ccollected_at\x18\x01 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12/\n\x06memory\x18\x02 \x01(\x0b2\x1f.agentwire.admin.v1.ResourceUse\x120\n\x07volumes\x18\x03 \x03(\x0b2\x1f.agentwire.admin.v1.ResourceUse\"D\n\x0bResourceUse\x12\x0c\n\x04path\x18\x01 \x01(\x09\x12\x12\n\nused_bytes\x18\x02 \x01(\x03\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x03\"]\n\x0fResourceMonitor\x12\x0c\n\x04path\x18\x01 \x01(\x09\x12\x19\n\x11threshold_percent\x18\x02 \x01(\x05\x12\x12\n\nis_enabled\x18\x03 \x01(\x08\x12\x0d\n\x05state\x18\x04 \x01(\x09\"\x8f\x02\n\x0bStatsReport\x12.\n\ncreated_at\x18\x01 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12\x18\n\x10connection_count\x18\x02 \x01(\x03\x12$\n\x1cconnection_median_latency_ms\x18\x03 \x01(\x01\x12\x10\n\x08rx_bytes\x18\x04 \x01(\x03\x12\x10\n\x08tx_bytes\x18\x05 \x01(\x03\x12\x14\n\x0csessions_ssh\x18\x06 \x01(\x03\x12\x17\n\x0fsessions_vscode\x18\x07 \x01(\x03\x12\x1a\n\x12sessions_jetbrains\x18\x08 \x01(\x03\x12!\n\x19sessions_reconnecting_pty\x18\x09 \x01(\x03\"\x8d\x01\n\x10BoundaryDecision\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x12\n\nis_allowed\x18\x02 \x01(\x08\x12&\n\x02at\x18\x03 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12\x0e\n\x06method\x18\x04 \x01(\x09\x12\x0b\n\x03url\x18\x05 \x01(\x09\x12\x14\n\x0cmatched_rule\x18\x06 \x01(\x09\"\xc4\x01\n\x09ScriptRun\x12\x11\n\x09script_id\x18\x01 \x01(\x09\x12\x14\n\x0cdisplay_name\x18\x02 \x01(\x09\x12.\n\nstarted_at\x18\x03 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12,\n\x08ended_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12\x11\n\x09exit_code\x18\x05 \x01(\x05\x12\x0d\n\x05stage\x18\x06 \x01(\x09\x12\x0e\n\x06status\x18\x07 \x01(\x09\"\xbe\x01\n\nConnection\x12\n\n\x02id\x18\x01 \x01(\x09\x12\x0c\n\x04type\x18\x02 \x01(\x09\x12\n\n\x02ip\x18\x03 \x01(\x09\x120\n\x0cconnected_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.Timestamp\x123\n\x0fdisconnected_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12\x13\n\x0bstatus_code\x18\x06 \x01(\x05\x12\x0e\n\x06reason\x18\x07 \x01(\x09\"A\n\x0fListLogsRequest\x12\x10\n\x08agent_id\x18\x01 \x01(\x09\x12\x0d\n\x05after\x18\x02 \x01(\x03\x12\x0d\n\x05limit\x18\x03 \x01(\x05\"U\n\x10ListLogsResponse\x12*\n\x05lines\x18\x01 \x03(\x0b2\x1b.agentwire.admin.v1.LogLine\x12\x15\n\x0dis_overflowed\x18\x02 \x01(\x08\"w\n\x07LogLine\x12\n\n\x02id\x18\x01 \x01(\x03\x12.\n\ncreated_at\x18\x02 \x01(\x0b2\x1a.google.protobuf.Timestamp\x12\x0d\n\x05level\x18\x03 \x01(\x09\x12\x0e\n\x06output\x18\x04 \x01(\x09\x12\x11\n\x09source_id\x18\x05 \x01(\x09\"(\n\x14GetAgentTokenRequest\x12\x10\n\x08agent_id\x18\x01 \x01(\x09\";\n\x15GetAgentTokenResponse\x12\x0d\n\x05token\x18\x01 \x01(\x09\x12\x13\n\x0bapi_version\x18\x02 \x01(\x09\"=\n\x12WatchEventsRequest\x12\x10\n\x08agent_id\x18\x01 \x01(\x09\x12\x15\n\x0dwith_sessions\x18\x02 \x01(\x08\"n\n\x13WatchEventsResponse\x12\x0c\n\x04kind\x18\x01 \x01(\x09\x12\x10\n\x08owner_id\x18\x02 \x01(\x09\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\x09\x12\x10\n\x08agent_id\x18\x04 \x01(\x09\x12\x0f\n\x07dropped\x18\x05 \x01(\x082\xeb\x07\n\x0cAdminService\x12g\n\x0eListWorkspaces\x12).agentwire.admin.v1.ListWorkspacesRequest\x1a*.agentwire.admin.v1.ListWorkspacesResponse\x12m\n\x10DefineWorkspaces\x12+.agentwire.admin.v1.DefineWorkspacesRequest\x1a,.agentwire.admin.v1.DefineWorkspacesResponse\x12j\n\x0fDeleteWorkspace\x12*.agentwire.admin.v1.DeleteWorkspaceRequest\x1a+.agentwire.admin.v1.DeleteWorkspaceResponse\x12^\n\x0bCreateBuild\x12&.agentwire.admin.v1.CreateBuildRequest\x1a'.agentwire.admin.v1.CreateBuildResponse\x12g\n\x0eClaimWorkspace\x12).agentwire.admin.v1.ClaimWorkspaceRequest\x1a*.agentwire.admin.v1.ClaimWorkspaceResponse\x12X\n\x09SetSecret\x12$.agentwire.admin.v1.SetSecretRequest\x1a%.agentwire.admin.v1.SetSecretResponse\x12U\n\x08GetAgent\x12#.agentwire.admin.v1.GetAgentRequest\x1a$.agentwire.admin.v1.GetAgentResponse\x12U\n\x08ListLogs\x12#.agentwire.admin.v1.ListLogsRequest\x1a$.agentwire.admin.v1.ListLogsResponse\x12d\n\x0dGetAgentToken\x12(.agentwire.admin.v1.GetAgentTokenRequest\x1a).agentwire.admin.v1.GetAgentTokenResponse\x12`\n\x0bWatchEvents\x12&.agentwire.admin.v1.WatchEventsRequest\x1a'.agentwire.admin.v1.WatchEventsResponse0\x01b\x06proto3"), [file_google_protobuf_timestamp]);
 
 /**
  * A workspace that there is.
@@ -189,6 +189,51 @@ export type Agent = Message<"agentwire.admin.v1.Agent"> & {
    * @generated from field: google.protobuf.Timestamp disconnected_at = 10;
    */
   disconnectedAt?: Timestamp | undefined;
+
+  /**
+   * `connecting`, `timeout`, `connected` or `disconnected`.
+   *
+   * @generated from field: string status = 11;
+   */
+  status: string;
+
+  /**
+   * Its open sessions on the server that answers, and those of tools beside it, oldest first.
+   *
+   * @generated from field: repeated agentwire.admin.v1.Session sessions = 12;
+   */
+  sessions: Session[];
+
+  /**
+   * By slug; only where they are asked for.
+   *
+   * @generated from field: repeated agentwire.admin.v1.App apps = 13;
+   */
+  apps: App[];
+
+  /**
+   * True once it has sent more lines than there is room for: those are not kept.
+   *
+   * @generated from field: bool logs_overflowed = 14;
+   */
+  logsOverflowed: boolean;
+
+  /**
+   * @generated from field: string operating_system = 15;
+   */
+  operatingSystem: string;
+
+  /**
+   * @generated from field: string architecture = 16;
+   */
+  architecture: string;
+
+  /**
+   * As the agent says where it is, or else as it was declared.
+   *
+   * @generated from field: string directory = 17;
+   */
+  directory: string;
 };
 
 /**
@@ -197,6 +242,130 @@ export type Agent = Message<"agentwire.admin.v1.Agent"> & {
  */
 export const AgentSchema: GenMessage<Agent> = /*@__PURE__*/
   messageDesc(file_agentwire_admin_v1_admin, 2);
+
+/**
+ * A session over WebSocket with an agent's token.
+ *
+ * @generated from message agentwire.admin.v1.Session
+ */
+export type Session = Message<"agentwire.admin.v1.Session"> & {
+  /**
+   * As the client wrote it; `agent` where it wrote none.
+   *
+   * @generated from field: string role = 1;
+   */
+  role: string;
+
+  /**
+   * As the client wrote it, such as `2.10`.
+   *
+   * @generated from field: string api_version = 2;
+   */
+  apiVersion: string;
+
+  /**
+   * @generated from field: string remote_address = 3;
+   */
+  remoteAddress: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp started_at = 4;
+   */
+  startedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.Session.
+ * Use `create(SessionSchema)` to create a new message.
+ */
+export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 3);
+
+/**
+ * An app of an agent.
+ *
+ * @generated from message agentwire.admin.v1.App
+ */
+export type App = Message<"agentwire.admin.v1.App"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string slug = 2;
+   */
+  slug: string;
+
+  /**
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * `disabled`, `initializing`, `healthy` or `unhealthy`.
+   *
+   * @generated from field: string health = 4;
+   */
+  health: string;
+
+  /**
+   * What it said last; left out until it has said something.
+   *
+   * @generated from field: agentwire.admin.v1.AppStatus latest_status = 5;
+   */
+  latestStatus?: AppStatus | undefined;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.App.
+ * Use `create(AppSchema)` to create a new message.
+ */
+export const AppSchema: GenMessage<App> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 4);
+
+/**
+ * What an app said of itself.
+ *
+ * @generated from message agentwire.admin.v1.AppStatus
+ */
+export type AppStatus = Message<"agentwire.admin.v1.AppStatus"> & {
+  /**
+   * Of the app.
+   *
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * `working`, `idle`, `complete` or `failure`.
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * @generated from field: string uri = 4;
+   */
+  uri: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 5;
+   */
+  createdAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.AppStatus.
+ * Use `create(AppStatusSchema)` to create a new message.
+ */
+export const AppStatusSchema: GenMessage<AppStatus> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 5);
 
 /**
  * A workspace as somebody declares it.
@@ -237,7 +406,7 @@ export type WorkspaceDefinition = Message<"agentwire.admin.v1.WorkspaceDefinitio
  * Use `create(WorkspaceDefinitionSchema)` to create a new message.
  */
 export const WorkspaceDefinitionSchema: GenMessage<WorkspaceDefinition> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 3);
+  messageDesc(file_agentwire_admin_v1_admin, 6);
 
 /**
  * What a workspace is for: statuses of that app are notified.
@@ -270,7 +439,7 @@ export type TaskDefinition = Message<"agentwire.admin.v1.TaskDefinition"> & {
  * Use `create(TaskDefinitionSchema)` to create a new message.
  */
 export const TaskDefinitionSchema: GenMessage<TaskDefinition> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 4);
+  messageDesc(file_agentwire_admin_v1_admin, 7);
 
 /**
  * An agent as somebody declares it. What is left out has a sensible default.
@@ -371,7 +540,7 @@ export type AgentDefinition = Message<"agentwire.admin.v1.AgentDefinition"> & {
  * Use `create(AgentDefinitionSchema)` to create a new message.
  */
 export const AgentDefinitionSchema: GenMessage<AgentDefinition> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 5);
+  messageDesc(file_agentwire_admin_v1_admin, 8);
 
 /**
  * A script that an agent runs.
@@ -430,7 +599,7 @@ export type ScriptDefinition = Message<"agentwire.admin.v1.ScriptDefinition"> & 
  * Use `create(ScriptDefinitionSchema)` to create a new message.
  */
 export const ScriptDefinitionSchema: GenMessage<ScriptDefinition> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 6);
+  messageDesc(file_agentwire_admin_v1_admin, 9);
 
 /**
  * An app of an agent.
@@ -498,7 +667,7 @@ export type AppDefinition = Message<"agentwire.admin.v1.AppDefinition"> & {
  * Use `create(AppDefinitionSchema)` to create a new message.
  */
 export const AppDefinitionSchema: GenMessage<AppDefinition> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 7);
+  messageDesc(file_agentwire_admin_v1_admin, 10);
 
 /**
  * How its health is checked.
@@ -527,7 +696,7 @@ export type AppDefinition_Healthcheck = Message<"agentwire.admin.v1.AppDefinitio
  * Use `create(AppDefinition_HealthcheckSchema)` to create a new message.
  */
 export const AppDefinition_HealthcheckSchema: GenMessage<AppDefinition_Healthcheck> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 7, 0);
+  messageDesc(file_agentwire_admin_v1_admin, 10, 0);
 
 /**
  * A value that an agent collects over and over.
@@ -568,7 +737,7 @@ export type MetadataDefinition = Message<"agentwire.admin.v1.MetadataDefinition"
  * Use `create(MetadataDefinitionSchema)` to create a new message.
  */
 export const MetadataDefinitionSchema: GenMessage<MetadataDefinition> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 8);
+  messageDesc(file_agentwire_admin_v1_admin, 11);
 
 /**
  * A devcontainer that an agent runs.
@@ -597,7 +766,7 @@ export type DevcontainerDefinition = Message<"agentwire.admin.v1.DevcontainerDef
  * Use `create(DevcontainerDefinitionSchema)` to create a new message.
  */
 export const DevcontainerDefinitionSchema: GenMessage<DevcontainerDefinition> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 9);
+  messageDesc(file_agentwire_admin_v1_admin, 12);
 
 /**
  * From which use on memory, or a volume, is reported.
@@ -628,7 +797,7 @@ export type MonitorDefinition = Message<"agentwire.admin.v1.MonitorDefinition"> 
  * Use `create(MonitorDefinitionSchema)` to create a new message.
  */
 export const MonitorDefinitionSchema: GenMessage<MonitorDefinition> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 10);
+  messageDesc(file_agentwire_admin_v1_admin, 13);
 
 /**
  * Where lines of an agent's log come from.
@@ -659,7 +828,7 @@ export type LogSourceDefinition = Message<"agentwire.admin.v1.LogSourceDefinitio
  * Use `create(LogSourceDefinitionSchema)` to create a new message.
  */
 export const LogSourceDefinitionSchema: GenMessage<LogSourceDefinition> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 11);
+  messageDesc(file_agentwire_admin_v1_admin, 14);
 
 /**
  * Asks for workspaces.
@@ -667,6 +836,19 @@ export const LogSourceDefinitionSchema: GenMessage<LogSourceDefinition> = /*@__P
  * @generated from message agentwire.admin.v1.ListWorkspacesRequest
  */
 export type ListWorkspacesRequest = Message<"agentwire.admin.v1.ListWorkspacesRequest"> & {
+  /**
+   * Whether agents have their apps, which costs two reads of the store for each.
+   *
+   * @generated from field: bool with_apps = 1;
+   */
+  withApps: boolean;
+
+  /**
+   * Only these; those that are not there are left out. Empty: all.
+   *
+   * @generated from field: repeated string workspace_ids = 2;
+   */
+  workspaceIds: string[];
 };
 
 /**
@@ -674,7 +856,7 @@ export type ListWorkspacesRequest = Message<"agentwire.admin.v1.ListWorkspacesRe
  * Use `create(ListWorkspacesRequestSchema)` to create a new message.
  */
 export const ListWorkspacesRequestSchema: GenMessage<ListWorkspacesRequest> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 12);
+  messageDesc(file_agentwire_admin_v1_admin, 15);
 
 /**
  * All workspaces.
@@ -686,6 +868,13 @@ export type ListWorkspacesResponse = Message<"agentwire.admin.v1.ListWorkspacesR
    * @generated from field: repeated agentwire.admin.v1.Workspace workspaces = 1;
    */
   workspaces: Workspace[];
+
+  /**
+   * The server's clock, for ages.
+   *
+   * @generated from field: google.protobuf.Timestamp now = 2;
+   */
+  now?: Timestamp | undefined;
 };
 
 /**
@@ -693,7 +882,7 @@ export type ListWorkspacesResponse = Message<"agentwire.admin.v1.ListWorkspacesR
  * Use `create(ListWorkspacesResponseSchema)` to create a new message.
  */
 export const ListWorkspacesResponseSchema: GenMessage<ListWorkspacesResponse> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 13);
+  messageDesc(file_agentwire_admin_v1_admin, 16);
 
 /**
  * Declares workspaces.
@@ -712,7 +901,7 @@ export type DefineWorkspacesRequest = Message<"agentwire.admin.v1.DefineWorkspac
  * Use `create(DefineWorkspacesRequestSchema)` to create a new message.
  */
 export const DefineWorkspacesRequestSchema: GenMessage<DefineWorkspacesRequest> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 14);
+  messageDesc(file_agentwire_admin_v1_admin, 17);
 
 /**
  * The agents that were declared, in that order.
@@ -731,7 +920,7 @@ export type DefineWorkspacesResponse = Message<"agentwire.admin.v1.DefineWorkspa
  * Use `create(DefineWorkspacesResponseSchema)` to create a new message.
  */
 export const DefineWorkspacesResponseSchema: GenMessage<DefineWorkspacesResponse> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 15);
+  messageDesc(file_agentwire_admin_v1_admin, 18);
 
 /**
  * An agent that may connect.
@@ -770,7 +959,7 @@ export type DefineWorkspacesResponse_DefinedAgent = Message<"agentwire.admin.v1.
  * Use `create(DefineWorkspacesResponse_DefinedAgentSchema)` to create a new message.
  */
 export const DefineWorkspacesResponse_DefinedAgentSchema: GenMessage<DefineWorkspacesResponse_DefinedAgent> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 15, 0);
+  messageDesc(file_agentwire_admin_v1_admin, 18, 0);
 
 /**
  * Names a workspace to delete.
@@ -789,7 +978,7 @@ export type DeleteWorkspaceRequest = Message<"agentwire.admin.v1.DeleteWorkspace
  * Use `create(DeleteWorkspaceRequestSchema)` to create a new message.
  */
 export const DeleteWorkspaceRequestSchema: GenMessage<DeleteWorkspaceRequest> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 16);
+  messageDesc(file_agentwire_admin_v1_admin, 19);
 
 /**
  * It is gone.
@@ -804,7 +993,7 @@ export type DeleteWorkspaceResponse = Message<"agentwire.admin.v1.DeleteWorkspac
  * Use `create(DeleteWorkspaceResponseSchema)` to create a new message.
  */
 export const DeleteWorkspaceResponseSchema: GenMessage<DeleteWorkspaceResponse> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 17);
+  messageDesc(file_agentwire_admin_v1_admin, 20);
 
 /**
  * Describes a build.
@@ -830,7 +1019,7 @@ export type CreateBuildRequest = Message<"agentwire.admin.v1.CreateBuildRequest"
  * Use `create(CreateBuildRequestSchema)` to create a new message.
  */
 export const CreateBuildRequestSchema: GenMessage<CreateBuildRequest> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 18);
+  messageDesc(file_agentwire_admin_v1_admin, 21);
 
 /**
  * The build.
@@ -849,7 +1038,7 @@ export type CreateBuildResponse = Message<"agentwire.admin.v1.CreateBuildRespons
  * Use `create(CreateBuildResponseSchema)` to create a new message.
  */
 export const CreateBuildResponseSchema: GenMessage<CreateBuildResponse> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 19);
+  messageDesc(file_agentwire_admin_v1_admin, 22);
 
 /**
  * Names a prebuilt workspace and who gets it.
@@ -878,7 +1067,7 @@ export type ClaimWorkspaceRequest = Message<"agentwire.admin.v1.ClaimWorkspaceRe
  * Use `create(ClaimWorkspaceRequestSchema)` to create a new message.
  */
 export const ClaimWorkspaceRequestSchema: GenMessage<ClaimWorkspaceRequest> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 20);
+  messageDesc(file_agentwire_admin_v1_admin, 23);
 
 /**
  * The build that gave it to its owner.
@@ -897,7 +1086,7 @@ export type ClaimWorkspaceResponse = Message<"agentwire.admin.v1.ClaimWorkspaceR
  * Use `create(ClaimWorkspaceResponseSchema)` to create a new message.
  */
 export const ClaimWorkspaceResponseSchema: GenMessage<ClaimWorkspaceResponse> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 21);
+  messageDesc(file_agentwire_admin_v1_admin, 24);
 
 /**
  * A secret of a user.
@@ -947,7 +1136,7 @@ export type SetSecretRequest = Message<"agentwire.admin.v1.SetSecretRequest"> & 
  * Use `create(SetSecretRequestSchema)` to create a new message.
  */
 export const SetSecretRequestSchema: GenMessage<SetSecretRequest> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 22);
+  messageDesc(file_agentwire_admin_v1_admin, 25);
 
 /**
  * It is set.
@@ -962,7 +1151,693 @@ export type SetSecretResponse = Message<"agentwire.admin.v1.SetSecretResponse"> 
  * Use `create(SetSecretResponseSchema)` to create a new message.
  */
 export const SetSecretResponseSchema: GenMessage<SetSecretResponse> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 23);
+  messageDesc(file_agentwire_admin_v1_admin, 26);
+
+/**
+ * Names an agent.
+ *
+ * @generated from message agentwire.admin.v1.GetAgentRequest
+ */
+export type GetAgentRequest = Message<"agentwire.admin.v1.GetAgentRequest"> & {
+  /**
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * So many of the latest of each kind; 200 by default, at most 1,000.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.GetAgentRequest.
+ * Use `create(GetAgentRequestSchema)` to create a new message.
+ */
+export const GetAgentRequestSchema: GenMessage<GetAgentRequest> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 27);
+
+/**
+ * An agent. Times of what it has sent are its own clock's.
+ *
+ * @generated from message agentwire.admin.v1.GetAgentResponse
+ */
+export type GetAgentResponse = Message<"agentwire.admin.v1.GetAgentResponse"> & {
+  /**
+   * With its apps.
+   *
+   * @generated from field: agentwire.admin.v1.Agent agent = 1;
+   */
+  agent?: Agent | undefined;
+
+  /**
+   * @generated from field: string workspace_id = 2;
+   */
+  workspaceId: string;
+
+  /**
+   * @generated from field: string workspace = 3;
+   */
+  workspace: string;
+
+  /**
+   * @generated from field: string owner = 4;
+   */
+  owner: string;
+
+  /**
+   * By display order, then key.
+   *
+   * @generated from field: repeated agentwire.admin.v1.Metadata metadata = 5;
+   */
+  metadata: Metadata[];
+
+  /**
+   * What its apps said, newest first.
+   *
+   * @generated from field: repeated agentwire.admin.v1.AppStatus app_statuses = 6;
+   */
+  appStatuses: AppStatus[];
+
+  /**
+   * Oldest first.
+   *
+   * @generated from field: repeated agentwire.admin.v1.LogSource log_sources = 7;
+   */
+  logSources: LogSource[];
+
+  /**
+   * Oldest first.
+   *
+   * @generated from field: repeated agentwire.admin.v1.ResourceSample resource_samples = 8;
+   */
+  resourceSamples: ResourceSample[];
+
+  /**
+   * Left out where memory is not watched.
+   *
+   * @generated from field: agentwire.admin.v1.ResourceMonitor memory_monitor = 9;
+   */
+  memoryMonitor?: ResourceMonitor | undefined;
+
+  /**
+   * @generated from field: repeated agentwire.admin.v1.ResourceMonitor volume_monitors = 10;
+   */
+  volumeMonitors: ResourceMonitor[];
+
+  /**
+   * Oldest first.
+   *
+   * @generated from field: repeated agentwire.admin.v1.StatsReport stats = 11;
+   */
+  stats: StatsReport[];
+
+  /**
+   * Oldest first.
+   *
+   * @generated from field: repeated agentwire.admin.v1.BoundaryDecision boundary_decisions = 12;
+   */
+  boundaryDecisions: BoundaryDecision[];
+
+  /**
+   * All agents of its workspace, oldest first: those that agents made have a `parent_id`.
+   *
+   * @generated from field: repeated agentwire.admin.v1.Agent workspace_agents = 13;
+   */
+  workspaceAgents: Agent[];
+
+  /**
+   * Oldest first.
+   *
+   * @generated from field: repeated agentwire.admin.v1.ScriptRun script_runs = 14;
+   */
+  scriptRuns: ScriptRun[];
+
+  /**
+   * Who has connected to it, newest first.
+   *
+   * @generated from field: repeated agentwire.admin.v1.Connection connections = 15;
+   */
+  connections: Connection[];
+
+  /**
+   * Bytes of log that are kept.
+   *
+   * @generated from field: int64 logs_bytes = 16;
+   */
+  logsBytes: bigint;
+
+  /**
+   * It may have so many.
+   *
+   * @generated from field: int64 max_logs_bytes = 17;
+   */
+  maxLogsBytes: bigint;
+
+  /**
+   * The server's clock, for ages.
+   *
+   * @generated from field: google.protobuf.Timestamp now = 18;
+   */
+  now?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.GetAgentResponse.
+ * Use `create(GetAgentResponseSchema)` to create a new message.
+ */
+export const GetAgentResponseSchema: GenMessage<GetAgentResponse> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 28);
+
+/**
+ * A value that an agent collects over and over.
+ *
+ * @generated from message agentwire.admin.v1.Metadata
+ */
+export type Metadata = Message<"agentwire.admin.v1.Metadata"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string display_name = 2;
+   */
+  displayName: string;
+
+  /**
+   * @generated from field: string value = 3;
+   */
+  value: string;
+
+  /**
+   * @generated from field: string error = 4;
+   */
+  error: string;
+
+  /**
+   * @generated from field: int64 interval_seconds = 5;
+   */
+  intervalSeconds: bigint;
+
+  /**
+   * Left out until there is a value.
+   *
+   * @generated from field: google.protobuf.Timestamp collected_at = 6;
+   */
+  collectedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.Metadata.
+ * Use `create(MetadataSchema)` to create a new message.
+ */
+export const MetadataSchema: GenMessage<Metadata> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 29);
+
+/**
+ * Where lines of log come from.
+ *
+ * @generated from message agentwire.admin.v1.LogSource
+ */
+export type LogSource = Message<"agentwire.admin.v1.LogSource"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string display_name = 2;
+   */
+  displayName: string;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.LogSource.
+ * Use `create(LogSourceSchema)` to create a new message.
+ */
+export const LogSourceSchema: GenMessage<LogSource> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 30);
+
+/**
+ * What an agent measured of its machine.
+ *
+ * @generated from message agentwire.admin.v1.ResourceSample
+ */
+export type ResourceSample = Message<"agentwire.admin.v1.ResourceSample"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp collected_at = 1;
+   */
+  collectedAt?: Timestamp | undefined;
+
+  /**
+   * Left out where it did not measure it.
+   *
+   * @generated from field: agentwire.admin.v1.ResourceUse memory = 2;
+   */
+  memory?: ResourceUse | undefined;
+
+  /**
+   * @generated from field: repeated agentwire.admin.v1.ResourceUse volumes = 3;
+   */
+  volumes: ResourceUse[];
+};
+
+/**
+ * Describes the message agentwire.admin.v1.ResourceSample.
+ * Use `create(ResourceSampleSchema)` to create a new message.
+ */
+export const ResourceSampleSchema: GenMessage<ResourceSample> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 31);
+
+/**
+ * How much of something is in use.
+ *
+ * @generated from message agentwire.admin.v1.ResourceUse
+ */
+export type ResourceUse = Message<"agentwire.admin.v1.ResourceUse"> & {
+  /**
+   * Of a volume.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: int64 used_bytes = 2;
+   */
+  usedBytes: bigint;
+
+  /**
+   * @generated from field: int64 total_bytes = 3;
+   */
+  totalBytes: bigint;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.ResourceUse.
+ * Use `create(ResourceUseSchema)` to create a new message.
+ */
+export const ResourceUseSchema: GenMessage<ResourceUse> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 32);
+
+/**
+ * From when on somebody is told.
+ *
+ * @generated from message agentwire.admin.v1.ResourceMonitor
+ */
+export type ResourceMonitor = Message<"agentwire.admin.v1.ResourceMonitor"> & {
+  /**
+   * Of a volume.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: int32 threshold_percent = 2;
+   */
+  thresholdPercent: number;
+
+  /**
+   * @generated from field: bool is_enabled = 3;
+   */
+  isEnabled: boolean;
+
+  /**
+   * `ok` or `nok`.
+   *
+   * @generated from field: string state = 4;
+   */
+  state: string;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.ResourceMonitor.
+ * Use `create(ResourceMonitorSchema)` to create a new message.
+ */
+export const ResourceMonitorSchema: GenMessage<ResourceMonitor> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 33);
+
+/**
+ * A report of an agent's network traffic and sessions.
+ *
+ * @generated from message agentwire.admin.v1.StatsReport
+ */
+export type StatsReport = Message<"agentwire.admin.v1.StatsReport"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 1;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: int64 connection_count = 2;
+   */
+  connectionCount: bigint;
+
+  /**
+   * @generated from field: double connection_median_latency_ms = 3;
+   */
+  connectionMedianLatencyMs: number;
+
+  /**
+   * @generated from field: int64 rx_bytes = 4;
+   */
+  rxBytes: bigint;
+
+  /**
+   * @generated from field: int64 tx_bytes = 5;
+   */
+  txBytes: bigint;
+
+  /**
+   * @generated from field: int64 sessions_ssh = 6;
+   */
+  sessionsSsh: bigint;
+
+  /**
+   * @generated from field: int64 sessions_vscode = 7;
+   */
+  sessionsVscode: bigint;
+
+  /**
+   * @generated from field: int64 sessions_jetbrains = 8;
+   */
+  sessionsJetbrains: bigint;
+
+  /**
+   * @generated from field: int64 sessions_reconnecting_pty = 9;
+   */
+  sessionsReconnectingPty: bigint;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.StatsReport.
+ * Use `create(StatsReportSchema)` to create a new message.
+ */
+export const StatsReportSchema: GenMessage<StatsReport> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 34);
+
+/**
+ * A request of a confined program that an agent's boundary let pass or refused.
+ *
+ * @generated from message agentwire.admin.v1.BoundaryDecision
+ */
+export type BoundaryDecision = Message<"agentwire.admin.v1.BoundaryDecision"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: bool is_allowed = 2;
+   */
+  isAllowed: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 3;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string method = 4;
+   */
+  method: string;
+
+  /**
+   * @generated from field: string url = 5;
+   */
+  url: string;
+
+  /**
+   * Of a request that was let pass.
+   *
+   * @generated from field: string matched_rule = 6;
+   */
+  matchedRule: string;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.BoundaryDecision.
+ * Use `create(BoundaryDecisionSchema)` to create a new message.
+ */
+export const BoundaryDecisionSchema: GenMessage<BoundaryDecision> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 35);
+
+/**
+ * One run of a script.
+ *
+ * @generated from message agentwire.admin.v1.ScriptRun
+ */
+export type ScriptRun = Message<"agentwire.admin.v1.ScriptRun"> & {
+  /**
+   * @generated from field: string script_id = 1;
+   */
+  scriptId: string;
+
+  /**
+   * @generated from field: string display_name = 2;
+   */
+  displayName: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp started_at = 3;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp ended_at = 4;
+   */
+  endedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: int32 exit_code = 5;
+   */
+  exitCode: number;
+
+  /**
+   * `start`, `stop` or `cron`.
+   *
+   * @generated from field: string stage = 6;
+   */
+  stage: string;
+
+  /**
+   * `ok`, `exit_failure`, `timed_out` or `pipes_left_open`.
+   *
+   * @generated from field: string status = 7;
+   */
+  status: string;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.ScriptRun.
+ * Use `create(ScriptRunSchema)` to create a new message.
+ */
+export const ScriptRunSchema: GenMessage<ScriptRun> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 36);
+
+/**
+ * Somebody who has connected to an agent.
+ *
+ * @generated from message agentwire.admin.v1.Connection
+ */
+export type Connection = Message<"agentwire.admin.v1.Connection"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * `ssh`, `vscode`, `jetbrains` or `reconnecting_pty`.
+   *
+   * @generated from field: string type = 2;
+   */
+  type: string;
+
+  /**
+   * @generated from field: string ip = 3;
+   */
+  ip: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp connected_at = 4;
+   */
+  connectedAt?: Timestamp | undefined;
+
+  /**
+   * Left out while it lasts.
+   *
+   * @generated from field: google.protobuf.Timestamp disconnected_at = 5;
+   */
+  disconnectedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: int32 status_code = 6;
+   */
+  statusCode: number;
+
+  /**
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.Connection.
+ * Use `create(ConnectionSchema)` to create a new message.
+ */
+export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 37);
+
+/**
+ * Asks for lines of log.
+ *
+ * @generated from message agentwire.admin.v1.ListLogsRequest
+ */
+export type ListLogsRequest = Message<"agentwire.admin.v1.ListLogsRequest"> & {
+  /**
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * Only lines with higher ids.
+   *
+   * @generated from field: int64 after = 2;
+   */
+  after: bigint;
+
+  /**
+   * 1,000 by default, at most 5,000.
+   *
+   * @generated from field: int32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.ListLogsRequest.
+ * Use `create(ListLogsRequestSchema)` to create a new message.
+ */
+export const ListLogsRequestSchema: GenMessage<ListLogsRequest> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 38);
+
+/**
+ * Lines, oldest first; fewer than were asked for where there are no more.
+ *
+ * @generated from message agentwire.admin.v1.ListLogsResponse
+ */
+export type ListLogsResponse = Message<"agentwire.admin.v1.ListLogsResponse"> & {
+  /**
+   * @generated from field: repeated agentwire.admin.v1.LogLine lines = 1;
+   */
+  lines: LogLine[];
+
+  /**
+   * True once lines were not kept as there was no room for them.
+   *
+   * @generated from field: bool is_overflowed = 2;
+   */
+  isOverflowed: boolean;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.ListLogsResponse.
+ * Use `create(ListLogsResponseSchema)` to create a new message.
+ */
+export const ListLogsResponseSchema: GenMessage<ListLogsResponse> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 39);
+
+/**
+ * A line of log.
+ *
+ * @generated from message agentwire.admin.v1.LogLine
+ */
+export type LogLine = Message<"agentwire.admin.v1.LogLine"> & {
+  /**
+   * Grows from line to line.
+   *
+   * @generated from field: int64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 2;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * `trace`, `debug`, `info`, `warn` or `error`.
+   *
+   * @generated from field: string level = 3;
+   */
+  level: string;
+
+  /**
+   * @generated from field: string output = 4;
+   */
+  output: string;
+
+  /**
+   * @generated from field: string source_id = 5;
+   */
+  sourceId: string;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.LogLine.
+ * Use `create(LogLineSchema)` to create a new message.
+ */
+export const LogLineSchema: GenMessage<LogLine> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 40);
+
+/**
+ * Names an agent.
+ *
+ * @generated from message agentwire.admin.v1.GetAgentTokenRequest
+ */
+export type GetAgentTokenRequest = Message<"agentwire.admin.v1.GetAgentTokenRequest"> & {
+  /**
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.GetAgentTokenRequest.
+ * Use `create(GetAgentTokenRequestSchema)` to create a new message.
+ */
+export const GetAgentTokenRequestSchema: GenMessage<GetAgentTokenRequest> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 41);
+
+/**
+ * Its token.
+ *
+ * @generated from message agentwire.admin.v1.GetAgentTokenResponse
+ */
+export type GetAgentTokenResponse = Message<"agentwire.admin.v1.GetAgentTokenResponse"> & {
+  /**
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * The newest version of the agent API that the server speaks, such as `2.10`: what to dial with.
+   *
+   * @generated from field: string api_version = 2;
+   */
+  apiVersion: string;
+};
+
+/**
+ * Describes the message agentwire.admin.v1.GetAgentTokenResponse.
+ * Use `create(GetAgentTokenResponseSchema)` to create a new message.
+ */
+export const GetAgentTokenResponseSchema: GenMessage<GetAgentTokenResponse> = /*@__PURE__*/
+  messageDesc(file_agentwire_admin_v1_admin, 42);
 
 /**
  * Asks for events.
@@ -970,6 +1845,20 @@ export const SetSecretResponseSchema: GenMessage<SetSecretResponse> = /*@__PURE_
  * @generated from message agentwire.admin.v1.WatchEventsRequest
  */
 export type WatchEventsRequest = Message<"agentwire.admin.v1.WatchEventsRequest"> & {
+  /**
+   * Also news of this agent that is not told of all: its lines of log as `logs`, its metadata as `metadata`.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * Also `session_update`, when a session begins or ends on the server that answers, in whichever role. Begins with
+   * an event `watching`, once events are heard; `alive` is a sign of life, every 15 s by default.
+   *
+   * @generated from field: bool with_sessions = 2;
+   */
+  withSessions: boolean;
 };
 
 /**
@@ -977,7 +1866,7 @@ export type WatchEventsRequest = Message<"agentwire.admin.v1.WatchEventsRequest"
  * Use `create(WatchEventsRequestSchema)` to create a new message.
  */
 export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 24);
+  messageDesc(file_agentwire_admin_v1_admin, 43);
 
 /**
  * An event, or that some were lost.
@@ -1020,7 +1909,7 @@ export type WatchEventsResponse = Message<"agentwire.admin.v1.WatchEventsRespons
  * Use `create(WatchEventsResponseSchema)` to create a new message.
  */
 export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__PURE__*/
-  messageDesc(file_agentwire_admin_v1_admin, 25);
+  messageDesc(file_agentwire_admin_v1_admin, 44);
 
 /**
  * Workspaces, agents, builds and events of a control plane.
@@ -1040,7 +1929,7 @@ export const AdminService: GenService<{
   },
   /**
    * Declares workspaces: what is new is added, what has changed is updated, others stay. Answers with the agents that
-   * were declared and their tokens: nothing else ever shows a token.
+   * were declared and their tokens: besides GetAgentToken nothing else ever shows a token.
    *
    * @generated from rpc agentwire.admin.v1.AdminService.DefineWorkspaces
    */
@@ -1088,6 +1977,36 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof SetSecretRequestSchema;
     output: typeof SetSecretResponseSchema;
+  },
+  /**
+   * One agent with all that is known of it, but for its logs. Of what there may be much, the latest.
+   *
+   * @generated from rpc agentwire.admin.v1.AdminService.GetAgent
+   */
+  getAgent: {
+    methodKind: "unary";
+    input: typeof GetAgentRequestSchema;
+    output: typeof GetAgentResponseSchema;
+  },
+  /**
+   * Lines of an agent's log, oldest first.
+   *
+   * @generated from rpc agentwire.admin.v1.AdminService.ListLogs
+   */
+  listLogs: {
+    methodKind: "unary";
+    input: typeof ListLogsRequestSchema;
+    output: typeof ListLogsResponseSchema;
+  },
+  /**
+   * The token of an agent. Who has it is the agent.
+   *
+   * @generated from rpc agentwire.admin.v1.AdminService.GetAgentToken
+   */
+  getAgentToken: {
+    methodKind: "unary";
+    input: typeof GetAgentTokenRequestSchema;
+    output: typeof GetAgentTokenResponseSchema;
   },
   /**
    * Events of all workspaces from now on. They are hints: read again what they are about.
