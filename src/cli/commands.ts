@@ -1,0 +1,13 @@
+import type { Command } from "./command.js";
+import { agent } from "./commands/agent.js";
+import { call } from "./commands/call.js";
+import { context } from "./commands/context.js";
+import { demo } from "./commands/demo.js";
+import { logs } from "./commands/logs.js";
+import { serve } from "./commands/serve.js";
+import { status } from "./commands/status.js";
+import { sync } from "./commands/sync.js";
+import { versions } from "./commands/versions.js";
+
+/** All commands, in the order in which help, completion and the man page have them. */
+export const commands: readonly Command[] = [serve, agent, call, logs, status, sync, context, versions, demo];
