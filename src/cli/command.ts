@@ -71,11 +71,16 @@ export function parseArguments(command: Command, args: readonly string[]) {
   }
 }
 
+/** An option as people write it: `-o, --output FORMAT`. */
+export function optionFlag(name: string, { short, value }: Option): string {
+  return `${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
+}
+
 /** The help of one command. */
 export function helpOf(command: Command): string {
-  const rows = Object.entries(command.options).map(([name, { short, value, help }]) => {
-    const flag = `${short === undefined ? "    " : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
-    return [flag, help] as const;
+  const rows = Object.entries(command.options).map(([name, option]) => {
+    const flag = `${option.short === undefined ? "    " : ""}${optionFlag(name, option)}`;
+    return [flag, option.help] as const;
   });
   const width = Math.max(0, ...rows.map(([flag]) => flag.length)) + 2;
   return [

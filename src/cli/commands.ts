@@ -1,10 +1,12 @@
 import type { Command } from "./command.js";
 import { agent } from "./commands/agent.js";
 import { call } from "./commands/call.js";
+import { completionCommand } from "./commands/completion.js";
 import { context } from "./commands/context.js";
 import { demo } from "./commands/demo.js";
 import { doctor } from "./commands/doctor.js";
 import { logs } from "./commands/logs.js";
+import { manCommand } from "./commands/man.js";
 import { serve } from "./commands/serve.js";
 import { status } from "./commands/status.js";
 import { sync } from "./commands/sync.js";
@@ -22,4 +24,6 @@ export const commands: readonly Command[] = [
   doctor,
   versions,
   demo,
+  completionCommand(() => commands),
+  manCommand(() => commands),
 ];
