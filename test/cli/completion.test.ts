@@ -142,7 +142,9 @@ true`;
       const cwd = folder();
       writeFileSync(join(cwd, "script"), await scriptOf("zsh"));
       const found = linesOf("zsh", ["-f"], program(words), cwd).map((one) => one.replace(/=$/, ""));
-      expect(found).toEqual(sorted(offers));
+      // where no argument can stand, zsh offers the options
+      const isNothing = offers.length === 0;
+      expect(isNothing ? found.filter((one) => !one.startsWith("-")) : found).toEqual(sorted(offers));
     },
     20_000,
   );

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { parseArguments } from "../../src/cli/command.js";
 import { commands } from "../../src/cli/commands.js";
 import { shellCommands } from "../support/shell-words.js";
-import { toolResult } from "../support/terminal.js";
+import { tool, toolResult } from "../support/terminal.js";
 
 /** Nothing listens there. */
 const nowhere = {
@@ -12,7 +12,7 @@ const nowhere = {
   CODER_AGENT_TOKEN: "6f3e2a4c-1b7d-4e0a-9c55-0d1f2b3a4c5d",
   CODER_AGENT_SOCKET_PATH: join(tmpdir(), "no-agent-is-here.sock"),
 };
-/** They run until they are ended. */
+/** They begin something that is not for a test of words. */
 const endless = ["serve", "agent", "demo"];
 
 const examples = commands.flatMap(({ name, examples }) => examples.map((line) => ({ name, line })));
@@ -56,7 +56,13 @@ describe("an example", () => {
     "is no wrong usage: $line",
     async ({ line }) => {
       for (const args of callsIn(line)) {
-        const { exitCode, stderr } = await toolResult(args, nowhere, "{}");
+        const run = tool(args, nowhere);
+        run.stdin.end("{}");
+        // one that waits for something does not complain either
+        const interrupt = setTimeout(() => run.interrupt(), 1000);
+        const exitCode = await run.exitCode;
+        clearTimeout(interrupt);
+        const stderr = run.stderr();
         expect({ exitCode, stderr }).not.toMatchObject({ exitCode: 2 });
       }
     },
