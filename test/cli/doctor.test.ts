@@ -408,6 +408,22 @@ describe("doctor on tokens", () => {
     expect(failed).toMatchObject({ step: "token", saw: expect.stringContaining("did not arrive") });
   });
 
+  it("tells something between that answers for itself when there is a token", async () => {
+    const plane = await controlPlane();
+    const { url } = await httpServer((request, response) => {
+      if (request.headers["coder-session-token"] !== undefined) {
+        response.writeHead(400, { "Content-Type": "text/html" }).end("<p>Header not allowed");
+        return;
+      }
+      httpRequest(new URL(request.url ?? "/", plane.url), (given) => {
+        response.writeHead(given.statusCode ?? 500, given.headers);
+        given.pipe(response);
+      }).end();
+    });
+    const { failed } = await examine(url);
+    expect(failed).toMatchObject({ step: "token", saw: expect.stringContaining("is another one: 400") });
+  });
+
   it("hides a token that a server repeats", async () => {
     const { url } = await httpServer((request, response) => {
       const given = String(request.headers["coder-session-token"] ?? "none");

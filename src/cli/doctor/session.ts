@@ -204,11 +204,16 @@ export async function watchIdle(
   onSecond: (passed: number) => void,
 ): Promise<Seen<void>> {
   const startedAtMs = performance.now();
-  const ended = session.closed.then((end) => end);
-  for (let passed = 0; passed < seconds; passed++) {
-    onSecond(passed);
-    const end = await Promise.race([ended, pause(1000, signal)]);
-    if (end !== undefined) throw cutWhenIdle((performance.now() - startedAtMs) / 1000, end.message);
+  const noMore = new AbortController();
+  try {
+    for (let passed = 0; passed < seconds; passed++) {
+      onSecond(passed);
+      const second = pause(1000, AbortSignal.any([signal, noMore.signal]));
+      const end = await Promise.race([session.closed, second]);
+      if (end !== undefined) throw cutWhenIdle((performance.now() - startedAtMs) / 1000, end.message);
+    }
+  } finally {
+    noMore.abort();
   }
   try {
     await session.ping();

@@ -32,7 +32,8 @@ export async function judgeToken({ token, agents, users }: TokenTrial): Promise<
       facts,
     );
   }
-  if (status !== 426 && status !== 400) {
+  // 426 says that all was right but for the upgrade, and 400 that the version was not
+  if (status !== 426 && (status !== 400 || agents.message === undefined)) {
     throw new Problem(
       `with a token the answer is another one: ${status} ${message}`,
       "something between may look at tokens too: ask whoever runs the proxy before the control plane",
