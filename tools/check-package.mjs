@@ -56,10 +56,16 @@ function checkContents() {
   const output = run("npm", ["pack", "--json", "--pack-destination", folder], root);
   const [{ filename, size, files }] = JSON.parse(output);
   const allowed =
-    /^(dist\/.*\.(c?js|d\.c?ts)|dist\/page\/[a-z-]+\.(html|css|svg|txt)|proto\/.*\.proto|examples\/[a-z-]+\.(yaml|ts)|[A-Z]+(\.md)?|package\.json)$/;
+    /^(dist\/.*\.(c?js|d\.c?ts)|dist\/agentwire\.1|dist\/page\/[a-z-]+\.(html|css|svg|txt)|proto\/.*\.proto|examples\/[a-z-]+\.(yaml|ts)|[A-Z]+(\.md)?|package\.json)$/;
   const strange = files.map(({ path }) => path).filter((path) => !allowed.test(path));
   if (strange.length > 0) throw new Error(`the package has files that nobody needs: ${strange.join(", ")}`);
-  for (const needed of ["README.md", "CHANGELOG.md", "LICENSE", "proto/coder/agent/v2/agent.proto"]) {
+  for (const needed of [
+    "dist/agentwire.1",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "proto/coder/agent/v2/agent.proto",
+  ]) {
     if (!files.some(({ path }) => path === needed)) throw new Error(`the package lacks ${needed}`);
   }
   console.log(`${files.length} files, ${size} bytes packed (at most ${maxPackedBytes})`);

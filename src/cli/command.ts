@@ -12,6 +12,9 @@ export interface Terminal {
   signal: AbortSignal;
 }
 
+/** What a shell may put in some place: files, directories, or one of some words. */
+export type Completion = "file" | "directory" | readonly string[];
+
 /** An option of a command. */
 export interface Option {
   type: "string" | "boolean";
@@ -20,6 +23,8 @@ export interface Option {
   /** What stands for the value in the help, such as `URL`. */
   value?: string;
   help: string;
+  /** What its value may be; a shell offers nothing without. */
+  completion?: Completion;
 }
 
 /** The values of options, by name. */
@@ -33,6 +38,8 @@ export interface Command {
   /** What comes after the name, such as `[FILE…]`. */
   usage: string;
   options: Readonly<Record<string, Option>>;
+  /** What the first argument may be, and all after it; a shell offers nothing without. */
+  completion?: { first?: Completion; rest?: Completion };
   /** Shown at the end of the help. */
   examples: readonly string[];
   /** @returns the exit code. */
@@ -64,11 +71,16 @@ export function parseArguments(command: Command, args: readonly string[]) {
   }
 }
 
+/** An option as people write it: `-o, --output FORMAT`. */
+export function optionFlag(name: string, { short, value }: Option): string {
+  return `${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
+}
+
 /** The help of one command. */
 export function helpOf(command: Command): string {
-  const rows = Object.entries(command.options).map(([name, { short, value, help }]) => {
-    const flag = `${short === undefined ? "    " : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
-    return [flag, help] as const;
+  const rows = Object.entries(command.options).map(([name, option]) => {
+    const flag = `${option.short === undefined ? "    " : ""}${optionFlag(name, option)}`;
+    return [flag, option.help] as const;
   });
   const width = Math.max(0, ...rows.map(([flag]) => flag.length)) + 2;
   return [
@@ -84,6 +96,14 @@ export function helpOf(command: Command): string {
     ...command.examples.map((example) => `  ${example}`),
     "",
   ].join("\n");
+}
+
+/** For commands whose output is otherwise for people. */
+export const jsonOption = { type: "boolean", help: "print JSON, for programs" } satisfies Option;
+
+/** One line of JSON; on a terminal, where somebody reads it, on several. */
+export function writeJson({ stdout }: Pick<Terminal, "stdout">, value: unknown): void {
+  stdout.write(`${JSON.stringify(value, null, stdout.isTTY ? 2 : 0)}\n`);
 }
 
 /** A text option. */

@@ -11,7 +11,7 @@ import {
   tokenSourceFromEnvironment,
 } from "../client/index-node.js";
 import { errorText } from "../rpc/error-text.js";
-import { type ApiVersionText, parseVersion } from "../version/index.js";
+import { type ApiVersionText, apiMajor, newestVersion, parseVersion } from "../version/index.js";
 import { type Option, type OptionValues, pairs, type Terminal, text, UsageError } from "./command.js";
 
 /** Where and as whom; every command that connects has these. */
@@ -21,11 +21,13 @@ export const targetOptions = {
   "token-file": {
     type: "string",
     value: "FILE",
+    completion: "file",
     help: "a file with the token, read anew for each connection;\nCODER_AGENT_TOKEN_FILE by default",
   },
   auth: {
     type: "string",
     value: "KIND",
+    completion: authKinds,
     help: "token, or how this machine shows who it is: aws, azure or gcp;\nCODER_AGENT_AUTH or token by default",
   },
   "agent-name": {
@@ -45,7 +47,12 @@ export const targetOptions = {
 export const connectionOptions = {
   ...targetOptions,
   role: { type: "string", value: "ROLE", help: "the role of the connection; agentwire-COMMAND by default" },
-  "api-version": { type: "string", value: "VERSION", help: "such as 2.8; negotiated by default" },
+  "api-version": {
+    type: "string",
+    value: "VERSION",
+    completion: Array.from({ length: newestVersion.minor + 1 }, (_, minor) => `${apiMajor}.${minor}`),
+    help: "such as 2.8; negotiated by default",
+  },
 } satisfies Record<string, Option>;
 
 /** The control plane, and as whom it is reached. */

@@ -26,6 +26,7 @@ export const databaseOptions = {
   database: {
     type: "string",
     value: "WHERE",
+    completion: "directory",
     help: "a directory, postgres://…, or memory; a directory of the user's by default",
   },
   events: {

@@ -7,6 +7,7 @@ export const derpMapOptions = {
   "derp-map": {
     type: "string",
     value: "FILE-or-URL",
+    completion: "file",
     help: "the relays that agents and clients get, as JSON; none by default",
   },
 } as const;

@@ -1,34 +1,23 @@
-import { type Command, helpOf, parseArguments, type Terminal, UsageError } from "./command.js";
-import { agent } from "./commands/agent.js";
-import { call } from "./commands/call.js";
-import { context } from "./commands/context.js";
-import { demo } from "./commands/demo.js";
-import { logs } from "./commands/logs.js";
-import { serve } from "./commands/serve.js";
-import { status } from "./commands/status.js";
-import { sync } from "./commands/sync.js";
-import { versions } from "./commands/versions.js";
+import { helpOf, parseArguments, type Terminal, UsageError } from "./command.js";
+import { commands } from "./commands.js";
+import { exitCodeHelp, exitCodes } from "./exit-codes.js";
 import { failureJson } from "./failure.js";
 import { toolVersion } from "./tool.js";
 
-const commands: readonly Command[] = [serve, agent, call, logs, status, sync, context, versions, demo];
-
-const interruptedCode = 130;
-
 /**
  * Runs the tool with the arguments after its name.
- * @returns the exit code: 0; 1 when it failed, with the error as JSON on standard error; 2 when it was called wrongly;
- * 130 when it was interrupted before it was done.
+ * @returns one of the exit codes. What went wrong is on standard error: as JSON when something failed, as a sentence
+ * when the tool was called wrongly.
  */
 export async function runTool(args: readonly string[], terminal: Terminal): Promise<number> {
   const [name, ...rest] = args;
   if (name === "--version" || name === "-v") {
     terminal.stdout.write(`${toolVersion()}\n`);
-    return 0;
+    return exitCodes.done;
   }
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     terminal.stdout.write(overview());
-    return name === undefined ? 2 : 0;
+    return name === undefined ? exitCodes.usage : exitCodes.done;
   }
   const command = commands.find((one) => one.name === name);
   try {
@@ -36,17 +25,17 @@ export async function runTool(args: readonly string[], terminal: Terminal): Prom
     const { values, positionals } = parseArguments(command, rest);
     if (values["help"] === true) {
       terminal.stdout.write(helpOf(command));
-      return 0;
+      return exitCodes.done;
     }
     return await command.run(values, positionals, terminal);
   } catch (error) {
     if (error instanceof UsageError) {
       terminal.stderr.write(`agentwire: ${error.message}\n`);
-      return 2;
+      return exitCodes.usage;
     }
-    if (terminal.signal.aborted) return interruptedCode;
+    if (terminal.signal.aborted) return exitCodes.interrupted;
     terminal.stderr.write(`${failureJson(error)}\n`);
-    return 1;
+    return exitCodes.failed;
   }
 }
 
@@ -59,6 +48,9 @@ function overview(): string {
     "",
     "commands:",
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
+    "",
+    "exit codes:",
+    ...exitCodeHelp.map(([code, meaning]) => `  ${String(code).padEnd(width)}${meaning}`),
     "",
     "agentwire COMMAND --help says more. CODER_AGENT_URL and CODER_AGENT_TOKEN stand for --url and --token,",
     "CODER_AGENT_TOKEN_FILE, CODER_AGENT_AUTH and CODER_AGENT_NAME for --token-file, --auth and --agent-name.",

@@ -6,6 +6,7 @@ export const socketOptions = {
   "socket-path": {
     type: "string",
     value: "PATH",
+    completion: "file",
     help: `the agent's socket; CODER_AGENT_SOCKET_PATH, or ${defaultAgentSocketPath()}, by default`,
   },
 } satisfies Record<string, Option>;

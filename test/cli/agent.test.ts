@@ -51,11 +51,12 @@ async function workspace(...scripts: object[]) {
   return {
     server,
     serveAgain: () => serve(new URL(server.url).host),
-    startAgent: (agentToken = token) =>
+    startAgent: (agentToken = token, ...more: string[]) =>
       start(
         directory,
         ...["agent", "--url", server.url, "--token", agentToken],
         ...["--socket-path", socket, "--boundary-socket-path", join(directory, "b.sock")],
+        ...more,
       ),
     /** A command beside the agent, to its end. */
     beside: async (...args: string[]) => {
@@ -122,6 +123,21 @@ it("two start scripts wait for each other, and a third says what an app does, th
     "",
   ]);
 }, 120_000);
+
+it("says with --json what happens on standard output, one line each", async () => {
+  const { startAgent } = await workspace(startScript("Hello", "echo hello"));
+  const agent = startAgent(token, "--json");
+  await eventually(() => agent.output.stdout.includes('"ready"'), "the agent", waitMs);
+  agent.child.kill("SIGTERM");
+  expect((await agent.exit).code).toBe(0);
+  const events = agent.output.stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(events[0]).toEqual({ kind: "connected", version: "2.10" });
+  expect(events).toContainEqual(expect.objectContaining({ kind: "script-ended", script: '"Hello"' }));
+  expect(agent.output.stderr).toBe("");
+}, 60_000);
 
 it("with a wrong token ends with 1, and one line that says so", async () => {
   const { startAgent } = await workspace();

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { PassThrough } from "node:stream";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type Terminal, UsageError } from "../../src/cli/command.js";
+import { type OptionValues, type Terminal, UsageError } from "../../src/cli/command.js";
 import { type ContextCalls, contextCommand } from "../../src/cli/commands/context.js";
 import { AgentSocket } from "../../src/gen/coder/agentsocket/v1/agentsocket_pb.js";
 import type { ContextService, ContextSnapshot } from "../../src/local/index.js";
@@ -66,6 +66,7 @@ async function run(
   args: readonly string[],
   env: Record<string, string> = {},
   signal = new AbortController().signal,
+  values: OptionValues = {},
 ) {
   let stdout = "";
   const collect = new PassThrough().on("data", (chunk: Buffer) => {
@@ -78,7 +79,7 @@ async function run(
     env,
     signal,
   };
-  const exitCode = await contextCommand(open).run({}, args, terminal);
+  const exitCode = await contextCommand(open).run(values, args, terminal);
   await new Promise((resolve) => setImmediate(resolve));
   return { exitCode, stdout };
 }
@@ -118,6 +119,27 @@ describe("agentwire context (C5.38)", () => {
     expect((await command("remove", extra)).stdout).toBe(`Removed context source ${extra}\n`);
     expect((await command("list")).stdout).toBe("No context sources registered.\n");
     expect(socket.closed).toBe(7);
+  });
+
+  it("prints JSON with --json, one line each", async () => {
+    const { place, socket } = await agent({ "extra/AGENTS.md": "abc" });
+    const extra = place.at("extra");
+    const json = async (...args: string[]) => {
+      const { stdout } = await run(async () => socket, args, {}, undefined, { json: true });
+      expect(stdout.split("\n")).toHaveLength(2);
+      return JSON.parse(stdout) as unknown;
+    };
+    expect(await json("list")).toEqual({ sources: [] });
+    expect(await json("add", extra)).toEqual({ added: extra });
+    expect(await json("list")).toEqual({ sources: [{ path: extra, resources: 1 }] });
+    const file = { kind: "instruction_file", status: "ok", sizeBytes: 3, name: "" };
+    expect(await json("show", extra)).toEqual({
+      version: expect.stringMatching(/^\d+$/),
+      source: extra,
+      resources: [{ ...file, source: `${extra}/AGENTS.md` }],
+    });
+    expect(await json("refresh")).toEqual({ version: expect.stringMatching(/^\d+$/), resources: 1 });
+    expect(await json("remove", extra)).toEqual({ removed: extra });
   });
 
   it("makes relative paths absolute, and leaves ~ to the agent", async () => {

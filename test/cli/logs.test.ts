@@ -36,6 +36,13 @@ describe("agentwire logs", () => {
     ]);
   });
 
+  it("says at the end with --json how many lines were read and sent", async () => {
+    const { env } = await server();
+    const { exitCode, stdout, stderr } = await toolResult(["logs", "--json"], env, "one\ntwo\nthree");
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(JSON.parse(stdout)).toEqual({ read: 3, sent: 3, pending: 0, dropped: {} });
+  });
+
   it("sends lines as they come, not only at the end", async () => {
     const { plane, env } = await server();
     const run = tool(["logs", "-"], env);

@@ -48,6 +48,21 @@ describe("agentwire status", () => {
     expect(agent?.connection.firstConnectedAtUs).toBeUndefined();
   });
 
+  it("says with --json on standard output which way the report went", async () => {
+    const { plane, env } = await server();
+    const direct = await toolResult([...args, "--json"], env);
+    expect(direct).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(JSON.parse(direct.stdout)).toEqual({
+      through: "control-plane",
+      url: plane.url,
+      why: expect.stringContaining("ENOENT"),
+    });
+    const socket = await agentSocket();
+    socket.setControlPlane((await dialled(plane)).agent);
+    const beside = await toolResult([...args, "--json", "--socket-path", socket.path], env);
+    expect(JSON.parse(beside.stdout)).toEqual({ through: "agent", socketPath: socket.path });
+  });
+
   it("fails with what the agent says: it is not asked twice", async () => {
     const { env, statuses } = await server();
     const socket = await agentSocket();

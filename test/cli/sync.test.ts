@@ -49,6 +49,22 @@ describe("agentwire sync", () => {
     ).toEqual(said("Success\n"));
   });
 
+  it("prints JSON alone with --json, and so it does of what went wrong", async () => {
+    const { sync } = await workspace();
+    const json = async (...args: string[]) => JSON.parse((await sync(...args, "--json")).stdout) as unknown;
+    expect(await json("ping")).toEqual({ action: "ping", units: [], done: true });
+    expect(await json("want", "a", "b")).toEqual({ action: "want", units: ["a", "b"], done: true });
+    expect(await json("start", "b")).toEqual({ action: "start", units: ["b"], done: true });
+    expect(await json("complete", "b")).toEqual({ action: "complete", units: ["b"], done: true });
+    expect(await sync("list", "--json")).toEqual(await sync("list", "-o", "json"));
+    expect(await sync("status", "a", "--json")).toEqual(await sync("status", "a", "-o", "json"));
+    const failure = await sync("ping", "--json", "--socket-path", await socketPath());
+    expect(failure).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(JSON.parse(failure.stderr)).toMatchObject({
+      message: expect.stringContaining("connect to agent socket"),
+    });
+  });
+
   it.each([["ping"], ["want", "a", "b"], ["start", "a"], ["complete", "a"], ["status", "a"], ["list"]])(
     "C5.30 %s says when there is no agent",
     async (...args) => {

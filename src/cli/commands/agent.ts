@@ -3,7 +3,7 @@ import { Subsystem } from "../../client/index-node.js";
 import { untilAborted } from "../../client/until-aborted.js";
 import { boundaryLogSocketPath } from "../../local/index.js";
 import { paintFor, printable } from "../colors.js";
-import { type Command, type Terminal, text, UsageError } from "../command.js";
+import { type Command, jsonOption, type Terminal, text, UsageError } from "../command.js";
 import { authOf, targetOf, targetOptions } from "../connection-options.js";
 import { socketOptions, socketPathOf } from "../socket-options.js";
 import { toolCommand, toolVersion } from "../tool.js";
@@ -26,11 +26,13 @@ export const agent: Command = {
     "log-dir": {
       type: "string",
       value: "DIR",
+      completion: "directory",
       help: "for the output of scripts; CODER_AGENT_LOG_DIR, or that for temporary files, by default",
     },
     "script-data-dir": {
       type: "string",
       value: "DIR",
+      completion: "directory",
       help: "for what scripts keep; CODER_AGENT_SCRIPT_DATA_DIR, or one that ends with the agent, by default",
     },
     ...socketOptions,
@@ -38,14 +40,17 @@ export const agent: Command = {
     "boundary-socket-path": {
       type: "string",
       value: "PATH",
+      completion: "file",
       help: "for logs of programs that confine others;\nCODER_AGENT_FIREWALL_LOG_PROXY_SOCKET_PATH by default",
     },
     "no-boundary": { type: "boolean", help: "take no such logs" },
+    json: { ...jsonOption, help: "print what happens as JSON, one line each, on standard output" },
     "no-reinit": { type: "boolean", help: "do not wait for a prebuilt workspace to be given to somebody" },
   },
   examples: [
     "agentwire agent --url http://127.0.0.1:3400 --token TOKEN",
     "agentwire agent --url https://coder.example.com --auth aws",
+    "agentwire agent --json | jq -c 'select(.kind == \"script-ended\")'",
   ],
   async run(values, positionals, terminal) {
     if (positionals.length > 0)
@@ -72,7 +77,9 @@ export const agent: Command = {
       onEvent: (event) => {
         const isRetry = event.kind === "disconnected" && terminal.signal.aborted;
         // what could not be sent before the end is told at the end; not each attempt
-        if (!isRetry) showEvent(event, terminal);
+        if (isRetry) return;
+        if (values["json"] === true) terminal.stdout.write(`${JSON.stringify(event)}\n`);
+        else showEvent(event, terminal);
       },
     });
     await Promise.race([running.ended, untilAborted(terminal.signal)]);

@@ -10,15 +10,31 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { Agent, Tailnet } from "../../client/index-node.js";
+import { Tailnet } from "../../client/index-node.js";
 import { errorText } from "../../rpc/error-text.js";
-import { type Command, pairs, positiveInteger, type Terminal, UsageError } from "../command.js";
+import {
+  type Command,
+  jsonOption,
+  type OptionValues,
+  pairs,
+  positiveInteger,
+  type Terminal,
+  UsageError,
+  writeJson,
+} from "../command.js";
 import { connect, connectionOptions } from "../connection-options.js";
 import { jsonValues } from "../json-values.js";
+import {
+  describeMethod,
+  describeType,
+  descriptionText,
+  methodFacts,
+  methodTable,
+  methodText,
+} from "../rpc/description.js";
+import { allMethods, methodNamed, shortName, typeNamed } from "../rpc/services.js";
 import { connectAsUser, isForUser, userOptions } from "../user-connection.js";
 import { withUuidBytes } from "../uuid-fields.js";
-
-const services = [Agent, Tailnet];
 
 /** How a call is made. */
 interface CallFacts {
@@ -30,8 +46,15 @@ interface CallFacts {
 export const call: Command = {
   name: "call",
   summary: "Calls any RPC with JSON",
-  usage: "SERVICE/METHOD [JSON | -] [options]",
+  usage: "SERVICE/METHOD [JSON | -] [options] | --list [FILTER] | --describe NAME",
+  completion: { first: allMethods.map(shortName) },
   options: {
+    list: { type: "boolean", help: "show all RPCs, or those with FILTER in their name; connects to nothing" },
+    describe: {
+      type: "boolean",
+      help: "show an RPC or a message: fields, types, versions, an example; connects\nto nothing",
+    },
+    json: { ...jsonOption, help: "with --list and --describe, print JSON; answers of calls always are" },
     ...connectionOptions,
     ...userOptions,
     metadata: {
@@ -43,6 +66,10 @@ export const call: Command = {
     "timeout-ms": { type: "string", value: "MS", help: "the call's deadline; none by default" },
   },
   examples: [
+    "agentwire call --list",
+    "agentwire call --list resources",
+    "agentwire call --describe Agent/UpdateAppStatus",
+    "agentwire call --describe Manifest --json",
     "agentwire call Agent/GetManifest",
     `agentwire call Agent/UpdateAppStatus '{"slug":"claude","state":"IDLE","message":"waiting"}'`,
     "agentwire call coder.tailnet.v2.Tailnet/StreamDERPMaps",
@@ -50,6 +77,7 @@ export const call: Command = {
     `agentwire call --tailnet Tailnet/WorkspaceUpdates '{"workspaceOwnerId":"OWNER-UUID"}' --token USER-TOKEN`,
   ],
   async run(values, positionals, terminal) {
+    if (values["list"] === true || values["describe"] === true) return show(values, positionals, terminal);
     const [name, argument, ...more] = positionals;
     if (name === undefined || more.length > 0)
       throw new UsageError("give SERVICE/METHOD, and at most one JSON");
@@ -78,22 +106,42 @@ export const call: Command = {
   },
 };
 
-/** `Agent/GetManifest`, `coder.agent.v2.Agent/GetManifest`, with a slash in front or not. */
-function methodNamed(name: string): DescMethod {
-  const [serviceName = "", methodName = ""] = name.replace(/^\//, "").split("/", 2);
-  const service = services.find(
-    ({ name: short, typeName }) => serviceName === short || serviceName === typeName,
-  );
-  if (service === undefined) {
-    const known = services.map(({ typeName }) => typeName).join(", ");
-    throw new UsageError(`there is no service "${serviceName}"; known are ${known}`);
+/** What can be called, from the descriptors alone. */
+function show(values: OptionValues, [name, ...more]: readonly string[], terminal: Terminal): number {
+  const isJson = values["json"] === true;
+  const option = values["list"] === true ? "--list" : "--describe";
+  if (values["list"] === true && values["describe"] === true) {
+    throw new UsageError("give --list or --describe, not both");
   }
-  const method = service.methods.find((one) => one.name === methodName || one.localName === methodName);
-  if (method === undefined) {
-    const known = service.methods.map((one) => one.name).join(", ");
-    throw new UsageError(`${service.typeName} has no method "${methodName}"; it has ${known}`);
+  if (more.length > 0) throw new UsageError(`"${more[0]}" is too much after ${option}`);
+  if (option === "--list") list(name ?? "", isJson, terminal);
+  else if (name === undefined)
+    throw new UsageError("--describe needs SERVICE/METHOD, or the name of a message");
+  else describe(name, isJson, terminal);
+  return 0;
+}
+
+function list(filter: string, isJson: boolean, { stdout }: Terminal): void {
+  const wanted = filter.toLowerCase();
+  const found = allMethods
+    .map(methodFacts)
+    .filter(({ service, method }) => `${service} ${method}`.toLowerCase().includes(wanted));
+  if (found.length === 0)
+    throw new UsageError(`no RPC has "${filter}" in its name; there are ${allMethods.length}`);
+  if (isJson) for (const facts of found) stdout.write(`${JSON.stringify(facts)}\n`);
+  else stdout.write(methodTable(found));
+}
+
+function describe(name: string, isJson: boolean, terminal: Terminal): void {
+  if (name.includes("/")) {
+    const facts = describeMethod(methodNamed(name));
+    if (isJson) writeJson(terminal, facts);
+    else terminal.stdout.write(methodText(facts));
+  } else {
+    const facts = describeType(typeNamed(name));
+    if (isJson) writeJson(terminal, facts);
+    else terminal.stdout.write(descriptionText(facts));
   }
-  return method;
 }
 
 type Requests = AsyncIterable<MessageShape<DescMessage>>;

@@ -5,7 +5,15 @@ import type { AgentSocketConnection } from "../../local/index.js";
 import type { ContextRpc } from "../../local/socket/context-routes.js";
 import { errorText } from "../../rpc/error-text.js";
 import { printable } from "../colors.js";
-import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
+import {
+  type Command,
+  jsonOption,
+  type OptionValues,
+  type Terminal,
+  text,
+  UsageError,
+  writeJson,
+} from "../command.js";
 import { authOf, targetOf, targetOptions } from "../connection-options.js";
 import { connectToSocket, socketOptions } from "../socket-options.js";
 import { type Column, tableText } from "../table.js";
@@ -47,13 +55,15 @@ export function contextCommand(open: AgentSocketOpener): Command {
     name: "context",
     summary: "Shows and changes where the agent has its context from",
     usage: `${Object.keys(actions).join("|")} [PATH] [options]`,
-    options: { ...socketOptions, ...targetOptions },
+    options: { json: jsonOption, ...socketOptions, ...targetOptions },
+    completion: { first: Object.keys(actions), rest: "file" },
     examples: [
       "agentwire context list",
       "agentwire context show",
       "agentwire context add ./docs",
       "agentwire context remove ./docs",
       "agentwire context refresh",
+      "agentwire context list --json",
     ],
     async run(values, positionals, terminal) {
       const { action, path } = actionOf(positionals);
@@ -106,24 +116,32 @@ async function opened(
   }
 }
 
-async function list({ agentSocket, terminal }: Run): Promise<void> {
+async function list({ agentSocket, values, terminal }: Run): Promise<void> {
   const options = { signal: terminal.signal };
   const { sources } = await agentSocket.contextSources({}, options);
+  const isJson = values["json"] === true;
   if (sources.length === 0) {
-    terminal.stdout.write("No context sources registered.\n");
+    if (isJson) writeJson(terminal, { sources: [] });
+    else terminal.stdout.write("No context sources registered.\n");
     return;
   }
   const { snapshot } = await agentSocket.getContextSnapshot({}, options);
   const rows = sources.map(({ path }) => ({ path, resources: resourcesOf(snapshot, path).length }));
+  if (isJson) return writeJson(terminal, { sources: rows, ...errorIn(snapshot) });
   terminal.stdout.write(tableText(sourceColumns, rows));
   tellError(snapshot, terminal);
 }
 
-async function show({ agentSocket, path, terminal }: Run): Promise<void> {
+async function show({ agentSocket, path, values, terminal }: Run): Promise<void> {
   const options = { signal: terminal.signal };
   const source = path === "" ? undefined : (await agentSocket.getContextSource({ path }, options)).source;
   const { snapshot } = await agentSocket.getContextSnapshot({}, options);
   const resources = path === "" ? (snapshot?.resources ?? []) : resourcesOf(snapshot, source?.path ?? path);
+  if (values["json"] === true) {
+    const shown = resources.map((resource) => shownResource(resource));
+    const version = String(snapshot?.version ?? 0n);
+    return writeJson(terminal, { version, source: source?.path, resources: shown, ...errorIn(snapshot) });
+  }
   terminal.stdout.write(
     path === ""
       ? `Agent context (version ${snapshot?.version ?? 0n}, ${resources.length} resources)\n`
@@ -133,27 +151,37 @@ async function show({ agentSocket, path, terminal }: Run): Promise<void> {
   tellError(snapshot, terminal);
 }
 
-async function add({ agentSocket, path, terminal }: Run): Promise<void> {
+async function add({ agentSocket, path, values, terminal }: Run): Promise<void> {
   const { source } = await agentSocket.addContextSource({ path }, { signal: terminal.signal });
+  if (values["json"] === true) return writeJson(terminal, { added: source?.path ?? path });
   terminal.stdout.write(`Registered context source ${printable(source?.path ?? path)}\n`);
 }
 
-async function remove({ agentSocket, path, terminal }: Run): Promise<void> {
+async function remove({ agentSocket, path, values, terminal }: Run): Promise<void> {
   await agentSocket.removeContextSource({ path }, { signal: terminal.signal });
+  if (values["json"] === true) return writeJson(terminal, { removed: path });
   terminal.stdout.write(`Removed context source ${printable(path)}\n`);
 }
 
 async function refresh({ agentSocket, values, terminal }: Run): Promise<void> {
   const { snapshot } = await agentSocket.resyncContext({}, { signal: terminal.signal });
   const { version = 0n, resources = [] } = snapshot ?? {};
-  terminal.stdout.write(`Re-resolved agent context (version ${version}, ${resources.length} resources).\n`);
-  tellError(snapshot, terminal);
-  if (!isTargetKnown(values, terminal)) return;
-  const refreshed = await refreshChatContext({
-    ...(await targetOf(values, terminal)),
-    signal: terminal.signal,
-  });
-  terminal.stdout.write(`Refreshed ${refreshed} drifted chat(s).\n`);
+  const isJson = values["json"] === true;
+  if (!isJson) {
+    terminal.stdout.write(`Re-resolved agent context (version ${version}, ${resources.length} resources).\n`);
+    tellError(snapshot, terminal);
+  }
+  const refreshedChats = isTargetKnown(values, terminal) ? await refreshChats(values, terminal) : undefined;
+  if (isJson) {
+    const facts = { version: String(version), resources: resources.length, refreshedChats };
+    writeJson(terminal, { ...facts, ...errorIn(snapshot) });
+  } else if (refreshedChats !== undefined) {
+    terminal.stdout.write(`Refreshed ${refreshedChats} drifted chat(s).\n`);
+  }
+}
+
+async function refreshChats(values: OptionValues, terminal: Terminal): Promise<number> {
+  return refreshChatContext({ ...(await targetOf(values, terminal)), signal: terminal.signal });
 }
 
 /** The agent's own part needs no control plane, so that none may be known. */
@@ -174,6 +202,17 @@ function resourcesOf(snapshot: ContextSnapshot | undefined, source: string): Con
   );
 }
 
+/** What JSON has of an error. */
+function errorIn(snapshot: ContextSnapshot | undefined): { error?: string } {
+  const error = snapshot?.snapshotError ?? "";
+  return error === "" ? {} : { error };
+}
+
+function shownResource({ kind, status, sizeBytes, name, source, error }: ContextResource) {
+  return { kind, status, sizeBytes: Number(sizeBytes), name, source, ...(error === "" ? {} : { error }) };
+}
+
+/** Says that the agent could not look everywhere. */
 function tellError(snapshot: ContextSnapshot | undefined, { stdout }: Terminal): void {
   const error = snapshot?.snapshotError ?? "";
   if (error !== "") stdout.write(`Snapshot reported an error: ${printable(error)}\n`);

@@ -19,7 +19,12 @@ export const demo: Command = {
   usage: "[--once] [--workspaces FILE]",
   options: {
     once: { type: "boolean", help: "stop when the agent is ready and its logs have arrived" },
-    workspaces: { type: "string", value: "FILE", help: "a sample by default; its first agent is run" },
+    workspaces: {
+      type: "string",
+      value: "FILE",
+      completion: "file",
+      help: "a sample by default; its first agent is run",
+    },
   },
   examples: ["agentwire demo", "agentwire demo --once"],
   async run(values, positionals, terminal) {

@@ -4,7 +4,8 @@ import type { Readable } from "node:stream";
 import {
   connectAgent,
   externalLogSourceId,
-  type LineWriter,
+  type LineTarget,
+  LineWriter,
   type LogLevel,
   LogSender,
   logLevels,
@@ -13,8 +14,17 @@ import {
 } from "../../client/index-node.js";
 import { formatUuid, parseUuid } from "../../codec/index.js";
 import { printable } from "../colors.js";
-import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
+import {
+  type Command,
+  jsonOption,
+  type OptionValues,
+  type Terminal,
+  text,
+  UsageError,
+  writeJson,
+} from "../command.js";
 import { connectionOptions, dialOptionsOf, targetOf } from "../connection-options.js";
+import { LogProgress } from "../log-progress.js";
 
 /** How long the last lines have when all is read. */
 const lastLinesMs = 60_000;
@@ -30,8 +40,15 @@ export const logs: Command = {
       value: "NAME",
       help: "the name beside the lines; the same name is the same source\n(without it: the source for logs from outside)",
     },
-    level: { type: "string", value: "LEVEL", help: `${Object.keys(logLevels).join(", ")}; info by default` },
+    level: {
+      type: "string",
+      value: "LEVEL",
+      completion: Object.keys(logLevels),
+      help: `${Object.keys(logLevels).join(", ")}; info by default`,
+    },
+    json: { ...jsonOption, help: "print at the end as JSON how many lines were read and sent" },
   },
+  completion: { first: "file", rest: "file" },
   examples: [
     "agentwire logs build.log",
     "make 2>&1 | agentwire logs --source make",
@@ -54,13 +71,21 @@ export const logs: Command = {
       void session.ended.then(({ error }) => ended.abort(error));
       const signal = AbortSignal.any([ended.signal, noMore.signal, terminal.signal]);
       const source = sender.source(sourceId);
+      const progress = new LogProgress(sender, terminal);
+      const takeLines: LineTarget = (lines, end) => {
+        progress.read(lines.length);
+        return source.send(lines, end);
+      };
       try {
-        await readAll(positionals, terminal, signal, source.writer({ level, signal }));
+        await readAll(positionals, terminal, signal, new LineWriter(takeLines, { level, signal }));
         source.flush();
         await allSent(sender, signal);
       } catch (error) {
         if (!noMore.signal.aborted) throw error;
+      } finally {
+        progress.end();
       }
+      if (values["json"] === true) writeJson(terminal, progress.summary());
       return tellUnsent(sender, terminal);
     } finally {
       await session.close();

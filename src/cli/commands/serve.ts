@@ -45,6 +45,7 @@ export const serve: Command = {
     workspaces: {
       type: "string",
       value: "FILE",
+      completion: "file",
       help: "who may connect; one agent with a new token by default",
     },
     ...databaseOptions,

@@ -1,7 +1,15 @@
 import { type AppStatusState, appStatusStates, isUnimplemented, RpcError } from "../../client/index-node.js";
 import type { AgentSocketConnection } from "../../local/index.js";
 import { errorText } from "../../rpc/error-text.js";
-import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
+import {
+  type Command,
+  jsonOption,
+  type OptionValues,
+  type Terminal,
+  text,
+  UsageError,
+  writeJson,
+} from "../command.js";
 import { connect, connectionOptions, targetOf } from "../connection-options.js";
 import { connectToSocket, socketOptions, socketPathOf } from "../socket-options.js";
 
@@ -22,9 +30,15 @@ export const status: Command = {
   usage: "--slug SLUG --state STATE --message TEXT [--uri URI] [options]",
   options: {
     slug: { type: "string", value: "SLUG", help: "the app" },
-    state: { type: "string", value: "STATE", help: Object.keys(appStatusStates).join(", ") },
+    state: {
+      type: "string",
+      value: "STATE",
+      completion: Object.keys(appStatusStates),
+      help: Object.keys(appStatusStates).join(", "),
+    },
     message: { type: "string", value: "TEXT", help: "what it does, for people" },
     uri: { type: "string", value: "URI", help: "where there is more, such as a pull request" },
+    json: { ...jsonOption, help: "print as JSON which way the report went" },
     ...socketOptions,
     ...connectionOptions,
   },
@@ -38,7 +52,9 @@ export const status: Command = {
     const report = reportOf(values);
     const why = await throughAgent(report, values, terminal);
     if (why === undefined) {
-      terminal.stderr.write(`reported through the agent at ${socketPathOf(values, terminal)}\n`);
+      const socketPath = socketPathOf(values, terminal);
+      if (values["json"] === true) writeJson(terminal, { through: "agent", socketPath });
+      else terminal.stderr.write(`reported through the agent at ${socketPath}\n`);
       return 0;
     }
     const { url } = await targetFor(why, values, terminal);
@@ -48,7 +64,8 @@ export const status: Command = {
     } finally {
       await connection.close();
     }
-    terminal.stderr.write(`reported to ${url} (${why})\n`);
+    if (values["json"] === true) writeJson(terminal, { through: "control-plane", url, why });
+    else terminal.stderr.write(`reported to ${url} (${why})\n`);
     return 0;
   },
 };

@@ -2,7 +2,15 @@ import { maxTimerMs } from "../../client/durations.js";
 import { TimeLimit } from "../../client/time-limit.js";
 import type { AgentSocketConnection } from "../../local/index.js";
 import { goQuote } from "../../rpc/index.js";
-import { type Command, type OptionValues, type Terminal, text, UsageError } from "../command.js";
+import {
+  type Command,
+  jsonOption,
+  type OptionValues,
+  type Terminal,
+  text,
+  UsageError,
+  writeJson,
+} from "../command.js";
 import { parseDuration } from "../go-duration.js";
 import { connectToSocket, socketHint, socketOptions } from "../socket-options.js";
 import { startUnit } from "../sync/start.js";
@@ -42,6 +50,7 @@ export function createSync(pollIntervalMs = 1_000): Command {
         type: "string",
         short: "o",
         value: "FORMAT",
+        completion: ["table", "json"],
         help: "status and list: table (default) or json",
       },
       column: {
@@ -50,11 +59,13 @@ export function createSync(pollIntervalMs = 1_000): Command {
         value: "NAMES",
         help: "status and list: columns of the table, with commas",
       },
+      json: { ...jsonOption, help: "as --output json; of the others one line of JSON when they are done" },
     },
+    completion: { first: Object.keys(parts) },
     examples: [
       "agentwire sync want app database && agentwire sync start app && ./run-app",
       "agentwire sync start database && ./run-database && agentwire sync complete database",
-      "agentwire sync list -o json",
+      "agentwire sync list --json",
     ],
     run: (values, positionals, terminal) => run(values, positionals, terminal, pollIntervalMs),
   };
@@ -83,11 +94,12 @@ async function run(
     `the time-out of ${timeoutText} has passed`,
   );
   const { signal } = limit;
+  const isJson = values["json"] === true;
   try {
     const action = part(units, {
       values,
       pollIntervalMs,
-      print: (line) => terminal.stdout.write(`${line}\n`),
+      print: (line) => void (isJson || terminal.stdout.write(`${line}\n`)),
       write: (all) => terminal.stdout.write(all),
       hasTimedOut: () => limit.isOver,
     });
@@ -97,15 +109,22 @@ async function run(
     } finally {
       await connection.close();
     }
+    if (isJson && !hasReply(part)) writeJson(terminal, { action: name, units, done: true });
     return 0;
   } catch (error) {
     if (!(error instanceof SyncFailure) || terminal.signal.aborted) throw error;
+    if (isJson) throw error;
     const hint = socketHint(error);
     terminal.stderr.write(`${error.message}\n${hint === "" ? "" : `${hint}\n`}`);
     return 1;
   } finally {
     limit.release();
   }
+}
+
+/** Parts that print what the agent has answered. */
+function hasReply(part: Part): boolean {
+  return part === status || part === listUnits;
 }
 
 function ping(units: readonly string[], { print }: Facts): Action {
@@ -162,7 +181,7 @@ function onlyUnit([unit, ...more]: readonly string[]): string {
 }
 
 function shapeOf(values: OptionValues): Shape {
-  const output = text(values, "output") ?? "table";
+  const output = text(values, "output") ?? (values["json"] === true ? "json" : "table");
   if (output !== "table" && output !== "json") {
     throw new UsageError(`--output ${output}: must be table or json`);
   }

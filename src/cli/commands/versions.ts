@@ -1,11 +1,11 @@
 import { formatVersion, type LadderEntry, ladder } from "../../version/index.js";
-import { type Command, UsageError } from "../command.js";
+import { type Command, jsonOption, UsageError } from "../command.js";
 
 export const versions: Command = {
   name: "versions",
   summary: "Shows what exists since which version of the API",
   usage: "[--json]",
-  options: { json: { type: "boolean", help: "as JSON, one line for each entry" } },
+  options: { json: { ...jsonOption, help: "as JSON, one line for each entry" } },
   examples: ["agentwire versions", "agentwire versions --json"],
   async run(values, positionals, { stdout }) {
     if (positionals.length > 0) throw new UsageError(`"${positionals[0]}" is too much; there is only --json`);
