@@ -3,6 +3,7 @@ import { agent } from "./commands/agent.js";
 import { call } from "./commands/call.js";
 import { context } from "./commands/context.js";
 import { demo } from "./commands/demo.js";
+import { inspect } from "./commands/inspect.js";
 import { logs } from "./commands/logs.js";
 import { serve } from "./commands/serve.js";
 import { status } from "./commands/status.js";
@@ -11,7 +12,18 @@ import { versions } from "./commands/versions.js";
 import { failureJson } from "./failure.js";
 import { toolVersion } from "./tool.js";
 
-const commands: readonly Command[] = [serve, agent, call, logs, status, sync, context, versions, demo];
+const commands: readonly Command[] = [
+  serve,
+  agent,
+  call,
+  logs,
+  status,
+  sync,
+  context,
+  inspect,
+  versions,
+  demo,
+];
 
 const interruptedCode = 130;
 
