@@ -30,6 +30,11 @@ export interface DecoderOptions {
   carries?: "yamux" | "drpc" | "unknown";
   /** Services whose messages are shown as JSON, besides those of agents, agent sockets and the tailnet. */
   services?: readonly DescService[];
+  /**
+   * Whether messages are decoded, for `json`; true by default. Without it much less is done for each message, and those
+   * that are wrong are not found.
+   */
+  decodeMessages?: boolean;
   /** Whether tokens and other secrets are shown; false by default. */
   showSecrets?: boolean;
   /** Secrets to hide wherever they are found, such as the token that was dialled with. Below 8 characters they stay. */
@@ -89,6 +94,7 @@ export class ConnectionDecoder {
       ...(options.now && { now: options.now }),
     });
     this.#methods = knownMethods(options.services);
+    this.#sink.decodesMessages = options.decodeMessages ?? true;
     this.#maxPacketBytes = options.maxPacketBytes ?? defaultMaxPacketBytes;
     this.#carries = options.carries ?? "yamux";
     if (this.#carries === "drpc") this.#only = this.#streamDecoder(0);

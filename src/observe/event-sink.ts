@@ -21,6 +21,8 @@ export class EventSink {
   readonly connection: number;
   readonly now: () => number;
   readonly redaction: Redaction;
+  /** Whether messages are decoded. */
+  decodesMessages = true;
   /** How many bytes of packets that are not complete may be kept. */
   readonly maxHeldBytes: number;
   /** How many are. */

@@ -60,7 +60,7 @@ export class RpcWatch {
     const type = direction === "to-server" ? this.#method?.input : this.#method?.output;
     let json: JsonValue | undefined;
     let problem: string | undefined;
-    if (type !== undefined) {
+    if (type !== undefined && this.#sink.decodesMessages) {
       try {
         json = this.#sink.redaction.json(type, toJson(type, fromBinary(type, body)));
       } catch (error) {
