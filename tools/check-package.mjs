@@ -139,8 +139,10 @@ async function bundled({ entry, name }, external) {
 /** @param {string} tarball */
 function checkInstalled(tarball) {
   writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
-  run("npm", ["install", "--no-audit", "--no-fund", "--no-package-lock", tarball], folder);
-  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const { exports, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  // the one optional package without which an entry cannot load
+  const api = `@opentelemetry/api@${devDependencies["@opentelemetry/api"]}`;
+  run("npm", ["install", "--no-audit", "--no-fund", "--no-package-lock", tarball, api], folder);
   const entries = Object.keys(exports)
     .filter((entry) => entry !== "./package.json")
     .map((entry) => `agentwire${entry.slice(1)}`);

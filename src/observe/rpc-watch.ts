@@ -3,6 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { decodeError, decodeMetadata, decodeUtf8, type Uint64 } from "../codec/index.js";
 import { errorText } from "../rpc/error-text.js";
 import { remoteError } from "../rpc/errors.js";
+import { codeName } from "./code-name.js";
 import { type EventSink, millisecondsBetween } from "./event-sink.js";
 import type { Direction, Traffic } from "./events.js";
 import type { MethodLookup } from "./known-methods.js";
@@ -158,9 +159,4 @@ export class RpcWatch {
 /** A number for JSON: as text where it would not be exact. */
 export function jsonNumber(value: Uint64): number | string {
   return typeof value === "bigint" ? String(value) : value;
-}
-
-/** `InvalidArgument` becomes `invalid_argument`. */
-function codeName(code: Code): string {
-  return Code[code].replace(/(?<!^)([A-Z])/g, "_$1").toLowerCase();
 }

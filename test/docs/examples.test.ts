@@ -79,6 +79,7 @@ function mistakesIn(all: readonly Example[]): string[] {
       "agentwire/client": [`${root}src/client/index-node.ts`],
       "agentwire/local": [`${root}src/local/index.ts`],
       "agentwire/observe/prometheus": [`${root}src/observe/prometheus.ts`],
+      "agentwire/observe/opentelemetry": [`${root}src/observe/opentelemetry.ts`],
       "agentwire/observe": [`${root}src/observe/index.ts`],
       "agentwire/server": [`${root}src/server/index.ts`],
       "agentwire/store/sql": [`${root}src/store/sql/index.ts`],
