@@ -8,6 +8,9 @@ import { type EventSink, millisecondsBetween } from "./event-sink.js";
 import type { Direction, Traffic } from "./events.js";
 import type { MethodLookup } from "./known-methods.js";
 
+/** Names are in every event: longer ones, which no service has, are cut. */
+const maxNameBytes = 512;
+
 /** How an RPC ended, where that was not well. */
 interface Failure {
   code: string;
@@ -40,7 +43,7 @@ export class RpcWatch {
     this.#sink = sink;
     this.#stream = stream;
     this.id = id;
-    this.rpc = decodeUtf8(name);
+    this.rpc = sink.redaction.text(decodeUtf8(name.subarray(0, maxNameBytes)));
     this.#method = methods(this.rpc);
     this.#beganAt = sink.now();
     const pairs = metadata && this.#metadata(metadata);

@@ -71,6 +71,7 @@ export class StreamDecoder {
       half.isBroken = true;
       this.#hold(half, 0);
     }
+    this.#keepMetadata(undefined);
     this.#rpc?.cut(why, isByCaller);
   }
 
@@ -94,8 +95,7 @@ export class StreamDecoder {
     });
     if (isInvoke) this.#invoke(id, body);
     else if (kind === PacketKind.InvokeMetadata && direction === "to-server")
-      // kept until the Invoke that comes right after it
-      this.#metadata = { id, body: new Uint8Array(body) };
+      this.#keepMetadata({ id, body: new Uint8Array(body) });
     else if (kind === PacketKind.Message) rpc?.message(direction, body);
     else if (kind === PacketKind.Error) rpc?.failed(direction, body);
     else if (kind === PacketKind.Cancel) rpc?.canceled(direction);
@@ -106,8 +106,14 @@ export class StreamDecoder {
   #invoke(id: Uint64, name: Uint8Array): void {
     this.#rpc?.cut("another call was made before its end");
     const metadata = this.#metadata?.id === id ? this.#metadata.body : undefined;
-    this.#metadata = undefined;
+    this.#keepMetadata(undefined);
     this.#rpc = new RpcWatch(this.#sink, { stream: this.#stream, id, name, metadata }, this.#methods);
+  }
+
+  /** Keeps metadata until the Invoke, which comes right after it. */
+  #keepMetadata(metadata: { id: Uint64; body: Uint8Array } | undefined): void {
+    this.#sink.heldBytes += (metadata?.body.length ?? 0) - (this.#metadata?.body.length ?? 0);
+    this.#metadata = metadata;
   }
 
   #hold(half: Half, bytes: number): void {
@@ -121,6 +127,7 @@ export class StreamDecoder {
     // what it has kept goes with it
     half.reader = new PacketReader(0);
     this.#hold(half, 0);
+    this.#keepMetadata(undefined);
     const { rpc } = this;
     this.#sink.tell({
       type: "broken",

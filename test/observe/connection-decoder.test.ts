@@ -194,6 +194,20 @@ describe("bytes that are wrong", () => {
     ]);
   });
 
+  it("and metadata without calls neither", () => {
+    const { decoder: made, events } = decoder({ maxHeldBytes: 1000 });
+    const metadata = encodePacket(PacketKind.InvokeMetadata, 1, 1, new Uint8Array(400));
+    for (const id of [1, 3, 5, 7]) made.message("to-server", open(id, metadata));
+    const broken = events.flatMap((event) => (event.type === "broken" ? event.stream : []));
+    expect(broken).toEqual([5, 7]);
+  });
+
+  it("have names of calls that are not longer than names can be", () => {
+    const { decoder: made, events } = decoder();
+    made.message("to-server", open(1, invoke(`/${"x".repeat(100_000)}`)));
+    expect(events.at(-1)).toMatchObject({ type: "rpc-begin", rpc: `/${"x".repeat(511)}` });
+  });
+
   it("whatever they are, nothing is thrown", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.uint8Array({ maxLength: 64 }))), (parts) => {

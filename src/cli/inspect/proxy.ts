@@ -121,7 +121,6 @@ class RunningProxy implements InspectProxy {
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, passedHeaders(answer.rawHeaders));
       answer.pipe(response);
       answer.on("error", () => response.destroy());
-      answer.on("aborted", () => response.destroy());
     });
     outgoing.on("error", (error) => {
       if (response.headersSent || response.destroyed) {
