@@ -1,4 +1,10 @@
-import { type DescField, type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  ScalarType,
+} from "@bufbuild/protobuf";
 
 /** What stands in place of a secret. */
 export const hidden = "[hidden]";
@@ -98,6 +104,7 @@ class JsonWalker {
       const value = json[field.jsonName];
       if (value !== undefined) json[field.jsonName] = this.#field(field, value);
     }
+    hideValueOf(json);
     return json;
   }
 
@@ -118,6 +125,17 @@ class JsonWalker {
       value[name] = typeof one === "string" && isSecretName(name) ? hidden : this.#anything(one);
     }
     return value;
+  }
+}
+
+/** Hides the value of something that says by its own key or name that it is a secret: metadata, labels. */
+function hideValueOf(json: JsonObject): void {
+  const name = json["key"] ?? json["name"];
+  if (typeof name !== "string" || !isSecretName(name)) return;
+  const { result } = json;
+  for (const holder of [json, result]) {
+    if (typeof holder !== "object" || holder === null || Array.isArray(holder)) continue;
+    if (typeof holder["value"] === "string") holder["value"] = hidden;
   }
 }
 

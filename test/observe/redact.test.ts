@@ -2,6 +2,7 @@ import { create, toJson } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import {
   BatchCreateLogsRequestSchema,
+  BatchUpdateMetadataRequestSchema,
   CreateSubAgentResponseSchema,
   ManifestSchema,
 } from "../../src/gen/coder/agent/v2/agent_pb.js";
@@ -41,6 +42,23 @@ describe("secrets in messages", () => {
     expect(
       hideSecrets().json(RefreshResumeTokenResponseSchema, toJson(RefreshResumeTokenResponseSchema, resume)),
     ).toEqual({ token: "[hidden]", refreshIn: "60s" });
+  });
+
+  it("are hidden: what is reported under a name that says so", () => {
+    const request = create(BatchUpdateMetadataRequestSchema, {
+      metadata: [
+        { key: "api_token", result: { value: "very secret" } },
+        { key: "cpu", result: { value: "3 %" } },
+      ],
+    });
+    expect(
+      hideSecrets().json(BatchUpdateMetadataRequestSchema, toJson(BatchUpdateMetadataRequestSchema, request)),
+    ).toEqual({
+      metadata: [
+        { key: "api_token", result: { value: "[hidden]" } },
+        { key: "cpu", result: { value: "3 %" } },
+      ],
+    });
   });
 
   it("are hidden by their looks in lines of log", () => {
