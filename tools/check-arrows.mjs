@@ -39,7 +39,7 @@ const rooms = {
 };
 
 /** Rooms that run in any runtime: only their *-node.ts files may import Node and ws. */
-const portable = ["transport", "rpc", "version", "client"];
+const portable = ["transport", "rpc", "version", "client", "observe"];
 /** Packages that exist on Node only. */
 const nodePackages = ["ws", "https-proxy-agent", "proxy-from-env", "@connectrpc/connect-node", "yaml"];
 

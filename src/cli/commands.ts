@@ -5,6 +5,7 @@ import { completionCommand } from "./commands/completion.js";
 import { context } from "./commands/context.js";
 import { demo } from "./commands/demo.js";
 import { doctor } from "./commands/doctor.js";
+import { inspect } from "./commands/inspect.js";
 import { logs } from "./commands/logs.js";
 import { manCommand } from "./commands/man.js";
 import { serve } from "./commands/serve.js";
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   status,
   sync,
   context,
+  inspect,
   doctor,
   versions,
   demo,

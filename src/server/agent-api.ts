@@ -8,7 +8,7 @@ import { DERPMapSchema } from "../gen/coder/tailnet/v2/derp_map_pb.js";
 import { tailnetCodecs } from "../gen/coder/tailnet/v2/index_codec.js";
 import type { Routes } from "../rpc/index.js";
 import type { AgentStore } from "../store/index.js";
-import type { YamuxOptions } from "../transport/index.js";
+import type { ConnectionObserver, YamuxOptions } from "../transport/index.js";
 import type { ApiVersion } from "../version/index.js";
 import {
   type AgentIdentity,
@@ -108,6 +108,8 @@ export interface AgentApiOptions extends HttpOptions {
   /** How an agent's connection is watched. */
   monitor?: MonitorOptions;
   yamux?: YamuxOptions;
+  /** Looks on at each connection: see `observing` in `agentwire/observe`. None by default, which costs nothing. */
+  observer?: ConnectionObserver | undefined;
   /** Largest message of a call in bytes; 4 MiB by default. */
   maxMessageBytes?: number;
   /** The `X-Coder-Build-Version` of answers. */
@@ -210,6 +212,7 @@ class Api implements AgentApi {
       maxMessageBytes,
       buildVersion,
       interceptors,
+      observer,
     } = options;
     this.#endpoint = createRpcEndpoint<AgentIdentity>({
       authenticate: (request) => this.#authenticate(request),
@@ -218,6 +221,7 @@ class Api implements AgentApi {
       contextValues: (session) => createContextValues().set(agentSessionKey, sessionFacts(session)),
       onSession: (session) => this.#onSession(session),
       strictVersions,
+      observer,
       ...(interceptors === undefined ? {} : { interceptors }),
       ...(serverVersion === undefined ? {} : { serverVersion }),
       ...(yamux === undefined ? {} : { yamux }),
@@ -233,6 +237,7 @@ class Api implements AgentApi {
       yamux,
       maxMessageBytes,
       interceptors,
+      observer,
     });
     const routes = httpRoutes({
       ...options,

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
 import type { MessageCodecs } from "../codec/index.js";
 import type { Routes, RpcError, RpcTable } from "../rpc/index.js";
-import type { TransportError, YamuxOptions, YamuxSession } from "../transport/index.js";
+import type { ConnectionObserver, TransportError, YamuxOptions, YamuxSession } from "../transport/index.js";
 import type { ApiVersion } from "../version/index.js";
 import { ApiError, asApiError } from "./api-error.js";
 import { type DialRequest, dialRequestOf } from "./dial-request.js";
@@ -63,6 +63,8 @@ export interface RpcEndpointOptions<Identity> {
   /** Largest WebSocket message to accept, in bytes; 16 MiB by default. */
   maxWebSocketMessageBytes?: number;
   yamux?: YamuxOptions;
+  /** Looks on at each connection: see `observing` in `agentwire/observe`. None by default, which costs nothing. */
+  observer?: ConnectionObserver | undefined;
   /** The `X-Coder-Build-Version` of answers. */
   buildVersion?: string;
 }

@@ -13,6 +13,7 @@ import {
 } from "../rpc/index.js";
 import {
   type ByteConnection,
+  type ConnectionObserver,
   createYamuxSession,
   type TransportError,
   type YamuxOptions,
@@ -54,6 +55,8 @@ export interface RpcSessionsOptions<Facts> {
   /** Largest WebSocket message to accept, in bytes; 16 MiB by default. */
   maxWebSocketMessageBytes?: number;
   yamux?: YamuxOptions;
+  /** Looks on at each connection; none by default. */
+  observer?: ConnectionObserver | undefined;
 }
 
 const defaultMaxWebSocketMessageBytes = 16 * 1024 * 1024;
@@ -106,8 +109,9 @@ export class RpcSessions<Facts extends SessionFacts> {
   }
 
   #serve(webSocket: WebSocket, facts: Facts): void {
-    const { connect = wsConnection, onSession, yamux } = this.#options;
-    const connection = connect(webSocket, facts.remoteAddress ?? "WebSocket");
+    const { connect = wsConnection, onSession, yamux, observer } = this.#options;
+    const made = connect(webSocket, facts.remoteAddress ?? "WebSocket");
+    const connection = observer?.(made, "server") ?? made;
     const table = this.#tableFor(facts.apiVersion);
     const session = createYamuxSession(connection, {
       role: "server",

@@ -5,6 +5,7 @@
 
 export type { ByteConnection, ConnectionReceiver } from "./connection.js";
 export { CloseCode, closedByPeer, closedLocally, connectionLost, cutReason } from "./connection.js";
+export type { ConnectionObserver, ConnectionSide } from "./connection-observer.js";
 export type { ConnectionStream, ConnectionStreamOptions } from "./connection-stream.js";
 export { connectionStream } from "./connection-stream.js";
 export type { DuplexStream, StreamReceiver } from "./duplex-stream.js";

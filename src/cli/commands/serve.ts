@@ -244,8 +244,8 @@ export async function workspacesIn(file: string): Promise<WorkspaceDefinition[]>
   }
 }
 
-/** `HOST:PORT`, `:PORT`, `[::1]:PORT`. */
-function addressOf(listen: string): { host: string; port: number } {
+/** `HOST:PORT`, `:PORT`, `[::1]:PORT`. @throws UsageError for anything else. */
+export function addressOf(listen: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(listen);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) throw new UsageError(`--listen ${listen}: must be HOST:PORT`);

@@ -85,7 +85,9 @@ async function open<C>(dial: Dial<C>, version: ApiVersion, isTentative = false):
     signal: deadline.signal,
   };
   if (isTentative) await opener.check?.(attempt);
-  const session = createYamuxSession(await opener.open(attempt), { role: "client", ...options.yamux });
+  const opened = await opener.open(attempt);
+  const connection = options.observer?.(opened, "client") ?? opened;
+  const session = createYamuxSession(connection, { role: "client", ...options.yamux });
   await firstPing(session, deadline);
   return endpoint.connection(session, version, token);
 }

@@ -1,5 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
-import type { YamuxOptions } from "../../transport/index.js";
+import type { ConnectionObserver, YamuxOptions } from "../../transport/index.js";
 import type { ApiVersionText } from "../../version/index.js";
 import type { ShimChoice } from "../compat/shims/index.js";
 import type { TokenSource } from "../tokens/token-source.js";
@@ -41,6 +41,9 @@ export interface EndpointOptions {
 
   /** The multiplexer: windows, limits, keepalive. */
   yamux?: YamuxOptions;
+
+  /** Looks on at each connection: see `observing` in `agentwire/observe`. None by default, which costs nothing. */
+  observer?: ConnectionObserver | undefined;
 }
 
 /** How to dial as an agent, or beside one. */

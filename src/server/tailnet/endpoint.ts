@@ -1,7 +1,7 @@
 import { createContextValues, type Interceptor } from "@connectrpc/connect";
 import { tailnetCodecs } from "../../gen/coder/tailnet/v2/tailnet_codec.js";
 import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
-import type { YamuxOptions } from "../../transport/index.js";
+import type { ConnectionObserver, YamuxOptions } from "../../transport/index.js";
 import type { ApiVersion } from "../../version/index.js";
 import { ApiError } from "../api-error.js";
 import { dialRequestOf } from "../dial-request.js";
@@ -37,6 +37,7 @@ export interface TailnetEndpointOptions {
   strictVersions?: boolean | undefined;
   yamux?: YamuxOptions | undefined;
   maxMessageBytes?: number | undefined;
+  observer?: ConnectionObserver | undefined;
 }
 
 /** A request that may become a session. */
@@ -59,7 +60,7 @@ export class TailnetEndpoint {
   constructor(deps: TailnetDeps, options: TailnetEndpointOptions) {
     this.#deps = deps;
     this.#options = options;
-    const { interceptors, strictVersions, yamux, maxMessageBytes, pingIntervalMs } = options;
+    const { interceptors, strictVersions, yamux, maxMessageBytes, pingIntervalMs, observer } = options;
     const handlers = tailnetHandlers(deps);
     this.#sessions = new RpcSessions({
       codecs: tailnetCodecs,
@@ -71,6 +72,7 @@ export class TailnetEndpoint {
       ...(strictVersions && { strictVersions }),
       ...(yamux && { yamux }),
       ...(maxMessageBytes && { maxMessageBytes }),
+      observer,
     });
     this.routes = [
       { method: "GET", who: "user", path: tailnetPath, answer: (call) => this.#toAll(call) },
