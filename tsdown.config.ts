@@ -68,6 +68,7 @@ const chunkEntries = {
   "store-sql": "src/store/sql/index.ts",
   local: "src/local/index.ts",
   agent: "src/agent/index.ts",
+  testing: "src/testing/index.ts",
   "gen-agent": "src/gen/coder/agent/v2/agent_pb.ts",
   "gen-agent-codecs": "src/gen/coder/agent/v2/agent_codec.ts",
   "gen-tailnet": "src/gen/coder/tailnet/v2/index_pb.ts",
@@ -85,7 +86,7 @@ export default defineConfig([
     entry: [
       "src/index.ts",
       "src/index-node.ts",
-      "src/{codec,rpc,version,server,store,local,agent}/index.ts",
+      "src/{codec,rpc,version,server,store,local,agent,testing}/index.ts",
       "src/store/sql/index.ts",
       "src/codec/protobuf/index.ts",
       "src/{transport,client,client/agent}/index.ts",
