@@ -9,21 +9,10 @@ import {
   LogSender,
   MetadataSender,
 } from "../../src/client/index-node.js";
-import {
-  ApiError,
-  FakeClock,
-  startTestPlane,
-  type TestPlane,
-  type TestPlaneOptions,
-} from "../../src/testing/index.js";
+import { ApiError, FakeClock, startTestPlane, type TestPlane } from "../../src/testing/index.js";
+import { testPlane } from "../support/test-plane.js";
 
 const source = "11111111-2222-4333-8444-555555555555";
-
-async function testPlane(options: TestPlaneOptions = {}): Promise<TestPlane> {
-  const plane = await startTestPlane(options);
-  onTestFinished(() => plane.close());
-  return plane;
-}
 
 async function dialled(plane: TestPlane, role = "my-tool") {
   const connection = await dialAgent({ ...plane.agent.target, role });
