@@ -6,7 +6,8 @@
 //   npm run release -- --publish  publishes too; provenance needs a run in CI that may sign
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const options = process.argv.slice(2);
@@ -56,7 +57,7 @@ function release({ name, version }) {
   const [{ filename, files, size }] = JSON.parse(read("npm", ["pack", "--json", "--pack-destination", out]));
   const tarball = join(out, filename);
   const sbom = join(out, `${name}-${version}.cdx.json`);
-  writeFileSync(sbom, `${JSON.stringify(billOfMaterials(name), undefined, 2)}\n`);
+  writeFileSync(sbom, `${JSON.stringify(billOfMaterials(name, tarball), undefined, 2)}\n`);
   console.log(`${tarball}: ${files.length} files, ${size} bytes, SHA-512 ${digest(tarball)}`);
   console.log(`${sbom}: what is installed with it`);
   const publish = ["publish", tarball, "--provenance", "--access", "public"];
@@ -64,11 +65,36 @@ function release({ name, version }) {
   else console.log(`\nnpm ${publish.join(" ")}\ngit tag v${version} && git push origin v${version}`);
 }
 
-/** What npm knows of it, under the package's own name and not that of this folder. */
-function billOfMaterials(name) {
-  const bill = JSON.parse(read("npm", ["sbom", "--sbom-format", "cyclonedx", "--omit", "dev"]));
-  bill.metadata.component.name = name;
-  return bill;
+/**
+ * What is there when somebody installs it: the package, its dependencies and the peers that it needs.
+ *
+ * @param {string} name
+ * @param {string} tarball
+ */
+function billOfMaterials(name, tarball) {
+  const folder = mkdtempSync(join(tmpdir(), "agentwire-sbom-"));
+  try {
+    writeFileSync(
+      join(folder, "package.json"),
+      '{ "name": "somebody", "version": "0.0.0", "private": true }\n',
+    );
+    read("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", tarball], folder);
+    const bill = JSON.parse(read("npm", ["sbom", "--sbom-format", "cyclonedx"], folder));
+    const somebody = bill.metadata.component["bom-ref"];
+    // it is about the package, not about who has it
+    bill.metadata.component = bill.components.find((component) => component.name === name);
+    bill.components = bill.components.filter((component) => component.name !== name);
+    // where this machine had them from; their purl says where everybody has
+    for (const component of [bill.metadata.component, ...bill.components]) {
+      component.externalReferences = component.externalReferences?.filter(
+        ({ type }) => type !== "distribution",
+      );
+    }
+    bill.dependencies = bill.dependencies.filter(({ ref }) => ref !== somebody);
+    return bill;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function digest(file) {
@@ -82,10 +108,11 @@ function json(file) {
 /**
  * @param {string} command
  * @param {string[]} args
+ * @param {string} [cwd]
  */
-function read(command, args) {
+function read(command, args, cwd = root) {
   return execFileSync(command, args, {
-    cwd: root,
+    cwd,
     encoding: "utf8",
     maxBuffer: 64 * 1024 * 1024,
     stdio: ["ignore", "pipe", "inherit"],
