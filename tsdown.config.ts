@@ -71,6 +71,7 @@ const chunkEntries = {
   observe: "src/observe/index.ts",
   "observe-opentelemetry": "src/observe/opentelemetry.ts",
   "observe-prometheus": "src/observe/prometheus.ts",
+  testing: "src/testing/index.ts",
   "gen-agent": "src/gen/coder/agent/v2/agent_pb.ts",
   "gen-agent-codecs": "src/gen/coder/agent/v2/agent_codec.ts",
   "gen-tailnet": "src/gen/coder/tailnet/v2/index_pb.ts",
@@ -130,7 +131,7 @@ export default defineConfig([
     entry: [
       "src/index.ts",
       "src/index-node.ts",
-      "src/{codec,rpc,version,observe,server,store,local,agent}/index.ts",
+      "src/{codec,rpc,version,observe,server,store,local,agent,testing}/index.ts",
       "src/store/sql/index.ts",
       "src/observe/{opentelemetry,prometheus}.ts",
       "src/codec/protobuf/index.ts",

@@ -56,7 +56,7 @@ function checkContents() {
   const output = run("npm", ["pack", "--json", "--pack-destination", folder], root);
   const [{ filename, size, files }] = JSON.parse(output);
   const allowed =
-    /^(dist\/.*\.(c?js|d\.c?ts)|dist\/agentwire\.1|dist\/page\/[a-z-]+\.(html|css|svg|txt)|proto\/.*\.proto|examples\/[a-z-]+\.(yaml|ts)|[A-Z]+(\.md)?|package\.json)$/;
+    /^(dist\/.*\.(c?js|d\.c?ts)|dist\/agentwire\.1|dist\/page\/[a-z-]+\.(html|css|svg|txt)|proto\/.*\.proto|examples\/([a-z]+\/)?[a-z-]+\.(yaml|ts|html)|[A-Z]+(\.md)?|package\.json)$/;
   const strange = files.map(({ path }) => path).filter((path) => !allowed.test(path));
   if (strange.length > 0) throw new Error(`the package has files that nobody needs: ${strange.join(", ")}`);
   for (const needed of [

@@ -12,13 +12,15 @@ const report = join(folder, "tests.json");
 
 const sum = { passed: 0, failed: 0, skipped: 0 };
 
-installPackages();
+installDebian("postgresql", () => hasPostgres());
+installDebian("chromium", () => process.env["CHROMIUM"] !== undefined || existsSync("/usr/bin/chromium"));
 const testsPassed = await run("tests", "npm ci && npm test", { AGENTWIRE_TEST_REPORT: report });
 countTests(testsPassed);
 await step("first run", "npm ci && npm start -- --once");
 await step("lint: types, arrows, formatting", "npm run lint");
 await step("schemas: lint, contract, generated code is fresh", "npm run lint:proto");
 await step("package: exports, types, size, installed", "npm run check:package");
+await countRuntimes();
 await step("documents", "npm run docs");
 await step("benchmark runs", "npm run bench:quick");
 rmSync(folder, { recursive: true, force: true });
@@ -28,24 +30,28 @@ console.log(`${sum.passed} passed, ${sum.failed} failed${skipped}`);
 process.exitCode = sum.failed > 0 ? 1 : 0;
 
 /**
- * Tests of the store need a PostgreSQL server, and those of the page Chromium; on Debian they are packages. Where they
- * cannot be had such tests are skipped.
+ * Tests of the store need a PostgreSQL server, those of pages a browser; on Debian both are packages. Where they cannot
+ * be had the tests are skipped.
+ *
+ * @param {string} name
+ * @param {() => boolean} isThere
  */
-function installPackages() {
-  const postgres = "/usr/lib/postgresql";
-  const hasPostgres =
-    existsSync(postgres) &&
-    readdirSync(postgres).some((version) => existsSync(`${postgres}/${version}/bin/initdb`));
-  const hasChromium = process.env["CHROMIUM"] !== undefined || existsSync("/usr/bin/chromium");
-  const missing = [...(hasPostgres ? [] : ["postgresql"]), ...(hasChromium ? [] : ["chromium"])];
-  if (missing.length === 0 || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
+function installDebian(name, isThere) {
+  if (isThere() || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  // one at a time: where there is no package of one, there is the other
-  const steps = [
+  for (const args of [
     ["update", "-q"],
-    ...missing.map((name) => ["install", "-q", "-y", "--no-install-recommends", name]),
-  ];
-  for (const args of steps) spawnSync("apt-get", args, { stdio: ["ignore", "ignore", "inherit"], env });
+    ["install", "-q", "-y", "--no-install-recommends", name],
+  ]) {
+    spawnSync("apt-get", args, { stdio: ["ignore", "ignore", "inherit"], env });
+  }
+}
+
+function hasPostgres() {
+  const folder = "/usr/lib/postgresql";
+  return (
+    existsSync(folder) && readdirSync(folder).some((version) => existsSync(`${folder}/${version}/bin/initdb`))
+  );
 }
 
 /**
@@ -78,6 +84,21 @@ async function run(name, command, env = {}) {
     `=== ${name}: ${code === 0 ? "passed" : `FAILED (${signal ?? `exit ${code}`})`} in ${seconds} s`,
   );
   return code === 0;
+}
+
+/** Each run of the package on a runtime counts as a test. */
+async function countRuntimes() {
+  const log = join(folder, "runtimes.txt");
+  const command = `set -o pipefail; npm run -s test:runtimes | tee ${log}`;
+  const passed = await run("runtimes", `bash -c '${command}'`);
+  const found = /^runtimes: (\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/m.exec(
+    existsSync(log) ? readFileSync(log, "utf8") : "",
+  );
+  const [, ok = "0", failed = "0", skipped = "0"] = found ?? [];
+  sum.passed += Number(ok);
+  sum.failed += Number(failed);
+  sum.skipped += Number(skipped);
+  if (!passed && failed === "0") sum.failed++;
 }
 
 /**

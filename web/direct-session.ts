@@ -6,10 +6,10 @@ import {
 import { formatVersion, newestVersion } from "../src/version/index.js";
 
 /** What the page is on an agent's connection: never the agent itself. */
-export const pageRole = "agentwire-page";
+const pageRole = "agentwire-page";
 
 /** What an app may say. */
-export const appStates = {
+const appStates = {
   working: AppState.WORKING,
   idle: AppState.IDLE,
   complete: AppState.COMPLETE,

@@ -113,7 +113,7 @@ export function text(values: OptionValues, name: string): string | undefined {
 }
 
 /** A text option that may be given several times. */
-export function texts(values: OptionValues, name: string): string[] {
+function texts(values: OptionValues, name: string): string[] {
   const value = values[name];
   return Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : [];
 }

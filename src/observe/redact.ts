@@ -7,7 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 
 /** What stands in place of a secret. */
-export const hidden = "[hidden]";
+const hidden = "[hidden]";
 
 /** Names of headers, parameters, metadata and fields that hold secrets. */
 const secretName =

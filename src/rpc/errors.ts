@@ -104,7 +104,7 @@ export function transportFailure(error: TransportError, rpc: string): RpcError {
 }
 
 /** The error of a call whose answer was not dRPC. */
-export function wireFailure(error: WireError, rpc: string, streamId: number): RpcError {
+function wireFailure(error: WireError, rpc: string, streamId: number): RpcError {
   const code = error.code === "data-overflow" ? Code.ResourceExhausted : Code.Internal;
   return new RpcError(`${rpc}: ${error.message}`, code, { layer: "drpc", rpc, streamId, cause: error });
 }

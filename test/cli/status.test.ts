@@ -1,26 +1,26 @@
 import { describe, expect, it } from "vitest";
 import { agentSocket, socketPath } from "../local/socket/support.js";
-import { controlPlane, dialled, token } from "../support/control-plane.js";
+import { dialled } from "../support/control-plane.js";
 import { toolResult } from "../support/terminal.js";
+import { testPlane } from "../support/test-plane.js";
 
 const args = ["status", "--slug", "assistant", "--state", "working", "--message", "looking around"];
 
 async function server() {
-  const plane = await controlPlane({ apps: [{ slug: "assistant" }] });
+  const plane = await testPlane({ agent: { apps: [{ slug: "assistant" }] } });
   const env = {
     CODER_AGENT_URL: plane.url,
-    CODER_AGENT_TOKEN: token,
+    CODER_AGENT_TOKEN: plane.agent.token,
     CODER_AGENT_SOCKET_PATH: await socketPath(),
   };
-  const statuses = () => plane.store.appStatuses({ agentId: plane.agents[0]?.id ?? "" }, 10);
-  return { plane, env, statuses };
+  return { plane, env, statuses: () => plane.agent.appStatuses() };
 }
 
 describe("agentwire status", () => {
   it("C5.39 reports through the agent beside it, without a token", async () => {
     const { plane, statuses } = await server();
     const socket = await agentSocket();
-    socket.setControlPlane((await dialled(plane)).agent);
+    socket.setControlPlane((await dialled(plane, plane.agent.target)).agent);
     const result = await toolResult([...args, "--uri", "https://example.com/7"], {
       CODER_AGENT_SOCKET_PATH: socket.path,
     });
@@ -33,7 +33,7 @@ describe("agentwire status", () => {
       { state: "working", message: "looking around", uri: "https://example.com/7" },
     ]);
     // it had no connection of its own
-    expect(plane.api.sessionCount).toBe(1);
+    expect(await plane.sessionCount()).toBe(1);
   });
 
   it("reports to the control plane, in a role of its own, where no agent answers", async () => {
@@ -44,8 +44,7 @@ describe("agentwire status", () => {
       stderr: `reported to ${plane.url} (connect to socket: connect ENOENT ${env.CODER_AGENT_SOCKET_PATH})\n`,
     });
     expect(await statuses()).toMatchObject([{ state: "working", message: "looking around" }]);
-    const agent = await plane.store.agent(plane.agents[0]?.id ?? "");
-    expect(agent?.connection.firstConnectedAtUs).toBeUndefined();
+    expect(await plane.agent.status()).toBe("connecting");
   });
 
   it("says with --json on standard output which way the report went", async () => {

@@ -15,6 +15,15 @@ describe("examples in the documents", () => {
     expect(mistakesIn(examples())).toEqual([]);
   }, 60_000);
 
+  it.each(examples().filter(({ place }) => place.startsWith("docs/testing.md")))(
+    "$place runs to its end",
+    async (example) => {
+      const { output, exit } = run(example, {});
+      expect({ ...(await exit), stderr: output.stderr }).toEqual({ code: 0, stderr: "" });
+    },
+    60_000,
+  );
+
   it("the five-minute client does what it says, on a control plane", async () => {
     const plane = await controlPlane({ apps: [{ slug: "assistant" }] });
     const { output, exit } = run(exampleFor("run-client"), {
@@ -82,6 +91,7 @@ function mistakesIn(all: readonly Example[]): string[] {
       "agentwire/observe/opentelemetry": [`${root}src/observe/opentelemetry.ts`],
       "agentwire/observe": [`${root}src/observe/index.ts`],
       "agentwire/server": [`${root}src/server/index.ts`],
+      "agentwire/testing": [`${root}src/testing/index.ts`],
       "agentwire/store/sql": [`${root}src/store/sql/index.ts`],
       "agentwire/gen/agent": [`${root}src/gen/coder/agent/v2/agent_pb.ts`],
     },

@@ -5,8 +5,9 @@ import { PassThrough } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { streamLines } from "../../examples/log-streamer.js";
 import { reportStatus } from "../../examples/status-reporter.js";
-import { type ControlPlane, type ServerEvent, startControlPlane } from "../../src/server/index.js";
+import type { ControlPlane, ServerEvent } from "../../src/server/index.js";
 import { controlPlane, dialled, eventually, token } from "../support/control-plane.js";
+import { testPlane } from "../support/test-plane.js";
 
 /** Nothing of the monitor changes by itself while a test runs. */
 const monitor = { updateIntervalMs: 3_600_000, disconnectTimeoutMs: 3_600_000 };
@@ -85,22 +86,16 @@ it("the same with the role of the agent is noticed", async () => {
 });
 
 it("examples/log-streamer.ts goes on over the next connection, and loses no line", async () => {
-  const { plane, logs, target } = await planeWith("never connected");
+  const plane = await testPlane();
   const input = new PassThrough();
-  const streaming = streamLines(target, () => input);
+  const streaming = streamLines(plane.agent.target, () => input);
   input.write("one\n");
-  await eventually(async () => (await logs()).length === 1, "the first line");
-  await plane.close();
+  await plane.agent.expectLogs("one");
+  await plane.upgrade();
   input.write("two\n");
-  const next = await startControlPlane({
-    store: plane.store,
-    port: Number(new URL(plane.url).port),
-    monitor,
-  });
-  onTestFinished(() => next.close());
   input.end("three");
   await streaming;
-  expect(await logs()).toEqual(["one", "two", "three"]);
+  expect(await plane.agent.logs()).toEqual(["one", "two", "three"]);
 });
 
 it("examples/log-streamer.ts ends with the server's refusal, though its input has not ended", async () => {

@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 export const adminToken = "the admin token of replicas";
 
 /** How soon an agent that has vanished counts as disconnected. */
-export const disconnectTimeoutMs = 1_500;
+const disconnectTimeoutMs = 1_500;
 
 /** A control plane in a process of its own, made of the built package. */
 const program = `

@@ -20,7 +20,7 @@ export const versionText = (minor: number) => formatVersion(version(minor)) as A
 export const rpcs = onOlderServers();
 
 /** What a call does where the server has the RPCs up to a minor. */
-export function expectedOutcome({ since, shims }: OnOlderServers, minor: number): Outcome {
+function expectedOutcome({ since, shims }: OnOlderServers, minor: number): Outcome {
   if (since.minor <= minor) return "works";
   return shims.some(({ standsIn }) => standsIn) ? "goes the older way" : "unsupported";
 }

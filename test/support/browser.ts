@@ -42,7 +42,7 @@ export function browserOfTests(): BrowserOfTests {
 }
 
 /** Starts Chromium; undefined, and a loud word, where there is none. */
-export async function startBrowser(): Promise<Browser | undefined> {
+async function startBrowser(): Promise<Browser | undefined> {
   const executablePath = process.env["CHROMIUM"] ?? programs.find((path) => existsSync(path));
   if (executablePath === undefined) {
     console.warn("\n*** Chromium is not installed: the tests of the page are SKIPPED. ***\n");

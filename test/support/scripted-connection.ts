@@ -76,7 +76,7 @@ const flagNames: [number, string][] = [
 ];
 
 /** Frames as the recordings write them: `WindowUpdate[SYN|FIN] stream=1 length=0`. */
-export function framesInWords(bytes: Uint8Array): string[] {
+function framesInWords(bytes: Uint8Array): string[] {
   const words: string[] = [];
   new YamuxFrameReader().push(bytes, {
     onFrame(type, flags, streamId, length) {

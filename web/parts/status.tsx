@@ -2,7 +2,7 @@ import type { Agent, Session } from "../../src/gen/agentwire/admin/v1/admin_pb.j
 import { words } from "../words.js";
 
 /** How good or bad something is; the text says what it is, the colour only helps. */
-export type Tone = "good" | "busy" | "warn" | "bad" | "off";
+type Tone = "good" | "busy" | "warn" | "bad" | "off";
 
 const statusTones: Record<string, Tone> = {
   connected: "good",

@@ -23,7 +23,7 @@ export function expandDirectory(directory: string, environment: NodeJS.ProcessEn
 }
 
 /** `$NAME` and `${NAME}`; a name without a value becomes nothing. */
-export function expandVariables(text: string, environment: NodeJS.ProcessEnv): string {
+function expandVariables(text: string, environment: NodeJS.ProcessEnv): string {
   return text.replace(
     /\$(?:\{(\w+)\}|(\w+))/g,
     (_all, braced?: string, bare?: string) => environment[braced ?? bare ?? ""] ?? "",

@@ -94,7 +94,7 @@ function choice(name: "socket" | "boundaryLogs", isOff: boolean, path: string) {
 }
 
 /** C4.91. */
-export function subsystemsOf(list: string): Subsystem[] {
+function subsystemsOf(list: string): Subsystem[] {
   return list
     .split(",")
     .map((name) => name.trim())

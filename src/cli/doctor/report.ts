@@ -6,7 +6,7 @@ import { type Terminal, writeJson } from "../command.js";
 import { ProgressLine } from "../progress.js";
 
 /** The steps of an examination, in their order. */
-export const stepNames = [
+const stepNames = [
   "url",
   "dns",
   "tcp",

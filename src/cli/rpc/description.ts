@@ -22,7 +22,7 @@ export interface MethodFacts {
 }
 
 /** A field of a message. */
-export interface FieldFacts {
+interface FieldFacts {
   name: string;
   number: number;
   type: string;
@@ -32,7 +32,7 @@ export interface FieldFacts {
 }
 
 /** A message, or an enum with its values. */
-export interface TypeFacts {
+interface TypeFacts {
   name: string;
   fields?: FieldFacts[];
   values?: { name: string; number: number; since: string }[];

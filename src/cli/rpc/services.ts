@@ -4,7 +4,7 @@ import { type ApiMethod, type ApiVersion, apiMethods, methodVersion } from "../.
 import { UsageError } from "../command.js";
 
 /** The services whose RPCs can be called. */
-export const services = [Agent, Tailnet] as const;
+const services = [Agent, Tailnet] as const;
 
 /** All RPCs of the services, in the order of the schemas. */
 export const allMethods: readonly DescMethod[] = services.flatMap(({ methods }) => methods);

@@ -7,7 +7,7 @@ import type { TokenProvider } from "./token-source.js";
 export type Exchange = (signal: AbortSignal) => Promise<string>;
 
 /** A `get` without a token waits so long. C1.31. */
-export const defaultLazyTimeoutMs = 10_000;
+const defaultLazyTimeoutMs = 10_000;
 
 /**
  * A token that is exchanged for something else, and kept in memory. Callers at the same time share the exchange that

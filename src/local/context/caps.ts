@@ -3,9 +3,9 @@ import { type ContextResource, compareText } from "./resource.js";
 /** Bytes of one resource. C4.73. */
 export const maxResourceBytes = 65_536;
 /** Bytes of all contents of a snapshot. C4.73. */
-export const maxPayloadBytes = 2_097_152;
+const maxPayloadBytes = 2_097_152;
 /** Resources of a snapshot that are not excluded for their number. C4.73. */
-export const maxResources = 500;
+const maxResources = 500;
 /** Resources that are listed at all, excluded ones too; servers take 1,000. */
 export const maxListed = 1000;
 /** Bytes of a source and of a source path; servers take no more. */

@@ -1,5 +1,5 @@
 /** What is there for assistants in a workspace: instruction files, skills, MCP configs and servers. */
-export type { ContextService, ContextSnapshot } from "../socket/context-service.js";
+
 export type { ContextEnvironment } from "./environment.js";
 export { takeContextEnvironment } from "./environment.js";
 export type { ContextFileEntry, ContextFileKind, ContextFileStart, ContextFiles } from "./files.js";

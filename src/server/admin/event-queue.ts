@@ -4,7 +4,7 @@ import type { EventSubscriber, ServerEvent } from "../events/index.js";
 const maxWaiting = 2048;
 
 /** A session has begun or ended on this server, in whichever role. */
-export interface SessionEvent {
+interface SessionEvent {
   topic: "session";
   ownerId: string;
   workspaceId: string;
@@ -12,7 +12,7 @@ export interface SessionEvent {
 }
 
 /** Nothing has happened, but the stream is there. */
-export interface AliveEvent {
+interface AliveEvent {
   topic: "alive";
 }
 

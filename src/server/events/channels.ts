@@ -1,7 +1,7 @@
 import type { EventTopic, ServerEvent } from "./events.js";
 
 /** The channel of agents' metadata. S3.64. */
-export const metadataChannel = "workspace_agent_metadata_batch";
+const metadataChannel = "workspace_agent_metadata_batch";
 
 /** A channel of our own, beside those of S6: the events of all owners' workspaces, for engines without wildcards. */
 export const allWorkspacesChannel = "agentwire_workspaces";

@@ -2,7 +2,7 @@ import { nilUuid } from "../../codec/index.js";
 import { type EventTopic, type ServerEvent, type WorkspaceEventKind, workspaceEventKinds } from "./events.js";
 
 /** Engines carry less than this in one message. S6.4. */
-export const maxPayloadBytes = 8000;
+const maxPayloadBytes = 8000;
 
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const kinds: ReadonlySet<string> = new Set(workspaceEventKinds);

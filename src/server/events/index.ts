@@ -1,5 +1,5 @@
 /** How parts of a control plane, and several of them, hear of each other. */
-export { channelOf, droppedChannel } from "./channels.js";
+export { channelOf } from "./channels.js";
 export { whyInvalid } from "./check-event.js";
 export type { EventMessage } from "./event-message.js";
 export { eventOf, messagesOf } from "./event-message.js";

@@ -3,7 +3,7 @@ import type { HandlerDeps } from "./deps.js";
 import { doing } from "./failure.js";
 
 /** Where lines go whose sender has registered no source. S3.77. */
-export const externalLogSource = {
+const externalLogSource = {
   id: "3b579bf4-1ed8-4b99-87a8-e9a1e3410410",
   displayName: "External",
   icon: "/emojis/1f310.png",

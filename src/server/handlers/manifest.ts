@@ -141,7 +141,7 @@ export function subdomainName(
 }
 
 /** How ports of the workspace are reached; `{{port}}` is for the agent to fill in. S3.15. */
-export function portProxyUri(
+function portProxyUri(
   { appHostname = "", accessUrl = "" }: ManifestSettings,
   agentName: string,
   { name, ownerUsername }: Pick<WorkspaceRecord, "name" | "ownerUsername">,

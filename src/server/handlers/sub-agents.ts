@@ -206,7 +206,7 @@ async function insertApp(deps: HandlerDeps, agent: AgentRecord, app: App, used: 
 const base32Hex = "0123456789abcdefghijklmnopqrstuv";
 
 /** Slugs of different agents must differ: a hash of agent and slug goes before. S3.97. */
-export function storedSlug(agentName: string, slug: string): string {
+function storedSlug(agentName: string, slug: string): string {
   const digest = createHash("sha256").update(`${agentName}/${slug}`).digest();
   let bits = 0n;
   for (const byte of digest.subarray(0, 5)) bits = (bits << 8n) | BigInt(byte);

@@ -9,7 +9,7 @@ import { ClaimsUnreadable, ProofRefused } from "./proof-refused.js";
 import { textFields } from "./request-fields.js";
 
 /** An answer before it is text. */
-export interface JsonAnswer {
+interface JsonAnswer {
   status: number;
   json: unknown;
 }

@@ -23,9 +23,9 @@ import type { DesktopTelemetry } from "./telemetry-batch.js";
 import { clientRule, userRule } from "./tunnel-auth.js";
 
 /** Where users' programs dial that are to reach all of a user's agents. S4.28. */
-export const tailnetPath = "/api/v2/tailnet";
+const tailnetPath = "/api/v2/tailnet";
 /** Where users' programs dial that are to reach one agent. S4.35. */
-export const agentTailnetPath = "/api/v2/workspaceagents/{id}/coordinate";
+const agentTailnetPath = "/api/v2/workspaceagents/{id}/coordinate";
 
 /** How the sessions of users' programs are served; as those of agents, where both have an option. */
 export interface TailnetEndpointOptions {

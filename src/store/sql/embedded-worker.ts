@@ -10,7 +10,7 @@ export interface WorkerSetup {
 }
 
 /** A statement to run. */
-export interface StatementRequest {
+interface StatementRequest {
   id: number;
   sql: string;
   parameters: readonly Stored[];

@@ -13,7 +13,7 @@ import { serve } from "../../support/echo.js";
 export type AgentHandlers = Partial<ServiceImpl<typeof Agent>>;
 
 /** A request beside the connection. */
-export interface SeenRequest {
+interface SeenRequest {
   method: string;
   url: string;
   token: string | null;

@@ -73,7 +73,7 @@ export interface GoEcho {
 }
 
 /** A streaming call of the Go client. */
-export interface GoStream {
+interface GoStream {
   handle: number;
   send(facts: Facts): Promise<Facts>;
   recv(facts?: Facts): Promise<Facts>;

@@ -10,7 +10,7 @@ import type {
 import { eventually } from "../../support/control-plane.js";
 
 /** Two that hear of each other: two processes, as far as they know. */
-export interface EventsPair {
+interface EventsPair {
   a: Events;
   b: Events;
   /** Cuts all connections of both once; missing where there are none. */

@@ -15,7 +15,7 @@ export function indefinite(tag: number, ...content: readonly Uint8Array[]): Buff
   return Buffer.concat([Buffer.of(tag, 0x80), ...content, Buffer.of(0, 0)]);
 }
 
-export function oid(text: string): Buffer {
+function oid(text: string): Buffer {
   const [first = 0, second = 0, ...rest] = text.split(".").map(Number);
   const bytes = [first * 40 + second, ...rest].flatMap((number) => {
     const groups = [number & 0x7f];

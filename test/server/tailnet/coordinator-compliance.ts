@@ -4,7 +4,7 @@ import type { Coordinator, CoordinatorLimits } from "../../../src/server/tailnet
 import { type News, TestPeer, type TestPeerOptions } from "./test-peer.js";
 
 /** One coordinator, or several that work as one. */
-export interface Replicas {
+interface Replicas {
   replicas: Coordinator[];
   /** Closes all of them, and what they work on. */
   close(): Promise<void>;

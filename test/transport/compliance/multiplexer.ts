@@ -26,7 +26,7 @@ export interface Mux {
   streamCount(): Promise<number>;
 }
 
-export interface Digest {
+interface Digest {
   size: number;
   sha256: string;
 }
@@ -38,12 +38,12 @@ export interface MuxPair {
   complaints?(): string[];
 }
 
-export function digest(bytes: Uint8Array): Digest {
+function digest(bytes: Uint8Array): Digest {
   return { size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 /** Bytes that show loss and repetition. */
-export function pattern(size: number): Buffer {
+function pattern(size: number): Buffer {
   const bytes = Buffer.alloc(size);
   for (let i = 0; i < size; i++) bytes[i] = (i * 31 + (i >> 8) * 7 + (i >> 16)) & 0xff;
   return bytes;

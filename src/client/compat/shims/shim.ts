@@ -6,7 +6,7 @@ import type { AgentRequest } from "../../http/agent-request.js";
 import type { AgentClient } from "../../senders/sender.js";
 
 /** The request of any unary method. */
-export type AnyRequest = MessageInitShape<DescMethod["input"]>;
+type AnyRequest = MessageInitShape<DescMethod["input"]>;
 
 /** The ways to a server besides the call that failed. */
 export interface ServerWays {
