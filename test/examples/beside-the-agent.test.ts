@@ -95,7 +95,8 @@ it("examples/log-streamer.ts goes on over the next connection, and loses no line
   input.write("two\n");
   input.end("three");
   await streaming;
-  expect(await plane.agent.logs()).toEqual(["one", "two", "three"]);
+  // a line whose answer was lost comes twice
+  expect([...new Set(await plane.agent.logs())]).toEqual(["one", "two", "three"]);
 });
 
 it("examples/log-streamer.ts ends with the server's refusal, though its input has not ended", async () => {

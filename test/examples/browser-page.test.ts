@@ -80,6 +80,7 @@ it.skipIf(chromiumPath === undefined)(
     await shows("connected to ada/dev, agent main, API 2.10");
     await fill("#say", { line: "hello from a page" });
     await plane.agent.expectLogs("hello from a page");
+    await shows("sent: hello from a page");
     expect(plane.dials()).toMatchObject([
       { role: "example-page", version: "2.10" },
       { role: "example-page" },

@@ -50,21 +50,27 @@ export async function openPage(url: string): Promise<Page> {
   onTestFinished(() => socket.terminate());
   await once(socket, "open");
   let lastId = 0;
+  const waiting = new Map<number, (answer: Answer) => void>();
+  socket.on("message", (data: Buffer) => {
+    const answer = JSON.parse(data.toString()) as Answer;
+    waiting.get(answer.id ?? 0)?.(answer);
+  });
   return {
     async evaluate(expression) {
       const id = ++lastId;
       const params = { expression, awaitPromise: true, returnByValue: true };
       socket.send(JSON.stringify({ id, method: "Runtime.evaluate", params }));
-      for (;;) {
-        const [data] = (await once(socket, "message", { signal: AbortSignal.timeout(answerTimeoutMs) })) as [
-          Buffer,
-        ];
-        const message = JSON.parse(data.toString()) as Answer;
-        if (message.id !== id) continue;
-        const { exceptionDetails, result } = message.result ?? {};
-        if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
-        return result?.value;
-      }
+      const answer = await new Promise<Answer>((resolve, reject) => {
+        const late = () => reject(new Error(`chromium did not answer within ${answerTimeoutMs} ms`));
+        const timer = setTimeout(late, answerTimeoutMs);
+        waiting.set(id, (found) => {
+          clearTimeout(timer);
+          resolve(found);
+        });
+      }).finally(() => waiting.delete(id));
+      const { exceptionDetails, result } = answer.result ?? {};
+      if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
+      return result?.value;
     },
   };
 }
