@@ -1,6 +1,7 @@
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseArguments } from "../../src/cli/command.js";
 import { commands } from "../../src/cli/commands.js";
 import { shellCommands } from "../support/shell-words.js";
@@ -44,6 +45,18 @@ describe("--help", () => {
 });
 
 describe("an example", () => {
+  // some write files where they are
+  const from = process.cwd();
+  let folder = "";
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "agentwire-examples-"));
+    process.chdir(folder);
+  });
+  afterAll(async () => {
+    process.chdir(from);
+    await rm(folder, { recursive: true });
+  });
+
   it.each(examples)("is read without complaint: $line", ({ line }) => {
     for (const [name, ...args] of callsIn(line)) {
       const command = commands.find((one) => one.name === name);
