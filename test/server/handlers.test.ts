@@ -81,7 +81,7 @@ describe("S3-B GetManifest", () => {
       motdPath: "/etc/motd",
       environmentVariables: { FOO: "bar" },
     });
-    expect(manifest.agentId).toEqual(Buffer.from(uuid(agentId)));
+    expect(manifest.agentId).toEqual(uuid(agentId));
     expect(manifest.workspaceId).toHaveLength(16);
     expect(manifest.parentId).toBeUndefined();
     expect(manifest.derpMap?.homeParams).toBeDefined();
@@ -505,7 +505,7 @@ describe("S3-N sub-agents", () => {
     const child = await dialled(plane, { token: childToken });
     const manifest = await child.agent.getManifest({});
     expect(manifest).toMatchObject({ agentName: "child-agent", directory: "/sub" });
-    expect(manifest.parentId).toEqual(Buffer.from(uuid(agentId)));
+    expect(manifest.parentId).toEqual(uuid(agentId));
     // the hashes of S3.97
     expect(manifest.apps.map(({ slug }) => slug).sort()).toEqual(["547knu0f-vim", "fdqf0lpd-code-server"]);
     expect((await agent.listSubAgents({})).agents.map(({ name }) => name)).toEqual(["child-agent"]);
