@@ -57,7 +57,7 @@ describe("agentwire status", () => {
       why: expect.stringContaining("ENOENT"),
     });
     const socket = await agentSocket();
-    socket.setControlPlane((await dialled(plane)).agent);
+    socket.setControlPlane((await dialled(plane, plane.agent.target)).agent);
     const beside = await toolResult([...args, "--json", "--socket-path", socket.path], env);
     expect(JSON.parse(beside.stdout)).toEqual({ through: "agent", socketPath: socket.path });
   });
