@@ -1,9 +1,8 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { defineConfig, type UserConfig } from "tsdown";
 
 const outDir = "dist";
-// all builds write here, so none may clean it
-rmSync(outDir, { recursive: true, force: true });
+// All builds write here, so none may clean it: `npm run build` does so before. Not this file, which linters read too.
 
 const common: UserConfig = {
   target: "es2022",
