@@ -11,6 +11,7 @@ import {
   type Uint64,
 } from "../codec/index.js";
 import type { StreamReceiver, TransportError } from "../transport/index.js";
+import { CallAnswer } from "./call-answer.js";
 import type { CallGuard } from "./call-guard.js";
 import type { CallStream, CallTurn } from "./call-stream.js";
 import { errorText } from "./error-text.js";
@@ -39,32 +40,11 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   return new StreamAnswer(init.method, call.answers);
 }
 
-/** The answers of a call. There are no headers or trailers on the wire, so both are made when asked for. */
-class StreamAnswer<I extends DescMessage, O extends DescMessage> implements StreamResponse<I, O> {
+class StreamAnswer<I extends DescMessage, O extends DescMessage>
+  extends CallAnswer<DescMethodStreaming<I, O>, AsyncIterable<MessageShape<O>>>
+  implements StreamResponse<I, O>
+{
   readonly stream = true;
-  readonly method: DescMethodStreaming<I, O>;
-  readonly message: AsyncIterable<MessageShape<O>>;
-  #header: Headers | undefined;
-  #trailer: Headers | undefined;
-
-  constructor(method: DescMethodStreaming<I, O>, message: AsyncIterable<MessageShape<O>>) {
-    this.method = method;
-    this.message = message;
-  }
-
-  get service() {
-    return this.method.parent;
-  }
-
-  get header(): Headers {
-    this.#header ??= new Headers();
-    return this.#header;
-  }
-
-  get trailer(): Headers {
-    this.#trailer ??= new Headers();
-    return this.#trailer;
-  }
 }
 
 class StreamingCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {

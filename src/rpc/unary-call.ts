@@ -10,6 +10,7 @@ import {
   type Uint64,
 } from "../codec/index.js";
 import type { StreamReceiver, TransportError } from "../transport/index.js";
+import { CallAnswer } from "./call-answer.js";
 import type { CallGuard } from "./call-guard.js";
 import type { CallStream, CallTurn } from "./call-stream.js";
 import { errorText } from "./error-text.js";
@@ -17,32 +18,11 @@ import { canceledByServer, failureOf, RpcError, remoteError, transportFailure } 
 import type { MethodSide } from "./method.js";
 import { PacketWriter } from "./packet-writer.js";
 
-/** The answer of a unary call. There are no headers or trailers on the wire, so both are made when asked for. */
-class UnaryAnswer<I extends DescMessage, O extends DescMessage> implements UnaryResponse<I, O> {
+class UnaryAnswer<I extends DescMessage, O extends DescMessage>
+  extends CallAnswer<DescMethodUnary<I, O>, MessageShape<O>>
+  implements UnaryResponse<I, O>
+{
   readonly stream = false;
-  readonly method: DescMethodUnary<I, O>;
-  readonly message: MessageShape<O>;
-  #header: Headers | undefined;
-  #trailer: Headers | undefined;
-
-  constructor(method: DescMethodUnary<I, O>, message: MessageShape<O>) {
-    this.method = method;
-    this.message = message;
-  }
-
-  get service() {
-    return this.method.parent;
-  }
-
-  get header(): Headers {
-    this.#header ??= new Headers();
-    return this.#header;
-  }
-
-  get trailer(): Headers {
-    this.#trailer ??= new Headers();
-    return this.#trailer;
-  }
 }
 
 /** What a unary call is made of. */
@@ -63,13 +43,16 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
 ): Promise<UnaryResponse<I, O>> {
   return new Promise((resolve, reject) => {
     const call = new UnaryCall(stream, init, resolve, reject);
-    call.begin();
+    call.begin(init);
   });
 }
 
 class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {
   readonly #stream: CallStream;
-  readonly #init: UnaryCallInit<I, O>;
+  // not the request: it would be kept for as long as the answer takes
+  readonly #method: DescMethodUnary<I, O>;
+  readonly #side: MethodSide<I, O>;
+  readonly #guard: CallGuard | undefined;
   readonly #resolve: (answer: UnaryResponse<I, O>) => void;
   readonly #reject: (error: unknown) => void;
   readonly #rpcStream: Uint64;
@@ -83,7 +66,9 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     reject: (error: unknown) => void,
   ) {
     this.#stream = stream;
-    this.#init = init;
+    this.#method = init.method;
+    this.#side = init.side;
+    this.#guard = init.guard;
     this.#resolve = resolve;
     this.#reject = reject;
     const { turn } = stream;
@@ -91,22 +76,21 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     this.#reader = turn?.reader ?? new PacketReader(init.maxMessageBytes);
   }
 
-  begin(): void {
-    const { side, metadata, body, guard } = this.#init;
-    guard?.watch((error) => {
+  begin({ metadata, body }: UnaryCallInit<I, O>): void {
+    this.#guard?.watch((error) => {
       this.#stream.reset();
       this.#fail(error);
     });
     try {
       this.#stream.setReceiver(this);
-      new PacketWriter(this.#stream, this.#rpcStream).call(metadata, side.nameBytes, body);
+      new PacketWriter(this.#stream, this.#rpcStream).call(metadata, this.#side.nameBytes, body);
     } catch (error) {
       this.#fail(failureOf(error, this.#rpc, this.#stream.id));
     }
   }
 
   get #rpc(): string {
-    return this.#init.side.path;
+    return this.#side.path;
   }
 
   onData(bytes: Uint8Array): number {
@@ -168,17 +152,15 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     this.#endStream();
     let message: MessageShape<O>;
     try {
-      message = this.#init.side.decode(body);
+      message = this.#side.decode(body);
     } catch (error) {
       const text = errorText(error);
-      this.#fail(
-        this.#failure(`cannot decode ${this.#init.side.receivedType}: ${text}`, Code.Internal, error),
-      );
+      this.#fail(this.#failure(`cannot decode ${this.#side.receivedType}: ${text}`, Code.Internal, error));
       return;
     }
     this.#isOver = true;
-    this.#init.guard?.release();
-    this.#resolve(new UnaryAnswer(this.#init.method, message));
+    this.#guard?.release();
+    this.#resolve(new UnaryAnswer(this.#method, message));
   }
 
   /** The server still reads, so what is held back may leave; not for ever. */
@@ -195,7 +177,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
   #fail(error: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#init.guard?.release();
+    this.#guard?.release();
     this.#reject(error);
   }
 }
