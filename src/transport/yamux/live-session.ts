@@ -401,7 +401,6 @@ export class LiveSession
 
   onInterval(): void {
     this.#outbox.releaseIfIdle();
-    if (this.streamCount === 0) this.#streams = undefined;
   }
 
   onDead(): void {
@@ -429,8 +428,10 @@ export class LiveSession
     if (this.#streams === undefined || this.#streams.size === 0) {
       clearInterval(this.#sweeper);
       this.#sweeper = undefined;
+      this.#streams = undefined;
       return;
     }
+    this.#streams.trim();
     const sweepMs = this.#sweepMs();
     const { streamOpenTimeoutMs, streamCloseTimeoutMs } = this.#options;
     for (const stream of this.#streams.all()) {
@@ -508,4 +509,12 @@ export class LiveSession
     this.#onLastStreamEnded?.();
     this.#resolveClosed?.(error);
   }
+}
+
+/**
+ * Starts a yamux session on a connection.
+ * @throws RangeError for an option out of its range.
+ */
+export function createYamuxSession(connection: ByteConnection, options: SessionOptions): YamuxSession {
+  return new LiveSession(connection, options);
 }

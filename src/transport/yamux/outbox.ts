@@ -84,11 +84,6 @@ export class Outbox {
     return this.#maxMessageBytes - headerBytes;
   }
 
-  /** Bytes for which the message being built has room. */
-  get room(): number {
-    return this.#maxMessageBytes - (this.#end - this.#start);
-  }
-
   /**
    * True while bulk data may be written. Only what waits in front of the last bulk data counts, so that small data
    * cannot keep it away for ever.

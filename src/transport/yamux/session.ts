@@ -1,6 +1,4 @@
-import type { ByteConnection } from "../connection.js";
 import type { TransportError } from "../errors.js";
-import { LiveSession } from "./live-session.js";
 import type { YamuxOptions } from "./options.js";
 import type { YamuxStream } from "./stream.js";
 
@@ -74,12 +72,4 @@ export interface YamuxSession {
 
   /** Ends the session now, for a reason that every stream and waiter gets. */
   abort(error: TransportError, closeCode?: number): void;
-}
-
-/**
- * Starts a yamux session on a connection.
- * @throws RangeError for an option out of its range.
- */
-export function createYamuxSession(connection: ByteConnection, options: SessionOptions): YamuxSession {
-  return new LiveSession(connection, options);
 }
