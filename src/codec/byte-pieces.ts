@@ -99,10 +99,9 @@ export class BytePieces {
 }
 
 /**
- * The same bytes, copied where they are a small part of a large buffer: for those who keep them longer than that
- * buffer should live.
+ * The same bytes, copied where they are not most of their buffer: for those who keep them longer than that buffer should
+ * live.
  */
 export function compacted(bytes: Uint8Array): Uint8Array {
-  const isWasteful = bytes.buffer.byteLength > 1024 && bytes.length * 4 < bytes.buffer.byteLength;
-  return isWasteful ? new Uint8Array(bytes) : bytes;
+  return 4 * bytes.buffer.byteLength > 5 * bytes.length ? new Uint8Array(bytes) : bytes;
 }

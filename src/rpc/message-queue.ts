@@ -1,4 +1,4 @@
-import { emptyBytes } from "../codec/index.js";
+import { compacted, emptyBytes } from "../codec/index.js";
 
 /** What a queued message costs besides its bytes, where it is a view of what others are views of too. */
 const overheadBytes = 128;
@@ -135,7 +135,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   /** A message that is a small part of much that came with it would keep all of that: so may one lot, and no more. */
   #kept(bytes: Uint8Array): Uint8Array {
     if (bytes.buffer === this.#shared) return bytes;
-    if (this.#messages.length > 0 || bytes.buffer.byteLength > maxSharedBytes) return alone(bytes);
+    if (this.#messages.length > 0 || bytes.buffer.byteLength > maxSharedBytes) return compacted(bytes);
     this.#shared = bytes.buffer;
     return bytes;
   }
@@ -190,9 +190,4 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
       }
     }
   }
-}
-
-/** The bytes without the rest of their buffer: a message may wait for long. */
-function alone(bytes: Uint8Array): Uint8Array {
-  return 4 * bytes.buffer.byteLength > 5 * bytes.length ? new Uint8Array(bytes) : bytes;
 }

@@ -1,10 +1,10 @@
+import { emptyBytes } from "../byte-pieces.js";
 import { readText } from "./text.js";
 import { word } from "./words.js";
 import type { UnknownField } from "./writer.js";
 
 /** Messages within messages, and groups, are read so deep. */
 const maxDepth = 100;
-const noBytes: Uint8Array = new Uint8Array(0);
 
 const WireType = { Varint: 0, Bit64: 1, Length: 2, StartGroup: 3, EndGroup: 4, Bit32: 5 } as const;
 
@@ -16,7 +16,7 @@ const WireType = { Varint: 0, Bit64: 1, Length: 2, StartGroup: 3, EndGroup: 4, B
  * All methods throw Error when the bytes end within a value or are not Protobuf.
  */
 export class Reader {
-  #bytes = noBytes;
+  #bytes = emptyBytes;
   #length = 0;
   #at = 0;
   #depth = 0;
@@ -34,7 +34,7 @@ export class Reader {
 
   /** Lets go of the bytes. */
   reset(): void {
-    this.#bytes = noBytes;
+    this.#bytes = emptyBytes;
   }
 
   /** Begins a message within the message. @returns where it ends. */

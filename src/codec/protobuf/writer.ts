@@ -1,3 +1,4 @@
+import { emptyBytes } from "../byte-pieces.js";
 import { writeText } from "./text.js";
 import { word } from "./words.js";
 import { bigintOf, bytesOf, int32Of, refuse, uint32Of } from "./wrong-value.js";
@@ -15,7 +16,6 @@ const maxKeptBytes = 256 * 1024;
 /** Fewer bytes are copied one by one: asking the engine costs more. */
 const longestByHandBytes = 24;
 const none: readonly never[] = [];
-const nothingWritten: Uint8Array = new Uint8Array(0);
 const nothing = {};
 
 /**
@@ -35,7 +35,7 @@ export class Writer {
 
   /** What has been written, as a view of the writer's memory: good until it writes again. */
   written(): Uint8Array {
-    return this.#at === 0 ? nothingWritten : this.#bytes.subarray(0, this.#at);
+    return this.#at === 0 ? emptyBytes : this.#bytes.subarray(0, this.#at);
   }
 
   /** Forgets everything, and memory that only a large message needs. */

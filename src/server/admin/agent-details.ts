@@ -56,10 +56,10 @@ export function agentDetails({
           store.connectionLog({ agentId: id, limit }),
         ]);
       const scriptNames = new Map(manifest.scripts.map((script) => [script.id, script.displayName]));
-      const { nowUs } = factsOf(id);
+      const facts = factsOf(id);
       return {
         agent: {
-          ...agentMessage(agent, factsOf(id)),
+          ...agentMessage(agent, facts),
           apps: manifest.apps.map((app) => appMessage(app, statuses)),
         },
         workspaceId,
@@ -89,7 +89,7 @@ export function agentDetails({
         connections: connections.map(connectionMessage),
         logsBytes: BigInt(agent.logsLength),
         maxLogsBytes: BigInt(maxLogsLength),
-        now: usTimestamp(nowUs),
+        now: usTimestamp(facts.nowUs),
       };
     },
 
