@@ -117,9 +117,7 @@ function answers(
   const held = hooks?.before(method);
   const started = held === undefined ? start(transport, method, input, options) : Promise.reject(held);
   started.catch(() => {}); // it is told to whoever iterates
-  const onFailure =
-    hooks && ((error: unknown) => void hooks.failed(error, { method, input: undefined, options }));
-  return { [Symbol.asyncIterator]: () => new Answers(started, options, onFailure) };
+  return new Answers(started, method, options, hooks);
 }
 
 type Answer = IteratorResult<unknown, undefined>;
@@ -129,30 +127,33 @@ type Answer = IteratorResult<unknown, undefined>;
  * is done with it.
  */
 class Answers implements AsyncIterableIterator<unknown, undefined> {
-  readonly #started: Promise<StreamResponse>;
+  readonly #method: DescMethodStreaming;
   readonly #options: CallOptions | undefined;
-  readonly #onFailure: ((error: unknown) => void) | undefined;
-  #response: StreamResponse | undefined;
+  readonly #hooks: CallHooks | undefined;
+  /** Until it has begun. */
+  #started: Promise<StreamResponse> | undefined;
   #messages: AsyncIterator<unknown, undefined> | undefined;
+  /** Where somebody wants to know of the end. */
+  #watch: AnswersWatch | undefined;
   #isOver = false;
 
   constructor(
     started: Promise<StreamResponse>,
+    method: DescMethodStreaming,
     options: CallOptions | undefined,
-    onFailure: ((error: unknown) => void) | undefined,
+    hooks: CallHooks | undefined,
   ) {
     this.#started = started;
+    this.#method = method;
     this.#options = options;
-    this.#onFailure = onFailure;
+    this.#hooks = hooks;
   }
 
   next(): Promise<Answer> {
     if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
-    if (this.#messages === undefined) return this.#first().then(this.#handOn, this.#failed);
+    if (this.#messages === undefined) return this.#first();
     const next = this.#messages.next();
-    // what is added there is about the end only
-    const isWatched = this.#onFailure !== undefined || this.#options !== undefined;
-    return isWatched ? next.then(this.#handOn, this.#failed) : next;
+    return this.#watch === undefined ? next : next.then(this.#watch.onAnswer, this.#watch.onFailure);
   }
 
   async return(): Promise<Answer> {
@@ -167,31 +168,46 @@ class Answers implements AsyncIterableIterator<unknown, undefined> {
   }
 
   async #first(): Promise<Answer> {
-    return (await this.#begin()).next();
+    try {
+      await this.#begin();
+    } catch (error) {
+      return this.#failed(error);
+    }
+    return this.next();
   }
 
-  async #begin(): Promise<AsyncIterator<unknown, undefined>> {
-    this.#response = await this.#started;
-    if (this.#messages === undefined) {
-      this.#messages = this.#response.message[Symbol.asyncIterator]();
-      this.#options?.onHeader?.(this.#response.header);
+  async #begin(): Promise<AsyncIterator<unknown, undefined> | undefined> {
+    const response = await this.#started;
+    if (response === undefined || this.#messages !== undefined) return this.#messages;
+    this.#started = undefined;
+    this.#messages = response.message[Symbol.asyncIterator]();
+    const options = this.#options;
+    if (options !== undefined || this.#hooks !== undefined) {
+      this.#watch = {
+        onAnswer: (answer) => {
+          if (answer.done && !this.#isOver) {
+            this.#isOver = true;
+            options?.onTrailer?.(response.trailer);
+          }
+          return answer;
+        },
+        onFailure: (error) => this.#failed(error),
+      };
     }
+    options?.onHeader?.(response.header);
     return this.#messages;
   }
 
-  readonly #handOn = (answer: Answer): Answer => {
-    if (answer.done && !this.#isOver) {
-      this.#isOver = true;
-      if (this.#response !== undefined) this.#options?.onTrailer?.(this.#response.trailer);
-    }
-    return answer;
-  };
-
-  readonly #failed = (error: unknown): never => {
+  #failed(error: unknown): never {
     this.#isOver = true;
-    this.#onFailure?.(error);
+    this.#hooks?.failed(error, { method: this.#method, input: undefined, options: this.#options });
     throw error;
-  };
+  }
+}
+
+interface AnswersWatch {
+  onAnswer(this: void, answer: Answer): Answer;
+  onFailure(this: void, error: unknown): never;
 }
 
 async function callOnce(

@@ -23,27 +23,31 @@ export interface HandlerContextInit {
  */
 export class CallContext implements HandlerContext {
   readonly method: DescMethod;
-  readonly requestMethod = "POST";
-  readonly protocolName = "drpc";
-
-  readonly #init: HandlerContextInit;
-  readonly #startedAtMs: number;
+  readonly #metadata: ReadonlyMap<string, string> | undefined;
+  readonly #sessionValues: ContextValues | undefined;
+  /** By `performance.now()`. */
+  readonly #deadlineAtMs: number | undefined;
   #abort: AbortController | undefined;
-  #hasEnded = false;
-  #endReason: unknown;
-  #requestHeader: Headers | undefined;
-  #responseHeader: Headers | undefined;
-  #responseTrailer: Headers | undefined;
-  #values: ContextValues | undefined;
+  #end: { reason: unknown } | undefined;
+  #made: MadeParts | undefined;
 
-  constructor(init: HandlerContextInit) {
-    this.method = init.method;
-    this.#init = init;
-    this.#startedAtMs = init.timeoutMs === undefined ? 0 : performance.now();
+  constructor({ method, metadata, timeoutMs, sessionValues }: HandlerContextInit) {
+    this.method = method;
+    this.#metadata = metadata;
+    this.#sessionValues = sessionValues;
+    if (timeoutMs !== undefined) this.#deadlineAtMs = performance.now() + timeoutMs;
   }
 
   get service(): DescService {
     return this.method.parent;
+  }
+
+  get requestMethod(): string {
+    return "POST";
+  }
+
+  get protocolName(): string {
+    return "drpc";
   }
 
   get url(): string {
@@ -53,48 +57,64 @@ export class CallContext implements HandlerContext {
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
-      if (this.#hasEnded) this.#abort.abort(this.#endReason);
+      if (this.#end !== undefined) this.#abort.abort(this.#end.reason);
     }
     return this.#abort.signal;
   }
 
   get timeoutMs(): () => number | undefined {
-    const { timeoutMs } = this.#init;
-    return () => (timeoutMs === undefined ? undefined : this.#startedAtMs + timeoutMs - performance.now());
+    const deadlineAtMs = this.#deadlineAtMs;
+    return () => (deadlineAtMs === undefined ? undefined : deadlineAtMs - performance.now());
   }
 
   get requestHeader(): Headers {
-    this.#requestHeader ??= metadataHeaders(this.#init.metadata);
-    return this.#requestHeader;
+    const parts = this.#parts;
+    parts.requestHeader ??= metadataHeaders(this.#metadata);
+    return parts.requestHeader;
   }
 
   /** dRPC carries no headers back: what is set here stays here. */
   get responseHeader(): Headers {
-    this.#responseHeader ??= new Headers();
-    return this.#responseHeader;
+    const parts = this.#parts;
+    parts.responseHeader ??= new Headers();
+    return parts.responseHeader;
   }
 
   /** dRPC carries no trailers: what is set here stays here. */
   get responseTrailer(): Headers {
-    this.#responseTrailer ??= new Headers();
-    return this.#responseTrailer;
+    const parts = this.#parts;
+    parts.responseTrailer ??= new Headers();
+    return parts.responseTrailer;
   }
 
   get values(): ContextValues {
-    if (this.#values === undefined) {
-      this.#values = new LayeredValues(this.#init.sessionValues);
-      if (this.#init.metadata !== undefined) this.#values.set(metadataKey, this.#init.metadata);
+    const parts = this.#parts;
+    if (parts.values === undefined) {
+      parts.values = new LayeredValues(this.#sessionValues);
+      if (this.#metadata !== undefined) parts.values.set(metadataKey, this.#metadata);
     }
-    return this.#values;
+    return parts.values;
   }
 
   /** The call is over: whatever listens to the signal should stop. */
   end(reason: unknown): void {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    this.#endReason = reason;
+    if (this.#end !== undefined) return;
+    this.#end = { reason };
     this.#abort?.abort(reason);
   }
+
+  get #parts(): MadeParts {
+    this.#made ??= {};
+    return this.#made;
+  }
+}
+
+/** What few handlers look at. */
+interface MadeParts {
+  requestHeader?: Headers;
+  responseHeader?: Headers;
+  responseTrailer?: Headers;
+  values?: ContextValues;
 }
 
 /** Values of one call over those of its session. */

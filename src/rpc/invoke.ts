@@ -6,6 +6,7 @@ import { intercept } from "./interceptors.js";
 import type { RegisteredMethod } from "./router.js";
 
 export type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
+export type ServerStreamingSpec = Extract<MethodImplSpec, { kind: "server_streaming" }>;
 export type StreamingSpec = Exclude<MethodImplSpec, { kind: "unary" }>;
 export type Request = MessageShape<DescMessage>;
 export type Answer = MessageInitShape<DescMessage>;
@@ -35,6 +36,17 @@ export function invokeUnary(
     message,
   };
   return next(request).then((answer) => answer.message as Answer);
+}
+
+/** Runs a handler that answers one message with several. */
+export function invokeServerStreaming(
+  registered: RegisteredMethod,
+  spec: ServerStreamingSpec,
+  message: Request,
+  context: CallContext,
+): AsyncIterable<Answer> | Promise<AsyncIterable<Answer>> {
+  if (registered.interceptors.length === 0) return spec.impl(message, context);
+  return invokeStreaming(registered, spec, only(message), context);
 }
 
 /** Runs a handler of any other kind: messages in, messages out. */
@@ -70,12 +82,16 @@ async function* once(make: () => Promise<Answer>): AsyncGenerator<Answer> {
 
 /** What the handler itself gives: a generator around it would take as long as the rest of an answer. */
 async function answersToOne(
-  spec: Extract<StreamingSpec, { kind: "server_streaming" }>,
+  spec: ServerStreamingSpec,
   requests: AsyncIterable<Request>,
   context: HandlerContext,
 ): Promise<AsyncIterable<Answer>> {
   for await (const message of requests) return spec.impl(message, context);
   return nothing();
+}
+
+async function* only(message: Request): AsyncGenerator<Request> {
+  yield message;
 }
 
 async function* nothing(): AsyncGenerator<never> {}

@@ -9,6 +9,22 @@ const ownBufferBytes = 384;
 /** What comes together is mostly so much: a message of the connection, and its header. */
 const maxSharedBytes = 80 * 1024;
 
+/** It takes messages up to so many bytes, or one. */
+const limitBytes = 48 * 1024;
+
+/** Where nothing is queued. */
+const noMessages: Uint8Array[] = [];
+
+/** Who gives messages to a queue. */
+export interface MessageQueueOwner<T> {
+  /** @throws Error when the bytes are not such a message. */
+  decode(bytes: Uint8Array): T;
+  /** The queue was full and takes messages again. */
+  onRoom(): void;
+  /** The application stops early, such as by `break`, or a message could not be decoded. */
+  onReturn(): void;
+}
+
 interface Waiter<T> {
   resolve(result: IteratorResult<T, undefined>): void;
   reject(error: unknown): void;
@@ -19,12 +35,9 @@ interface Waiter<T> {
  * message; more stays in the stream, and so with the peer.
  */
 export class MessageQueue<T> implements AsyncIterableIterator<T> {
-  readonly #limitBytes: number;
-  readonly #decode: (bytes: Uint8Array) => T;
-  readonly #onRoom: () => void;
-  readonly #onReturn: () => void;
+  readonly #owner: MessageQueueOwner<T>;
 
-  #messages: Uint8Array[] = [];
+  #messages = noMessages;
   #head = 0;
   #heldBytes = 0;
   /** What came with the first message in the queue: others of it are kept as they are, and those of others copied. */
@@ -36,20 +49,8 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   /** Who waits behind. */
   #moreWaiting: Waiter<T>[] | undefined;
 
-  /**
-   * @param onRoom called when the queue was full and takes messages again.
-   * @param onReturn called when the application stops early, such as by `break`.
-   */
-  constructor(
-    decode: (bytes: Uint8Array) => T,
-    onRoom: () => void,
-    onReturn: () => void,
-    limitBytes = 48 * 1024,
-  ) {
-    this.#decode = decode;
-    this.#onRoom = onRoom;
-    this.#onReturn = onReturn;
-    this.#limitBytes = limitBytes;
+  constructor(owner: MessageQueueOwner<T>) {
+    this.#owner = owner;
   }
 
   /** @returns false when the queue is full: the reader should stop until `onRoom`. */
@@ -62,9 +63,10 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
       return true;
     }
     const kept = this.#kept(bytes);
+    if (this.#messages === noMessages) this.#messages = [];
     this.#messages.push(kept);
     this.#heldBytes += this.#costOf(kept);
-    this.#isFull = this.#heldBytes >= this.#limitBytes;
+    this.#isFull = this.#heldBytes >= limitBytes;
     return !this.#isFull;
   }
 
@@ -108,7 +110,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     this.#drop();
     this.#end = undefined;
     this.#finish("done");
-    if (!wasOver) this.#onReturn();
+    if (!wasOver) this.#owner.onReturn();
     return { done: true, value: undefined };
   }
 
@@ -126,7 +128,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   }
 
   #drop(): void {
-    this.#messages = [];
+    this.#messages = noMessages;
     this.#head = 0;
     this.#heldBytes = 0;
     this.#shared = undefined;
@@ -147,7 +149,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   #take(bytes: Uint8Array): void {
     this.#messages[this.#head++] = emptyBytes;
     if (this.#head === this.#messages.length) {
-      this.#messages = [];
+      this.#messages = noMessages;
       this.#head = 0;
     } else if (this.#head > 1024) {
       this.#messages = this.#messages.slice(this.#head);
@@ -155,9 +157,9 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     }
     this.#heldBytes -= this.#costOf(bytes);
     if (this.#messages.length === 0) this.#shared = undefined;
-    if (!this.#isFull || this.#heldBytes * 2 > this.#limitBytes) return;
+    if (!this.#isFull || this.#heldBytes * 2 > limitBytes) return;
     this.#isFull = false;
-    this.#onRoom();
+    this.#owner.onRoom();
   }
 
   #deliver(
@@ -166,10 +168,10 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     reject: (error: unknown) => void,
   ): void {
     try {
-      resolve({ done: false, value: this.#decode(bytes) });
+      resolve({ done: false, value: this.#owner.decode(bytes) });
     } catch (error) {
       // one message that does not decode ends the call
-      this.#onReturn();
+      this.#owner.onReturn();
       this.abort(error);
       this.#end = "done";
       reject(error);

@@ -3,6 +3,7 @@ import {
   decodeMetadata,
   defaultMaxPacketBytes,
   encodeError,
+  encodePacket,
   type PacketKind as Kind,
   PacketKind,
   PacketReader,
@@ -15,9 +16,10 @@ import type { DuplexStream, StreamReceiver, TransportError } from "../transport/
 import { errorText } from "./error-text.js";
 import { RpcError, unknownRpcText } from "./errors.js";
 import { goQuote } from "./go-quote.js";
-import { PacketWriter } from "./packet-writer.js";
 import type { RpcTable } from "./router.js";
-import { ServerCall, type ServerCallHost } from "./server-call.js";
+import type { ServerCall, ServerCallHost } from "./server-call.js";
+import { StreamingServerCall } from "./streaming-server-call.js";
+import { UnaryServerCall } from "./unary-server-call.js";
 
 /** How conversations are served. */
 export interface ServeOptions {
@@ -39,7 +41,6 @@ export function serveStream(stream: DuplexStream, table: RpcTable, options: Serv
 
 class ServerConversation implements StreamReceiver, PacketSink, ServerCallHost {
   readonly stream: DuplexStream;
-  readonly maxMessageBytes: number;
   readonly #table: RpcTable;
   readonly #options: ServeOptions;
   readonly #reader: PacketReader;
@@ -55,7 +56,6 @@ class ServerConversation implements StreamReceiver, PacketSink, ServerCallHost {
     this.stream = stream;
     this.#table = table;
     this.#options = options;
-    this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxPacketBytes;
     this.#reader = new PacketReader(this.maxMessageBytes);
   }
 
@@ -141,15 +141,21 @@ class ServerConversation implements StreamReceiver, PacketSink, ServerCallHost {
     if (served === undefined) {
       this.#call = undefined;
       const text = unknownRpcText(goQuote(nameBytes));
-      new PacketWriter(this.stream, stream).send(PacketKind.Error, encodeError(0, text));
+      this.stream.send([encodePacket(PacketKind.Error, stream, 1, encodeError(0, text))]);
       this.stream.expectEnd();
       return;
     }
-    this.#call = new ServerCall(this, stream, served, metadata);
+    const isUnary = served.registered.method.methodKind === "unary";
+    const Call = isUnary ? UnaryServerCall : StreamingServerCall;
+    this.#call = new Call(this, stream, served, metadata);
     this.#call.begin();
   }
 
   // ---- for its call ----
+
+  get maxMessageBytes(): number {
+    return this.#options.maxMessageBytes ?? defaultMaxPacketBytes;
+  }
 
   get sessionValues(): ContextValues | undefined {
     return this.#options.contextValues;

@@ -13,12 +13,12 @@ import {
 import type { StreamReceiver, TransportError } from "../transport/index.js";
 import { CallAnswer } from "./call-answer.js";
 import type { CallGuard } from "./call-guard.js";
+import { CallSide } from "./call-side.js";
 import type { CallStream, CallTurn } from "./call-stream.js";
 import { errorText } from "./error-text.js";
 import { canceledByServer, failureOf, givenUp, RpcError, remoteError, transportFailure } from "./errors.js";
-import { MessageQueue } from "./message-queue.js";
+import { MessageQueue, type MessageQueueOwner } from "./message-queue.js";
 import type { MethodSide } from "./method.js";
-import { PacketWriter } from "./packet-writer.js";
 
 /** What a streaming call is made of. */
 export interface StreamingCallInit<I extends DescMessage, O extends DescMessage> {
@@ -47,16 +47,16 @@ class StreamAnswer<I extends DescMessage, O extends DescMessage>
   readonly stream = true;
 }
 
-class StreamingCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {
+class StreamingCall<I extends DescMessage, O extends DescMessage>
+  extends CallSide<CallStream>
+  implements StreamReceiver, PacketSink, MessageQueueOwner<MessageShape<O>>
+{
   readonly answers: MessageQueue<MessageShape<O>>;
 
-  readonly #stream: CallStream;
   // not the request: it would be kept for as long as answers come
   readonly #side: MethodSide<I, O>;
   readonly #maxMessageBytes: number;
   readonly #guard: CallGuard | undefined;
-  readonly #writer: PacketWriter;
-  readonly #rpcStream: Uint64;
   readonly #reader: CallTurn["reader"];
   #onWritable: (() => void) | undefined;
   /** True while the application has answers enough: the stream keeps the rest. */
@@ -64,22 +64,13 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   #isOver = false;
 
   constructor(stream: CallStream, init: StreamingCallInit<I, O>) {
-    this.#stream = stream;
+    const { turn } = stream;
+    super(stream, turn?.rpcStream ?? 1);
     this.#side = init.side;
     this.#maxMessageBytes = init.maxMessageBytes;
     this.#guard = init.guard;
-    const { turn } = stream;
-    this.#rpcStream = turn?.rpcStream ?? 1;
-    this.#writer = new PacketWriter(stream, this.#rpcStream);
     this.#reader = turn?.reader ?? new PacketReader(init.maxMessageBytes);
-    this.answers = new MessageQueue(
-      (bytes) => this.#decode(bytes),
-      () => {
-        this.#isPaused = false;
-        stream.resume();
-      },
-      () => this.#cancel(givenUp(this.#side.path, "canceled")),
-    );
+    this.answers = new MessageQueue(this);
   }
 
   /** Sends what begins the call; for a method with one request, all of it. */
@@ -91,14 +82,14 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
         const request = await this.#onlyRequest(requests);
         if (this.#isOver) return;
         const body = this.#encode(request);
-        this.#stream.setReceiver(this);
-        this.#writer.call(metadata, side.nameBytes, body);
+        this.stream.setReceiver(this);
+        this.sendCall(metadata, side.nameBytes, body);
         return;
       }
-      this.#stream.setReceiver(this);
-      this.#writer.call(metadata, side.nameBytes, undefined);
+      this.stream.setReceiver(this);
+      this.sendCall(metadata, side.nameBytes, undefined);
     } catch (error) {
-      this.#cancel(failureOf(error, this.#side.path, this.#stream.id));
+      this.#cancel(failureOf(error, this.#side.path, this.stream.id));
       return;
     }
     void this.#sendRequests(requests);
@@ -110,13 +101,13 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     try {
       return this.#reader.push(bytes, this);
     } catch (error) {
-      this.#cancel(failureOf(error, this.#side.path, this.#stream.id));
+      this.#cancel(failureOf(error, this.#side.path, this.stream.id));
       return bytes.length;
     }
   }
 
   onPacket(kind: number, control: boolean, stream: Uint64, _message: Uint64, body: Uint8Array): boolean {
-    if (this.#isOver || stream !== this.#rpcStream) return true;
+    if (this.#isOver || stream !== this.rpcStream) return true;
     switch (kind as Kind) {
       case PacketKind.Message:
         this.#isPaused = !this.answers.push(body);
@@ -126,7 +117,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
         this.#end(undefined);
         break;
       case PacketKind.Error:
-        this.#end(remoteError(decodeError(body), this.#side.path, this.#stream.id));
+        this.#end(remoteError(decodeError(body), this.#side.path, this.stream.id));
         break;
       case PacketKind.Cancel:
         this.#end(canceledByServer(this.#side.path));
@@ -141,7 +132,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   onEnd(): void {
     if (this.#isOver) return;
     // it reads no more either
-    this.#stream.finish();
+    this.stream.finish();
     this.#end(this.#failure("the server ended the stream in the middle of the call", Code.Unavailable));
   }
 
@@ -158,6 +149,28 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     resume?.();
   }
 
+  // ---- for the queue of answers ----
+
+  decode(bytes: Uint8Array): MessageShape<O> {
+    try {
+      return this.#side.decode(bytes);
+    } catch (error) {
+      const text = errorText(error);
+      throw this.#failure(`cannot decode ${this.#side.receivedType}: ${text}`, Code.Internal, error);
+    }
+  }
+
+  onRoom(): void {
+    this.#isPaused = false;
+    this.stream.resume();
+  }
+
+  onReturn(): void {
+    this.#cancel(givenUp(this.#side.path, "canceled"));
+  }
+
+  // ---- inside ----
+
   async #onlyRequest(requests: AsyncIterator<MessageInitShape<I>>): Promise<MessageInitShape<I>> {
     const { done, value } = await requests.next();
     if (done) throw this.#failure("a server-streaming call needs one request", Code.InvalidArgument);
@@ -171,15 +184,15 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
         const { done, value } = await requests.next();
         if (this.#isOver) break;
         if (done) {
-          this.#writer.send(PacketKind.CloseSend, emptyBytes);
+          this.sendPacket(PacketKind.CloseSend, emptyBytes);
           return;
         }
-        if (!this.#writer.send(PacketKind.Message, this.#encode(value))) await this.#writable();
+        if (!this.sendPacket(PacketKind.Message, this.#encode(value))) await this.#writable();
         if (this.#isOver) break;
       }
       void requests.return?.();
     } catch (error) {
-      this.#cancel(failureOf(error, this.#side.path, this.#stream.id));
+      this.#cancel(failureOf(error, this.#side.path, this.stream.id));
     }
   }
 
@@ -193,25 +206,16 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     return this.#side.encode(message, this.#maxMessageBytes);
   }
 
-  #decode(bytes: Uint8Array): MessageShape<O> {
-    try {
-      return this.#side.decode(bytes);
-    } catch (error) {
-      const text = errorText(error);
-      throw this.#failure(`cannot decode ${this.#side.receivedType}: ${text}`, Code.Internal, error);
-    }
-  }
-
   #failure(text: string, code: Code, cause?: unknown): RpcError {
     const rpc = this.#side.path;
-    return new RpcError(`${rpc}: ${text}`, code, { layer: "drpc", rpc, streamId: this.#stream.id, cause });
+    return new RpcError(`${rpc}: ${text}`, code, { layer: "drpc", rpc, streamId: this.stream.id, cause });
   }
 
   /** This side gives the call up: the stream is reset, the server's handler is cancelled. */
   #cancel(error: unknown): void {
     if (this.#isOver) return;
     this.#over();
-    this.#stream.reset();
+    this.stream.reset();
     this.answers.abort(error);
   }
 
@@ -220,8 +224,8 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     if (this.#isOver) return;
     this.#over();
     // the server still reads, so what is held back may leave; not for ever
-    this.#stream.closeWrite();
-    if (this.#stream.isAlive) this.#stream.expectEnd();
+    this.stream.closeWrite();
+    if (this.stream.isAlive) this.stream.expectEnd();
     if (error === undefined) this.answers.close();
     else this.answers.fail(error);
   }

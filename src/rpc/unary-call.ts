@@ -12,11 +12,11 @@ import {
 import type { StreamReceiver, TransportError } from "../transport/index.js";
 import { CallAnswer } from "./call-answer.js";
 import type { CallGuard } from "./call-guard.js";
+import { CallSide } from "./call-side.js";
 import type { CallStream, CallTurn } from "./call-stream.js";
 import { errorText } from "./error-text.js";
 import { canceledByServer, failureOf, RpcError, remoteError, transportFailure } from "./errors.js";
 import type { MethodSide } from "./method.js";
-import { PacketWriter } from "./packet-writer.js";
 
 class UnaryAnswer<I extends DescMessage, O extends DescMessage>
   extends CallAnswer<DescMethodUnary<I, O>, MessageShape<O>>
@@ -47,15 +47,16 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   });
 }
 
-class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamReceiver, PacketSink {
-  readonly #stream: CallStream;
+class UnaryCall<I extends DescMessage, O extends DescMessage>
+  extends CallSide<CallStream>
+  implements StreamReceiver, PacketSink
+{
   // not the request: it would be kept for as long as the answer takes
   readonly #method: DescMethodUnary<I, O>;
   readonly #side: MethodSide<I, O>;
   readonly #guard: CallGuard | undefined;
   readonly #resolve: (answer: UnaryResponse<I, O>) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #rpcStream: Uint64;
   readonly #reader: CallTurn["reader"];
   #isOver = false;
 
@@ -65,27 +66,26 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     resolve: (answer: UnaryResponse<I, O>) => void,
     reject: (error: unknown) => void,
   ) {
-    this.#stream = stream;
+    const { turn } = stream;
+    super(stream, turn?.rpcStream ?? 1);
     this.#method = init.method;
     this.#side = init.side;
     this.#guard = init.guard;
     this.#resolve = resolve;
     this.#reject = reject;
-    const { turn } = stream;
-    this.#rpcStream = turn?.rpcStream ?? 1;
     this.#reader = turn?.reader ?? new PacketReader(init.maxMessageBytes);
   }
 
   begin({ metadata, body }: UnaryCallInit<I, O>): void {
     this.#guard?.watch((error) => {
-      this.#stream.reset();
+      this.stream.reset();
       this.#fail(error);
     });
     try {
-      this.#stream.setReceiver(this);
-      new PacketWriter(this.#stream, this.#rpcStream).call(metadata, this.#side.nameBytes, body);
+      this.stream.setReceiver(this);
+      this.sendCall(metadata, this.#side.nameBytes, body);
     } catch (error) {
-      this.#fail(failureOf(error, this.#rpc, this.#stream.id));
+      this.#fail(failureOf(error, this.#rpc, this.stream.id));
     }
   }
 
@@ -99,21 +99,21 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
     try {
       this.#reader.push(bytes, this);
     } catch (error) {
-      this.#stream.reset();
-      this.#fail(failureOf(error, this.#rpc, this.#stream.id));
+      this.stream.reset();
+      this.#fail(failureOf(error, this.#rpc, this.stream.id));
     }
     return bytes.length;
   }
 
   onPacket(kind: number, control: boolean, stream: Uint64, _message: Uint64, body: Uint8Array): boolean {
-    if (this.#isOver || stream !== this.#rpcStream) return true;
+    if (this.#isOver || stream !== this.rpcStream) return true;
     switch (kind as Kind) {
       case PacketKind.Message:
         this.#answer(body);
         break;
       case PacketKind.Error:
         this.#endStream();
-        this.#fail(remoteError(decodeError(body), this.#rpc, this.#stream.id));
+        this.#fail(remoteError(decodeError(body), this.#rpc, this.stream.id));
         break;
       case PacketKind.Cancel:
         this.#endStream();
@@ -126,7 +126,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
         break;
       default:
         if (control && kind !== PacketKind.Invoke) break;
-        this.#stream.reset();
+        this.stream.reset();
         this.#fail(this.#failure(`the server sent a packet of ${packetKindName(kind)}`));
     }
     return true;
@@ -134,7 +134,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
 
   onEnd(): void {
     if (this.#isOver) return;
-    this.#stream.finish();
+    this.stream.finish();
     this.#fail(this.#failure("the server ended the stream without an answer", Code.Unavailable));
   }
 
@@ -165,13 +165,13 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamR
 
   /** The server still reads, so what is held back may leave; not for ever. */
   #endStream(): void {
-    this.#stream.closeWrite();
-    this.#stream.expectEnd();
+    this.stream.closeWrite();
+    this.stream.expectEnd();
   }
 
   #failure(text: string, code = Code.Internal, cause?: unknown): RpcError {
     const rpc = this.#rpc;
-    return new RpcError(`${rpc}: ${text}`, code, { layer: "drpc", rpc, streamId: this.#stream.id, cause });
+    return new RpcError(`${rpc}: ${text}`, code, { layer: "drpc", rpc, streamId: this.stream.id, cause });
   }
 
   #fail(error: unknown): void {

@@ -4,6 +4,7 @@ import type { TransportError } from "../errors.js";
 import { endedByThisSide, notEndedInTime, refusedByPeer, resetByPeer, resetByThisSide } from "./failures.js";
 import { ReceiveQueue } from "./receive-queue.js";
 import { SendQueue } from "./send-queue.js";
+import { StreamMarks } from "./stream-marks.js";
 import {
   ignored,
   isEnded,
@@ -62,7 +63,7 @@ interface Waiter {
  *
  * Use it in one of two ways. Push: `setReceiver` and `send`, without promises. Pull: `read` and `write`.
  */
-export class YamuxStream implements DuplexStream {
+export class YamuxStream extends StreamMarks implements DuplexStream {
   readonly id: number;
   readonly #host: StreamHost;
   #state: StreamState;
@@ -74,37 +75,21 @@ export class YamuxStream implements DuplexStream {
   #receiveWindow = initialWindowBytes;
   /** Bytes that were read and not yet given back to the peer. */
   #credit = 0;
-  /** True once half a window has been read, which few calls come to. */
-  #isLong = false;
   /** How much credit there was when the stream was last looked at. */
   #owedCredit = 0;
 
   #received: ReceiveQueue | undefined;
-  #hasEnd = false;
-  #isEndDelivered = false;
-  #isDelivering = false;
-
   #queue: SendQueue | undefined;
-  #finAfterQueue = false;
-  #wantsWritable = false;
 
   #error: TransportError | undefined;
   #readWaiter: Waiter | undefined;
   #writeWaiters: Waiter[] | undefined;
 
-  /** @internal True where this side opened it. */
-  isOurs = false;
-  /** @internal True while it counts as opened and not acknowledged. */
-  isUnacknowledged = false;
   /** @internal When it began to wait for the peer's ACK or FIN; -1 when it does not wait. */
   waitingSince: number;
-  /** @internal True while the session has it in its list of streams to send for. */
-  isInSendList = false;
-  /** @internal True while the session has it in its list of streams that owe credit. */
-  isInCreditList = false;
-
   /** @internal Streams come from a session. */
   constructor(host: StreamHost, id: number, state: typeof StreamState.Idle | typeof StreamState.SynReceived) {
+    super();
     this.#host = host;
     this.id = id;
     this.#state = state;
@@ -149,8 +134,8 @@ export class YamuxStream implements DuplexStream {
 
   resume(): void {
     const receiver = this.#receiver;
-    if (receiver === undefined || this.#isDelivering) return;
-    this.#isDelivering = true;
+    if (receiver === undefined || this.isDelivering) return;
+    this.isDelivering = true;
     try {
       for (let bytes = this.#received?.peek(); bytes !== undefined; bytes = this.#received?.peek()) {
         const taken = receiver.onData(bytes);
@@ -159,7 +144,7 @@ export class YamuxStream implements DuplexStream {
         if (taken < bytes.length) return;
       }
     } finally {
-      this.#isDelivering = false;
+      this.isDelivering = false;
     }
     this.#deliverEnd();
   }
@@ -188,7 +173,7 @@ export class YamuxStream implements DuplexStream {
     }
     this.#queue ??= new SendQueue();
     this.#queue.push(parts);
-    this.#wantsWritable = true;
+    this.wantsWritable = true;
     this.#host.wantsToSend(this);
     return false;
   }
@@ -218,7 +203,7 @@ export class YamuxStream implements DuplexStream {
         return bytes;
       }
       if (this.#error !== undefined) throw this.#error;
-      if (this.#hasEnd) return undefined;
+      if (this.hasEnd) return undefined;
       if (this.#readWaiter !== undefined) throw new Error("yamux: one read at a time");
       await new Promise<void>((resolve, reject) => {
         this.#readWaiter = { resolve, reject };
@@ -231,7 +216,7 @@ export class YamuxStream implements DuplexStream {
     try {
       for (let bytes = await this.read(); bytes !== undefined; bytes = await this.read()) yield bytes;
     } finally {
-      if (!this.#hasEnd) this.reset();
+      if (!this.hasEnd) this.reset();
     }
   }
 
@@ -254,7 +239,7 @@ export class YamuxStream implements DuplexStream {
   closeWrite(): void {
     if (!maySend(this.#state)) return;
     if (this.queuedBytes > 0) {
-      this.#finAfterQueue = true;
+      this.finAfterQueue = true;
       return;
     }
     this.#sendFin();
@@ -308,7 +293,7 @@ export class YamuxStream implements DuplexStream {
       this.#opened(flags);
     }
     if (this.queuedBytes > 0) return this.#sendWindow > 0;
-    if (this.#finAfterQueue) this.#sendFin();
+    if (this.finAfterQueue) this.#sendFin();
     this.#becameWritable();
     return false;
   }
@@ -323,7 +308,7 @@ export class YamuxStream implements DuplexStream {
   /** @internal FIN, after the body of its frame. */
   receiveFin(): void {
     if (!this.#move(StreamEvent.ReceiveFin)) return;
-    this.#hasEnd = true;
+    this.hasEnd = true;
     if ((this.#received?.length ?? 0) === 0) this.#deliverEnd();
     else this.#receiver?.onEndAhead();
   }
@@ -360,23 +345,23 @@ export class YamuxStream implements DuplexStream {
 
   /** @internal A part of a data frame's body. */
   receiveData(bytes: Uint8Array): void {
-    if (!mayReceive(this.#state) || this.#hasEnd) {
+    if (!mayReceive(this.#state) || this.hasEnd) {
       this.#giveBack(bytes.length);
       return;
     }
     const receiver = this.#receiver;
-    if (receiver === undefined || this.#isDelivering || (this.#received?.length ?? 0) > 0) {
+    if (receiver === undefined || this.isDelivering || (this.#received?.length ?? 0) > 0) {
       this.#received ??= new ReceiveQueue();
       this.#received.push(bytes);
       this.#wakeReader();
       return;
     }
-    this.#isDelivering = true;
+    this.isDelivering = true;
     let taken = 0;
     try {
       taken = receiver.onData(bytes);
     } finally {
-      this.#isDelivering = false;
+      this.isDelivering = false;
     }
     this.#giveBack(taken);
     if (taken < bytes.length && !isEnded(this.#state)) {
@@ -420,7 +405,7 @@ export class YamuxStream implements DuplexStream {
   }
 
   #checkMaySend(): void {
-    if (maySend(this.#state) && !this.#finAfterQueue) return;
+    if (maySend(this.#state) && !this.finAfterQueue) return;
     throw this.#error ?? endedByThisSide(this.id);
   }
 
@@ -451,7 +436,7 @@ export class YamuxStream implements DuplexStream {
   }
 
   #sendFin(): void {
-    this.#finAfterQueue = false;
+    this.finAfterQueue = false;
     const flags = this.#openingFlags();
     const more = flags === 0 ? 0 : this.#widen();
     // The frame goes first: when this was the last direction, the session forgets the stream.
@@ -471,7 +456,7 @@ export class YamuxStream implements DuplexStream {
   #end(error: TransportError): void {
     this.#error = error;
     this.#queue?.clear();
-    this.#finAfterQueue = false;
+    this.finAfterQueue = false;
     this.#received?.clear();
     this.waitingSince = -1;
     this.#host.ended(this);
@@ -488,8 +473,8 @@ export class YamuxStream implements DuplexStream {
     const windowBytes = this.#host.maxWindowBytes;
     if (this.#credit * 2 >= windowBytes) {
       this.#sendCredit();
-      this.#isLong = true;
-    } else if (this.#isLong && !this.isInCreditList && this.#isWorthCredit) {
+      this.isLong = true;
+    } else if (this.isLong && !this.isInCreditList && this.#isWorthCredit) {
       this.#owedCredit = this.#credit;
       this.#host.owesCredit(this);
     }
@@ -500,7 +485,7 @@ export class YamuxStream implements DuplexStream {
   }
 
   #sendCredit(): void {
-    if (this.#hasEnd || isEnded(this.#state)) return;
+    if (this.hasEnd || isEnded(this.#state)) return;
     // the first frame of an accepted stream announces a wider window too
     const flags = this.#openingFlags();
     const more = flags === 0 ? 0 : this.#widen();
@@ -511,10 +496,10 @@ export class YamuxStream implements DuplexStream {
   }
 
   #deliverEnd(): void {
-    if (!this.#hasEnd || this.#isEndDelivered || this.#isDelivering) return;
+    if (!this.hasEnd || this.isEndDelivered || this.isDelivering) return;
     this.#wakeReader();
     if (this.#receiver === undefined) return;
-    this.#isEndDelivered = true;
+    this.isEndDelivered = true;
     this.#receiver.onEnd();
   }
 
@@ -528,8 +513,8 @@ export class YamuxStream implements DuplexStream {
     const writers = this.#writeWaiters;
     this.#writeWaiters = undefined;
     for (const writer of writers ?? []) writer.resolve();
-    if (!this.#wantsWritable) return;
-    this.#wantsWritable = false;
+    if (!this.wantsWritable) return;
+    this.wantsWritable = false;
     this.#receiver?.onWritable();
   }
 }

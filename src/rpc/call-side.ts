@@ -10,35 +10,40 @@ import {
 import type { DuplexStream } from "../transport/index.js";
 
 /**
- * Writes the packets of one side of an RPC, numbered from 1. Packets that are given together leave in one frame of
- * the stream where they fit, written in place. Bodies are copied at once: they may change afterwards.
+ * One side of a call: its stream, its dRPC stream id, and the packets that it sends, numbered from 1. Packets that are
+ * given together leave in one frame of the stream where they fit, written in place. Bodies are copied at once: they
+ * may change afterwards.
  */
-export class PacketWriter {
-  readonly #stream: DuplexStream;
-  readonly #rpcStream: Uint64;
+export abstract class CallSide<Stream extends DuplexStream = DuplexStream> {
+  protected readonly stream: Stream;
+  protected readonly rpcStream: Uint64;
   #message = 1;
 
-  /** @param rpcStream the dRPC stream id of the RPC. */
-  constructor(stream: DuplexStream, rpcStream: Uint64) {
-    this.#stream = stream;
-    this.#rpcStream = rpcStream;
+  constructor(stream: Stream, rpcStream: Uint64) {
+    this.stream = stream;
+    this.rpcStream = rpcStream;
   }
 
   /**
-   * Begins a call: metadata where there is any, the name, and with a body the one message and the end of them.
+   * Begins the call: metadata where there is any, the name, and with a body the one message and the end of them.
    * @returns false when the stream holds some of it back.
    */
-  call(metadata: Uint8Array | undefined, name: Uint8Array, body: Uint8Array | undefined): boolean {
-    if (body !== undefined && body.length > defaultSplitBytes) return this.#callInParts(metadata, name, body);
-    const id = this.#rpcStream;
+  protected sendCall(
+    metadata: Uint8Array | undefined,
+    name: Uint8Array,
+    body: Uint8Array | undefined,
+  ): boolean {
+    if (body !== undefined && body.length > defaultSplitBytes)
+      return this.#sendCallInParts(metadata, name, body);
+    const id = this.rpcStream;
     const first = metadata === undefined ? 1 : 2;
     let length = packetLength(id, first, name.length);
     if (metadata !== undefined) length += packetLength(id, 1, metadata.length);
     if (body !== undefined)
       length += packetLength(id, first + 1, body.length) + packetLength(id, first + 2, 0);
 
-    const place = this.#stream.begin(length);
-    const out = place >= 0 ? this.#stream.memory : new Uint8Array(length);
+    const place = this.stream.begin(length);
+    const out = place >= 0 ? this.stream.memory : new Uint8Array(length);
     let at = Math.max(place, 0);
     if (metadata !== undefined) at = this.#write(out, at, PacketKind.InvokeMetadata, metadata);
     at = this.#write(out, at, PacketKind.Invoke, name);
@@ -46,7 +51,7 @@ export class PacketWriter {
       at = this.#write(out, at, PacketKind.Message, body);
       this.#write(out, at, PacketKind.CloseSend, emptyBytes);
     }
-    return place >= 0 || this.#stream.send([out]);
+    return place >= 0 || this.stream.send([out]);
   }
 
   /**
@@ -54,40 +59,40 @@ export class PacketWriter {
    * @param andCloseSend sends a CloseSend with it: this was the last message.
    * @returns false when the stream holds some of it back.
    */
-  send(kind: number, body: Uint8Array, andCloseSend = false): boolean {
+  protected sendPacket(kind: number, body: Uint8Array, andCloseSend = false): boolean {
     if (body.length > defaultSplitBytes) return this.#sendInParts(kind, body, andCloseSend);
-    const id = this.#rpcStream;
+    const id = this.rpcStream;
     let length = packetLength(id, this.#message, body.length);
     if (andCloseSend) length += packetLength(id, this.#message + 1, 0);
 
-    const place = this.#stream.begin(length);
-    const out = place >= 0 ? this.#stream.memory : new Uint8Array(length);
+    const place = this.stream.begin(length);
+    const out = place >= 0 ? this.stream.memory : new Uint8Array(length);
     const at = this.#write(out, Math.max(place, 0), kind, body);
     if (andCloseSend) this.#write(out, at, PacketKind.CloseSend, emptyBytes);
-    return place >= 0 || this.#stream.send([out]);
+    return place >= 0 || this.stream.send([out]);
   }
 
   #write(out: Uint8Array, at: number, kind: number, body: Uint8Array): number {
-    return writePacket(out, at, kind, this.#rpcStream, this.#message++, body);
+    return writePacket(out, at, kind, this.rpcStream, this.#message++, body);
   }
 
-  #callInParts(metadata: Uint8Array | undefined, name: Uint8Array, body: Uint8Array): boolean {
+  #sendCallInParts(metadata: Uint8Array | undefined, name: Uint8Array, body: Uint8Array): boolean {
     const parts: Uint8Array[] = [];
     if (metadata !== undefined) this.#addParts(parts, PacketKind.InvokeMetadata, metadata);
     this.#addParts(parts, PacketKind.Invoke, name);
     this.#addParts(parts, PacketKind.Message, body.slice());
     this.#addParts(parts, PacketKind.CloseSend, emptyBytes);
-    return this.#stream.send(parts);
+    return this.stream.send(parts);
   }
 
   #sendInParts(kind: number, body: Uint8Array, andCloseSend: boolean): boolean {
     const parts: Uint8Array[] = [];
     this.#addParts(parts, kind, body.slice());
     if (andCloseSend) this.#addParts(parts, PacketKind.CloseSend, emptyBytes);
-    return this.#stream.send(parts);
+    return this.stream.send(parts);
   }
 
   #addParts(parts: Uint8Array[], kind: number, body: Uint8Array): void {
-    packetParts(parts, kind, this.#rpcStream, this.#message++, body);
+    packetParts(parts, kind, this.rpcStream, this.#message++, body);
   }
 }
