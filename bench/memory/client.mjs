@@ -8,7 +8,7 @@ const { stack, port, settings = {} } = JSON.parse(process.argv[2] ?? "");
 const atOnce = 50;
 
 try {
-  const { connect } = await import(`./stacks/${stack}.mjs`);
+  const { connect, readAlone } = await import(`./stacks/${stack}.mjs`);
   /** @type {Awaited<ReturnType<typeof connect>>[]} */
   const connections = [];
   /** What must not be collected. */
@@ -27,6 +27,10 @@ try {
     },
     async streams({ count }) {
       await inGroups(count, (i) => connections[i % connections.length].openStream(new Uint8Array(16)));
+      return {};
+    },
+    async alone({ count }) {
+      for (let i = 0; i < count; i++) await readAlone();
       return {};
     },
     async paused({ count, size }) {

@@ -73,6 +73,7 @@ async function streams() {
         : [{ stack, variant: "" }],
     );
   const rows = kinds.map((kind) => ({ ...kind, server: samples(), client: samples() }));
+  const alone = { stack: "of it agentwire's callers and handlers", server: samples(), client: samples() };
   for (let round = 0; round < rounds; round++) {
     for (const { stack, variant, server, client } of rows) {
       await withPair({ stack, variant }, async (pair) => {
@@ -84,10 +85,23 @@ async function streams() {
         await pair.snapshot(`streams-${stack}-${variant}`);
         add(server, before.server, after.server, streamCount);
         add(client, before.client, after.client, streamCount);
+        if (variant === "promise") await addAlone(pair, alone);
       });
     }
   }
+  if (stacks.includes("agentwire")) rows.push({ ...alone, variant: "" });
   table(`${streamCount} idle server streams on 4 connections: KiB for each`, rows);
+}
+
+/** What the programs at both ends of a stream keep for it themselves, the same as before without a stream. */
+async function addAlone(pair, { server, client }) {
+  const ends = [pair.server, pair.client];
+  for (const end of ends) await end.request({ op: "alone", count: 40 }, slowMs);
+  const before = await pair.used();
+  for (const end of ends) await end.request({ op: "alone", count: streamCount }, slowMs);
+  const after = await pair.used();
+  add(server, before.server, after.server, streamCount);
+  add(client, before.client, after.client, streamCount);
 }
 
 async function paused() {

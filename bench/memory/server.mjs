@@ -7,8 +7,14 @@ const { stack, variant, settings } = JSON.parse(process.argv[2] ?? "");
 try {
   const { serve } = await import(`./stacks/${stack}.mjs`);
   const server = await serve(variant, settings);
+  /** What must not be collected. */
+  const kept = [];
   serveCommands({
     used,
+    async alone({ count }) {
+      for (let i = 0; i < count; i++) kept.push(await server.alone());
+      return {};
+    },
     flooded: () => ({ bytes: server.flooded?.() ?? 0 }),
     snapshot: ({ file }) => ({ file: writeHeapSnapshot(file) }),
   });

@@ -1,8 +1,9 @@
 import http from "node:http";
+import { create } from "@bufbuild/protobuf";
 import { dialAgent } from "agentwire/client";
 import { createServiceClient } from "agentwire/rpc";
 import { attachRpc, startControlPlane } from "agentwire/server";
-import { EchoService } from "../../gen/agentwire/test/v1/echo_pb.js";
+import { EchoService, ServerStreamRequestSchema } from "../../gen/agentwire/test/v1/echo_pb.js";
 import { listening } from "./listening.mjs";
 
 /**
@@ -15,27 +16,59 @@ import { listening } from "./listening.mjs";
 export async function serve(variant, { windowBytes, tokens = 0 } = {}) {
   if (variant === "plane") return servePlane(tokens);
   const server = http.createServer();
-  const never = new Promise(() => {});
+  const shared = new Uint8Array(64);
   let floodedBytes = 0;
+  /** @type {any} */
+  const handlers = {
+    unary: ({ payload }) => ({ payload }),
+    async *serverStream({ payload, count }, context) {
+      yield { payload };
+      for (let sent = 1; sent < count; sent++) {
+        floodedBytes += payload.length;
+        yield { payload };
+      }
+      if (variant === "signal") await aborted(context.signal);
+      else await never;
+    },
+  };
   attachRpc(server, {
     authenticate: ({ token }) => ({ token }),
     ...(windowBytes === undefined ? {} : { yamux: { maxWindowBytes: windowBytes } }),
-    routes(router) {
-      router.service(EchoService, {
-        unary: ({ payload }) => ({ payload }),
-        async *serverStream({ payload, count }, context) {
-          yield { payload };
-          for (let sent = 1; sent < count; sent++) {
-            floodedBytes += payload.length;
-            yield { payload };
-          }
-          if (variant === "signal") await aborted(context.signal);
-          else await never;
-        },
-      });
-    },
+    routes: (router) => router.service(EchoService, handlers),
   });
-  return { port: await listening(server), flooded: () => floodedBytes };
+  return {
+    port: await listening(server),
+    flooded: () => floodedBytes,
+    /** What the handler itself keeps for a stream, where nobody calls it but this. */
+    async alone() {
+      // a view of what others are views of too, as on the wire
+      const request = create(ServerStreamRequestSchema, { payload: shared.subarray(0, 16), count: 1 });
+      const answers = handlers.serverStream(request, {});
+      await answers.next();
+      return { answers, next: answers.next() };
+    },
+  };
+}
+
+const never = new Promise(() => {});
+const first = Promise.resolve({ done: false, value: undefined });
+
+/** Answers of which the first is there, and no other comes. */
+class FirstAnswer {
+  #calls = 0;
+
+  next() {
+    return this.#calls++ === 0 ? first : never;
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+}
+
+/** What whoever reads a stream keeps itself, where there is no stream. */
+export async function readAlone() {
+  await new Promise((resolve) => void readAll(new FirstAnswer(), resolve));
 }
 
 /** @param {number} count of agents */
