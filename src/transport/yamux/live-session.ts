@@ -20,7 +20,7 @@ import { type StreamHost, YamuxStream } from "./stream.js";
 import { StreamState } from "./stream-state.js";
 import { StreamTable } from "./stream-table.js";
 
-/** Credit that is not worth a frame of its own is given back after so long without more. Shorter takes processor time. */
+/** Credit that is not worth a frame of its own at once is given back after so long. Shorter takes processor time. */
 const creditDelayMs = 4;
 
 /**
@@ -413,7 +413,7 @@ export class LiveSession
     this.#owingCredit = [];
     for (const stream of streams) {
       stream.isInCreditList = false;
-      if (stream.giveCredit()) this.owesCredit(stream);
+      stream.giveCredit();
     }
   }
 

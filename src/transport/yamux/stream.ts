@@ -48,8 +48,8 @@ export interface StreamFlow {
 }
 
 /**
- * Window is given back at once when half of it has been read. When nothing more comes, the rest follows in a moment if
- * it is this part of it: a peer that has used up its window would wait for it, a round trip for less than the window.
+ * Window is given back at once when half of it has been read. What is at least this part of it follows in a moment: a
+ * peer that has used up its window waits for it, and on a long way everything that is late is window that it lacks.
  */
 const creditParts = 32;
 
@@ -75,8 +75,6 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   #receiveWindow = initialWindowBytes;
   /** Bytes that were read and not yet given back to the peer. */
   #credit = 0;
-  /** How much credit there was when the stream was last looked at. */
-  #owedCredit = 0;
 
   #received: ReceiveQueue | undefined;
   #queue: SendQueue | undefined;
@@ -320,20 +318,10 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     if (this.queuedBytes > 0) this.#host.wantsToSend(this);
   }
 
-  /**
-   * @internal Gives back window that was not worth a frame before, unless more has been read meanwhile: then half of it
-   * will soon have been.
-   * @returns true to be called again.
-   */
-  giveCredit(): boolean {
+  /** @internal Gives back window that was not worth a frame at once. */
+  giveCredit(): void {
     // a peer that has been told of the end may have forgotten the stream, and would complain
-    if (!maySend(this.#state) || !this.#isWorthCredit) return false;
-    if (this.#credit !== this.#owedCredit) {
-      this.#owedCredit = this.#credit;
-      return true;
-    }
-    this.#sendCredit();
-    return false;
+    if (maySend(this.#state) && this.#isWorthCredit) this.#sendCredit();
   }
 
   /** @internal A data frame begins. @returns false when the peer sends more than its window allows. */
@@ -475,7 +463,6 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
       this.#sendCredit();
       this.isLong = true;
     } else if (this.isLong && !this.isInCreditList && this.#isWorthCredit) {
-      this.#owedCredit = this.#credit;
       this.#host.owesCredit(this);
     }
   }
