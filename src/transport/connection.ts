@@ -14,11 +14,18 @@ export interface ByteConnection {
   /** Bytes taken by {@link write} that the network has not taken yet. */
   readonly bufferedBytes: number;
 
+  /**
+   * True where what was given to {@link write} is not looked at any more once {@link bufferedBytes} says that it has
+   * left: its memory may be used again then. Elsewhere it never may.
+   */
+  readonly releasesMemory?: boolean;
+
   /** Starts delivery. Called once, before anything else; nothing is lost that arrived earlier. */
   attach(receiver: ConnectionReceiver): void;
 
   /**
-   * Takes bytes to send, as one message where there are messages. The caller must not change them afterwards.
+   * Takes bytes to send, as one message where there are messages. The caller must not change them afterwards; see
+   * {@link releasesMemory}.
    * The receiver is never called before it returns. After the end it does nothing.
    */
   write(bytes: Uint8Array): void;

@@ -59,6 +59,11 @@ class WsConnection implements ByteConnection {
     return this.#socket.bufferedAmount;
   }
 
+  /** A client's messages are masked in a copy, a server's are counted until the system has them. */
+  get releasesMemory(): boolean {
+    return true;
+  }
+
   attach(receiver: ConnectionReceiver): void {
     this.#receiver = receiver;
     if (this.#socket.readyState === WebSocket.CLOSED) {

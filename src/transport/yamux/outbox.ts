@@ -36,8 +36,9 @@ export interface OutboxOwner {
  * few as its limit allows; nothing waits longer than the tick.
  *
  * Messages are cut from a slab: the memory is taken when there is something to write, and one slab serves many
- * small messages. What has gone to the connection is never written to again. Small messages of all sessions come from
- * the same slab; only a connection that sends more has slabs of its own, for a while.
+ * small messages. Small messages of all sessions come from the same slab; only a connection that sends more has slabs of
+ * its own, for a while. Those are used again where the connection says when what was in them has left, and never
+ * elsewhere: memory that comes fresh from the system with each message costs more than all else that is done with it.
  */
 export class Outbox {
   readonly #connection: ByteConnection;
@@ -52,6 +53,8 @@ export class Outbox {
   #shared: SharedSlab | undefined;
   /** How large the last slab of its own was. */
   #ownSlabBytes = 0;
+  /** The slab of its own before this one, which is free when so much has left. */
+  #spare: { bytes: Uint8Array; freeAt: number } | undefined;
   /** How often a slab of its own was flushed in this interval. */
   #ownFlushes = 0;
   /** The message being built is slab[start, end). */
@@ -89,8 +92,7 @@ export class Outbox {
    * cannot keep it away for ever.
    */
   get takesBulk(): boolean {
-    const sentBytes = this.#writtenBytes - this.#connection.bufferedBytes;
-    return this.#bulkEnd - sentBytes < bulkAheadBytes;
+    return this.#bulkEnd - this.#sentBytes < bulkAheadBytes;
   }
 
   /** Says that what has just been written was bulk data. */
@@ -160,9 +162,15 @@ export class Outbox {
   releaseIfIdle(): void {
     if (this.#ownFlushes < flushesForOwnSlab && this.#start === this.#end) {
       this.#forgetSlab();
+      this.#spare = undefined;
       this.#ownSlabBytes = 0;
     }
     this.#ownFlushes = 0;
+  }
+
+  /** How much has left of what the connection was given. */
+  get #sentBytes(): number {
+    return this.#writtenBytes - this.#connection.bufferedBytes;
   }
 
   #reserve(bytes: number): number {
@@ -188,22 +196,31 @@ export class Outbox {
   /** Goes on in a new slab, with the message that was begun. */
   #nextSlab(slab: Uint8Array, bytes: number): void {
     const begun = slab.subarray(this.#start, this.#end);
+    const isOwn = this.#shared === undefined;
     if (this.#shared !== undefined) giveBackPlace(this.#shared, this.#start, this.#limit);
     this.#takeOwnSlab(begun.length + bytes).set(begun);
     this.#end = begun.length;
+    if (isOwn && this.#connection.releasesMemory) this.#spare = { bytes: slab, freeAt: this.#writtenBytes };
   }
 
   #takeOwnSlab(bytes: number): Uint8Array {
     // a connection that uses up its slabs gets larger ones, so that little is copied from one to the next
     const most = 4 * this.#maxMessageBytes;
     this.#ownSlabBytes = Math.min(most, Math.max(firstSlabBytes, this.#ownSlabBytes * 4));
-    const slab = allocateBytes(Math.max(this.#ownSlabBytes, bytes));
+    const slab = this.#takeSpare(bytes) ?? allocateBytes(Math.max(this.#ownSlabBytes, bytes));
     this.#shared = undefined;
     this.#slab = slab;
     this.#limit = slab.length;
     this.#start = 0;
     this.#end = 0;
     return slab;
+  }
+
+  #takeSpare(bytes: number): Uint8Array | undefined {
+    const spare = this.#spare;
+    if (spare === undefined || spare.freeAt > this.#sentBytes) return undefined;
+    this.#spare = undefined;
+    return spare.bytes.length >= Math.max(this.#ownSlabBytes, bytes) ? spare.bytes : undefined;
   }
 
   #forgetSlab(): void {
@@ -221,6 +238,10 @@ export class Outbox {
     this.#writtenBytes += message.length;
     this.#connection.write(message);
     const waiting = this.#connection.bufferedBytes;
+    if (waiting === 0 && this.#shared === undefined && this.#connection.releasesMemory) {
+      this.#start = 0;
+      this.#end = 0;
+    }
     if (waiting <= this.#sendBufferBytes) return;
     this.isBlocked = true;
     // Data alone comes no further than two messages beyond the limit. If it could, two sides that send much would both
