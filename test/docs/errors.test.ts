@@ -10,9 +10,15 @@ const sections = page.split(/^(?=##+ )/m);
 const rowsOf = (text: string) => [...text.matchAll(/^\| (.+?) *\|/gm)].map(([, cell = ""]) => cell);
 const named = (cells: readonly string[]) =>
   cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name));
-const sectionOf = (name: string) => sections.find((text) => text.split("\n")[0]?.includes(`\`${name}\``)) ?? "";
+const sectionOf = (name: string) =>
+  sections.find((text) => text.split("\n")[0]?.includes(`\`${name}\``)) ?? "";
 
-const program = ts.createProgram(entries(), { allowJs: false, noEmit: true, skipLibCheck: true, strict: true });
+const program = ts.createProgram(entries(), {
+  allowJs: false,
+  noEmit: true,
+  skipLibCheck: true,
+  strict: true,
+});
 const checker = program.getTypeChecker();
 const exported = program
   .getSourceFiles()
@@ -65,7 +71,9 @@ describe("docs/errors.md", () => {
 
 /** The sources of what can be imported, as the site's reference has it. */
 function entries(): string[] {
-  const { entryPoints } = JSON.parse(readFileSync(`${root}typedoc.json`, "utf8")) as { entryPoints: string[] };
+  const { entryPoints } = JSON.parse(readFileSync(`${root}typedoc.json`, "utf8")) as {
+    entryPoints: string[];
+  };
   return entryPoints.map((path) => `${root}${path}`);
 }
 
@@ -129,7 +137,8 @@ function propertiesOf(file: ts.SourceFile, object: string): string[] {
 function statusesOf(file: ts.SourceFile): number[] {
   return nodesOf(file)
     .flatMap((node) => {
-      if (ts.isNewExpression(node) && node.expression.getText() === "ApiError") return node.arguments?.[0] ?? [];
+      if (ts.isNewExpression(node) && node.expression.getText() === "ApiError")
+        return node.arguments?.[0] ?? [];
       return ts.isPropertyAssignment(node) && node.name.getText() === "status" ? node.initializer : [];
     })
     .flatMap((value) => (ts.isNumericLiteral(value) ? Number(value.text) : []))

@@ -1,29 +1,37 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { helpOf, parseArguments } from "../../src/cli/command.js";
 import { commands } from "../../src/cli/commands.js";
 import { exitCodes } from "../../src/cli/exit-codes.js";
 import { shellCommands } from "../support/shell-words.js";
 import { root } from "./examples.js";
+import { blocksOf, pages, proseOf } from "./pages.js";
 
-const pages = ["README.md", ...readdirSync(`${root}docs`).map((page) => `docs/${page}`)].filter((page) =>
-  page.endsWith(".md"),
-);
-const textOf = (page: string) => readFileSync(`${root}${page}`, "utf8");
+const names = commands.map(({ name }) => name).join("|");
+const isCommandLine = new RegExp(`^(?:npx )?agentwire(?: |$)|^(?:${names}) (?:.* )?--?[a-z]`);
+/** What the tool knows without a command. */
+const globalOptions = new Set(["--version", "-v", "--help", "-h", "help"]);
 
-/** The calls of the tool in the shell examples of the documents: their arguments. */
-const calls = pages.flatMap((page) =>
-  [...textOf(page).matchAll(/^```sh\n([\s\S]*?)^```$/gm)]
-    .flatMap(([, block = ""]) => block.replaceAll("\\\n", " ").split("\n"))
+/** The calls of the tool in the shell examples of the documents, and in their sentences: their arguments. */
+const calls = pages().flatMap((page) => {
+  const blocks = blocksOf(page)
+    .filter(({ language }) => language === "sh")
+    .flatMap(({ code }) => code.replaceAll("\\\n", " ").split("\n"));
+  const spans = [...proseOf(page).matchAll(/`([^`\n]+)`/g)]
+    .map(([, span = ""]) => span)
+    .filter((span) => isCommandLine.test(span) && !span.includes("COMMAND"))
+    .map((span) => (/^(?:npx )?agentwire\b/.test(span) ? span : `agentwire ${span}`));
+  return [...blocks, ...spans]
     .flatMap(shellCommands)
     .map((words) => (words[0] === "npx" ? words.slice(1) : words))
-    .filter(([program]) => program === "agentwire")
-    .map(([, ...args]) => ({ page, args })),
-);
+    .filter(([program, name = ""]) => program === "agentwire" && name !== "" && !globalOptions.has(name))
+    .map(([, ...args]) => ({ page: page.path, args }));
+});
 
-describe("shell examples of the documents", () => {
+describe("calls of the tool in the documents", () => {
   it("are there", () => {
-    expect(calls.length).toBeGreaterThan(20);
+    expect(calls.length).toBeGreaterThan(80);
   });
 
   it.each(calls)(
@@ -36,8 +44,33 @@ describe("shell examples of the documents", () => {
   );
 });
 
+describe("blocks of code in the documents", () => {
+  const blocks = pages().flatMap((page) => blocksOf(page).map((block) => ({ ...block, page: page.path })));
+
+  it("are of languages that a test reads, or are no code", () => {
+    const languages = new Set(blocks.map(({ language }) => language.split(" ")[0]));
+    // text, and what has no language, is output and drawings
+    expect([...languages].sort()).toEqual(["", "json", "sh", "text", "ts"]);
+  });
+
+  it.each(blocks.filter(({ language }) => language === "json"))(
+    "are JSON where they say so: $page",
+    ({ code }) => {
+      expect(() => JSON.parse(code) as unknown).not.toThrow();
+    },
+  );
+
+  it.each(blocks.filter(({ language }) => language === "sh"))(
+    "are commands of which each line can be read: $page $code",
+    ({ code }) => {
+      const { status, stderr } = spawnSync("sh", ["-n"], { input: code, encoding: "utf8" });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    },
+  );
+});
+
 describe("docs/shell.md", () => {
-  const page = textOf("docs/shell.md");
+  const page = readFileSync(`${root}docs/shell.md`, "utf8");
 
   it("has every command, in the order of the help", () => {
     const listed = [...page.matchAll(/^\| `agentwire ([a-z]+)` +\|/gm)].map(([, name]) => name);
