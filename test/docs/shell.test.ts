@@ -1,9 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { helpOf, parseArguments } from "../../src/cli/command.js";
 import { commands } from "../../src/cli/commands.js";
 import { exitCodes } from "../../src/cli/exit-codes.js";
+import { methodNamed } from "../../src/cli/rpc/services.js";
+import { withUuidBytes } from "../../src/cli/uuid-fields.js";
+import { AdminService } from "../../src/gen/agentwire/admin/v1/admin_pb.js";
 import { shellCommands } from "../support/shell-words.js";
 import { root } from "./examples.js";
 import { blocksOf, pages, proseOf } from "./pages.js";
@@ -40,6 +44,42 @@ describe("calls of the tool in the documents", () => {
       const command = commands.find((one) => one.name === name);
       if (command === undefined) throw new Error(`there is no command ${name}`);
       expect(() => parseArguments(command, rest)).not.toThrow();
+    },
+  );
+});
+
+describe("requests in the shell examples of the documents", () => {
+  const ofTheTool = calls
+    .filter(({ args: [name, ...rest] }) => name === "call" && rest.some((word) => word.includes("/")))
+    .filter(({ args }) => !args.includes("--describe"))
+    .map(({ args }) => {
+      const [rpc = "", json = "{}"] = args.slice(1).filter((word) => /^[{A-Z]/.test(word));
+      return { rpc, json };
+    });
+  const ofCurl = pages()
+    .flatMap(blocksOf)
+    .filter(({ language }) => language === "sh")
+    .flatMap(({ code }) => shellCommands(code.replaceAll("\\\n", " ").replaceAll("\n", ";")))
+    .filter(([program]) => program === "curl")
+    .map((words) => ({
+      rpc: /[a-z0-9.]+\.[A-Za-z]+\/[A-Za-z]+$/.exec(words.at(-1) ?? "")?.[0] ?? "",
+      json: words[words.indexOf("-d") + 1] ?? "",
+    }));
+
+  it("are there", () => {
+    expect(ofTheTool.length).toBeGreaterThan(5);
+    expect(ofCurl.length).toBeGreaterThan(1);
+  });
+
+  it.each([...ofTheTool, ...ofCurl])(
+    "are of RPCs that there are, with their messages: $rpc $json",
+    ({ rpc, json }) => {
+      const method = rpc.startsWith(AdminService.typeName)
+        ? AdminService.methods.find(({ name }) => rpc.endsWith(`/${name}`))
+        : methodNamed(rpc);
+      if (method === undefined) throw new Error(`there is no RPC ${rpc}`);
+      const message = withUuidBytes(method.input, JSON.parse(json) as JsonValue);
+      expect(() => fromJson(method.input, message)).not.toThrow();
     },
   );
 });
