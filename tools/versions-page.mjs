@@ -25,7 +25,7 @@ export function versionsPage({ ladder, rpcs }) {
 
 A connection is of one version of the API, which is agreed on when it is dialled. A server takes every version up to its own and refuses later ones, with its own version in the refusal; \`dialAgent\` without a version then dials that one. A client with a fixed version that is too new for the server fails with a \`DialError\` whose \`validations\` name both.
 
-The version decides who may connect, and nothing else: a server may have an RPC before the version that promises it, and some do not have one that they promise. So every RPC is tried. What a server is then found to lack is remembered for the connection: \`connection.supports(method)\` is false, and the next call goes the older way at once, or fails at once.
+The version decides who may connect, and nothing else: a server may have an RPC before the version that promises it, and some do not have one that they promise. So every RPC is tried. What a server is then found to lack is remembered for the connection: \`connection.supports(method)\` is false, and the next call goes the older way at once, or fails at once. How to write a client with that in mind, and how to test it, is in [skew.md](skew.md).
 
 ## A newer client on an older server
 

@@ -15,7 +15,7 @@ describe("examples in the documents", () => {
     expect(mistakesIn(examples())).toEqual([]);
   }, 60_000);
 
-  it.each(examples().filter(({ place }) => place.startsWith("docs/testing.md")))(
+  it.each(examples().filter(({ place, info }) => info === "run" || place.startsWith("docs/testing.md")))(
     "$place runs to its end",
     async (example) => {
       const { output, exit } = run(example, {});
