@@ -9,7 +9,7 @@ const ownBufferBytes = 384;
 /** What comes together is mostly so much: a message of the connection, and its header. */
 const maxSharedBytes = 80 * 1024;
 
-/** It takes messages up to so many bytes, or one. */
+/** It takes messages up to so many bytes, or one; and then again when it is empty. */
 const limitBytes = 48 * 1024;
 
 /** Where nothing is queued. */
@@ -40,7 +40,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   #messages = noMessages;
   #head = 0;
   #heldBytes = 0;
-  /** What came with the first message in the queue: others of it are kept as they are, and those of others copied. */
+  /** What came with the first message in the queue: others of it are kept as they are. */
   #shared: ArrayBufferLike | undefined;
   #isFull = false;
   #end: { error: unknown } | "done" | undefined;
@@ -66,7 +66,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     if (this.#messages === noMessages) this.#messages = [];
     this.#messages.push(kept);
     this.#heldBytes += this.#costOf(kept);
-    this.#isFull = this.#heldBytes >= limitBytes;
+    this.#isFull = this.#heldBytes >= limitBytes || kept.buffer !== this.#shared;
     return !this.#isFull;
   }
 
@@ -134,7 +134,10 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     this.#shared = undefined;
   }
 
-  /** A message that is a small part of much that came with it would keep all of that: so may one lot, and no more. */
+  /**
+   * A message that is a small part of much that came with it would keep all of that: so may one lot, and no more. Of the
+   * next lot the queue takes one message, copied; the rest is packed more tightly in the stream.
+   */
   #kept(bytes: Uint8Array): Uint8Array {
     if (bytes.buffer === this.#shared) return bytes;
     if (this.#messages.length > 0 || bytes.buffer.byteLength > maxSharedBytes) return compacted(bytes);
@@ -156,8 +159,9 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
       this.#head = 0;
     }
     this.#heldBytes -= this.#costOf(bytes);
-    if (this.#messages.length === 0) this.#shared = undefined;
-    if (!this.#isFull || this.#heldBytes * 2 > limitBytes) return;
+    if (this.#messages.length > 0) return;
+    this.#shared = undefined;
+    if (!this.#isFull) return;
     this.#isFull = false;
     this.#owner.onRoom();
   }

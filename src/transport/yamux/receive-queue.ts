@@ -1,3 +1,5 @@
+import { allocateBytes } from "../../codec/allocate.js";
+
 /** A piece that is at least so large, and nearly all of its buffer, is kept as it is. */
 const keptBytes = 8 * 1024;
 
@@ -65,7 +67,7 @@ export class ReceiveQueue {
     if (last?.isOwn && last.end < last.bytes.length) return last;
     // half as much again as is held already, so that many small pieces make few blocks
     const size = Math.max(wanted, Math.min(largestBlockBytes, Math.max(512, this.#length >> 1)));
-    const block = { bytes: new Uint8Array(size), start: 0, end: 0, isOwn: true };
+    const block = { bytes: allocateBytes(size), start: 0, end: 0, isOwn: true };
     this.#blocks.push(block);
     return block;
   }
