@@ -11,6 +11,7 @@ import { TransportError, type TransportErrorCode } from "../errors.js";
 import { WaitingLine } from "../waiting-line.js";
 import { closedByThisSide, closing, peerNotAccepting } from "./failures.js";
 import { type PingHost, Pings, type WatchHost } from "./keepalive.js";
+import { LateCredit } from "./late-credit.js";
 import { type OpenerHost, StreamOpener } from "./opener.js";
 import { type ResolvedYamuxOptions, resolveYamuxOptions } from "./options.js";
 import { Outbox, type OutboxOwner } from "./outbox.js";
@@ -19,9 +20,6 @@ import type { SessionOptions, YamuxSession } from "./session.js";
 import { type StreamHost, YamuxStream } from "./stream.js";
 import { StreamState } from "./stream-state.js";
 import { StreamTable } from "./stream-table.js";
-
-/** Credit that is not worth a frame of its own at once is given back after so long. Shorter takes processor time. */
-const creditDelayMs = 4;
 
 /**
  * A session, and what its parts need of it: one object, with as little beside it as can be, since there may be ten
@@ -57,9 +55,7 @@ export class LiveSession
   #acceptLine: WaitingLine<YamuxStream> | undefined;
 
   #sweeper: ReturnType<typeof setInterval> | undefined;
-  /** Streams that have read something and not said so. */
-  #owingCredit: YamuxStream[] = [];
-  #creditTimer: ReturnType<typeof setTimeout> | undefined;
+  #lateCredit: LateCredit | undefined;
 
   /** The stream of the data frame being read; undefined while its body is drained. */
   #bodyOf: YamuxStream | undefined;
@@ -318,9 +314,8 @@ export class LiveSession
   }
 
   owesCredit(stream: YamuxStream): void {
-    stream.isInCreditList = true;
-    this.#owingCredit.push(stream);
-    this.#creditTimer ??= setTimeout(LiveSession.#creditIsDue, creditDelayMs, this);
+    this.#lateCredit ??= new LateCredit();
+    this.#lateCredit.add(stream);
   }
 
   acknowledged(stream: YamuxStream): void {
@@ -389,12 +384,7 @@ export class LiveSession
 
   // ---- time ----
 
-  // one function each for all sessions
-
-  static #creditIsDue(session: LiveSession): void {
-    session.#giveCredit();
-  }
-
+  // one function for all sessions
   static #sweepIsDue(session: LiveSession): void {
     session.#sweep();
   }
@@ -405,16 +395,6 @@ export class LiveSession
 
   onDead(): void {
     this.#fail("ping-timeout", CloseCode.GoingAway, this.#pingTimeoutText());
-  }
-
-  #giveCredit(): void {
-    this.#creditTimer = undefined;
-    const streams = this.#owingCredit;
-    this.#owingCredit = [];
-    for (const stream of streams) {
-      stream.isInCreditList = false;
-      stream.giveCredit();
-    }
   }
 
   /** Streams that wait for the peer are looked at in these intervals, instead of having a timer each. */
@@ -499,8 +479,7 @@ export class LiveSession
     clearInterval(this.#sweeper);
     this.#pings.close();
     this.#turns.clear();
-    clearTimeout(this.#creditTimer);
-    this.#owingCredit = [];
+    this.#lateCredit?.clear();
     this.#unannounced = [];
     this.#backlog = undefined;
     this.#opener?.rejectAll(error);

@@ -15,6 +15,7 @@ import {
   StreamState,
   violation,
 } from "./stream-state.js";
+import { StreamWaiters } from "./stream-waiters.js";
 
 /** What a stream needs of its session. */
 export interface StreamHost {
@@ -53,11 +54,6 @@ export interface StreamFlow {
  */
 const creditParts = 32;
 
-interface Waiter {
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
 /**
  * One stream of a session: bytes in order in both directions, each ended by itself, with a window of its own.
  *
@@ -80,8 +76,8 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   #queue: SendQueue | undefined;
 
   #error: TransportError | undefined;
-  #readWaiter: Waiter | undefined;
-  #writeWaiters: Waiter[] | undefined;
+  /** Who waits, where it is read or written with promises. */
+  #waiters: StreamWaiters | undefined;
 
   /** @internal When it began to wait for the peer's ACK or FIN; -1 when it does not wait. */
   waitingSince: number;
@@ -202,10 +198,8 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
       }
       if (this.#error !== undefined) throw this.#error;
       if (this.hasEnd) return undefined;
-      if (this.#readWaiter !== undefined) throw new Error("yamux: one read at a time");
-      await new Promise<void>((resolve, reject) => {
-        this.#readWaiter = { resolve, reject };
-      });
+      this.#waiters ??= new StreamWaiters();
+      await this.#waiters.readable();
     }
   }
 
@@ -225,10 +219,8 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
    */
   async write(bytes: Uint8Array): Promise<void> {
     if (this.send([bytes])) return;
-    await new Promise<void>((resolve, reject) => {
-      this.#writeWaiters ??= [];
-      this.#writeWaiters.push({ resolve, reject });
-    });
+    this.#waiters ??= new StreamWaiters();
+    await this.#waiters.writable();
   }
 
   // ---- both ----
@@ -341,7 +333,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     if (receiver === undefined || this.isDelivering || (this.#received?.length ?? 0) > 0) {
       this.#received ??= new ReceiveQueue();
       this.#received.push(bytes);
-      this.#wakeReader();
+      this.#waiters?.wakeReader();
       return;
     }
     this.isDelivering = true;
@@ -448,12 +440,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     this.#received?.clear();
     this.waitingSince = -1;
     this.#host.ended(this);
-    const waiter = this.#readWaiter;
-    this.#readWaiter = undefined;
-    waiter?.reject(error);
-    const writers = this.#writeWaiters;
-    this.#writeWaiters = undefined;
-    for (const writer of writers ?? []) writer.reject(error);
+    this.#waiters?.fail(error);
   }
 
   #giveBack(bytes: number): void {
@@ -484,22 +471,14 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
 
   #deliverEnd(): void {
     if (!this.hasEnd || this.isEndDelivered || this.isDelivering) return;
-    this.#wakeReader();
+    this.#waiters?.wakeReader();
     if (this.#receiver === undefined) return;
     this.isEndDelivered = true;
     this.#receiver.onEnd();
   }
 
-  #wakeReader(): void {
-    const waiter = this.#readWaiter;
-    this.#readWaiter = undefined;
-    waiter?.resolve();
-  }
-
   #becameWritable(): void {
-    const writers = this.#writeWaiters;
-    this.#writeWaiters = undefined;
-    for (const writer of writers ?? []) writer.resolve();
+    this.#waiters?.wakeWriters();
     if (!this.wantsWritable) return;
     this.wantsWritable = false;
     this.#receiver?.onWritable();

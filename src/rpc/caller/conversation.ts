@@ -1,5 +1,5 @@
-import { next, PacketKind, PacketReader, type PacketSink, type Uint64 } from "../codec/index.js";
-import { type DuplexStream, type StreamReceiver, TransportError } from "../transport/index.js";
+import { next, PacketKind, PacketReader, type PacketSink, type Uint64 } from "../../codec/index.js";
+import { type DuplexStream, type StreamReceiver, TransportError } from "../../transport/index.js";
 import type { CallStream, CallTurn } from "./call-stream.js";
 
 /** After a call is over for its caller, the server has so long to end it too. */

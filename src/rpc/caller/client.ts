@@ -13,8 +13,8 @@ import {
   type StreamResponse,
   type Transport,
 } from "@connectrpc/connect";
-import { RpcError } from "./errors.js";
-import { methodWire } from "./method.js";
+import { RpcError } from "../errors.js";
+import { methodWire } from "../method.js";
 
 type Message = MessageInitShape<DescMethod["input"]>;
 

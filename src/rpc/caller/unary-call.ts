@@ -8,15 +8,15 @@ import {
   type PacketSink,
   packetKindName,
   type Uint64,
-} from "../codec/index.js";
-import type { StreamReceiver, TransportError } from "../transport/index.js";
+} from "../../codec/index.js";
+import type { StreamReceiver, TransportError } from "../../transport/index.js";
+import { CallSide } from "../call-side.js";
+import { errorText } from "../error-text.js";
+import { canceledByServer, failureOf, RpcError, remoteError, transportFailure } from "../errors.js";
+import type { MethodSide } from "../method.js";
 import { CallAnswer } from "./call-answer.js";
 import type { CallGuard } from "./call-guard.js";
-import { CallSide } from "./call-side.js";
 import type { CallStream, CallTurn } from "./call-stream.js";
-import { errorText } from "./error-text.js";
-import { canceledByServer, failureOf, RpcError, remoteError, transportFailure } from "./errors.js";
-import type { MethodSide } from "./method.js";
 
 class UnaryAnswer<I extends DescMessage, O extends DescMessage>
   extends CallAnswer<DescMethodUnary<I, O>, MessageShape<O>>

@@ -11,11 +11,11 @@ import {
   packetKindName,
   type Uint64,
   WireError,
-} from "../codec/index.js";
-import type { DuplexStream, StreamReceiver, TransportError } from "../transport/index.js";
-import { errorText } from "./error-text.js";
-import { RpcError, unknownRpcText } from "./errors.js";
-import { goQuote } from "./go-quote.js";
+} from "../../codec/index.js";
+import type { DuplexStream, StreamReceiver, TransportError } from "../../transport/index.js";
+import { errorText } from "../error-text.js";
+import { RpcError, unknownRpcText } from "../errors.js";
+import { goQuote } from "../go-quote.js";
 import type { RpcTable } from "./router.js";
 import type { ServerCall, ServerCallHost } from "./server-call.js";
 import { StreamingServerCall } from "./streaming-server-call.js";

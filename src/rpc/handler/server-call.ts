@@ -1,11 +1,11 @@
 import { Code, type ContextValues } from "@connectrpc/connect";
-import { encodeError, PacketKind, type Uint64 } from "../codec/index.js";
-import type { DuplexStream } from "../transport/index.js";
-import { CallSide } from "./call-side.js";
-import { errorPayload, RpcError, unimplementedText } from "./errors.js";
+import { encodeError, PacketKind, type Uint64 } from "../../codec/index.js";
+import type { DuplexStream } from "../../transport/index.js";
+import { CallSide } from "../call-side.js";
+import { errorPayload, RpcError, unimplementedText } from "../errors.js";
+import { timeoutIn } from "../metadata.js";
 import { CallContext } from "./handler-context.js";
 import type { Answer } from "./invoke.js";
-import { timeoutIn } from "./metadata.js";
 import type { ServedMethod } from "./router.js";
 
 /** What a call on the server side needs of its conversation. */

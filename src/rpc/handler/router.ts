@@ -7,8 +7,8 @@ import {
   type MethodImplSpec,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import type { MessageCodecs } from "../codec/index.js";
-import { handlerSide, type MethodSide } from "./method.js";
+import type { MessageCodecs } from "../../codec/index.js";
+import { handlerSide, type MethodSide } from "../method.js";
 
 /** Registers handlers: the same function is mounted on dRPC and on Connect's own HTTP protocols. */
 export type Routes = (router: ConnectRouter) => void;

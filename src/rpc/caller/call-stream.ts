@@ -1,5 +1,5 @@
-import type { PacketReader, Uint64 } from "../codec/index.js";
-import type { DuplexStream } from "../transport/index.js";
+import type { PacketReader, Uint64 } from "../../codec/index.js";
+import type { DuplexStream } from "../../transport/index.js";
 
 /** The place of one call on a stream that has several, one after the other. W1.3. */
 export interface CallTurn {

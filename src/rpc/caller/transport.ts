@@ -16,13 +16,13 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { defaultMaxPacketBytes, type MessageCodecs } from "../codec/index.js";
+import { defaultMaxPacketBytes, type MessageCodecs } from "../../codec/index.js";
+import { failureOf } from "../errors.js";
+import { intercept } from "../interceptors.js";
+import { callMetadata } from "../metadata.js";
+import { callerSide, type MethodSide, methodWire } from "../method.js";
 import { CallGuard } from "./call-guard.js";
 import type { CallStream } from "./call-stream.js";
-import { failureOf } from "./errors.js";
-import { intercept } from "./interceptors.js";
-import { callMetadata } from "./metadata.js";
-import { callerSide, type MethodSide, methodWire } from "./method.js";
 import { callStreaming } from "./streaming-call.js";
 import { callUnary } from "./unary-call.js";
 

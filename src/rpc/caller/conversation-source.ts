@@ -1,6 +1,6 @@
-import { defaultMaxPacketBytes } from "../codec/index.js";
-import { type DuplexStream, TransportError } from "../transport/index.js";
-import { WaitingLine } from "../transport/waiting-line.js";
+import { defaultMaxPacketBytes } from "../../codec/index.js";
+import { type DuplexStream, TransportError } from "../../transport/index.js";
+import { WaitingLine } from "../../transport/waiting-line.js";
 import type { CallStream } from "./call-stream.js";
 import { Conversation, type ConversationOwner } from "./conversation.js";
 import type { StreamSource } from "./transport.js";

@@ -5,8 +5,8 @@ import {
   createContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
-import { metadataHeaders, metadataKey } from "./metadata.js";
-import { methodWire } from "./method.js";
+import { metadataHeaders, metadataKey } from "../metadata.js";
+import { methodWire } from "../method.js";
 
 /** What a call's context is made of. */
 export interface HandlerContextInit {

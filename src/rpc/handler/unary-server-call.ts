@@ -1,4 +1,4 @@
-import { PacketKind } from "../codec/index.js";
+import { PacketKind } from "../../codec/index.js";
 import { type Answer, invokeUnary } from "./invoke.js";
 import { ServerCall } from "./server-call.js";
 import { isThenable } from "./thenable.js";

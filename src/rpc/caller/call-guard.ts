@@ -1,6 +1,6 @@
+import type { RpcError } from "../errors.js";
+import { givenUp } from "../errors.js";
 import { type AbortWatch, unwatchAbort, watchAbort } from "./abort-watch.js";
-import type { RpcError } from "./errors.js";
-import { givenUp } from "./errors.js";
 
 const maxTimerMs = 2 ** 31 - 1;
 

@@ -1,8 +1,8 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, MethodImplSpec, StreamRequest, UnaryRequest } from "@connectrpc/connect";
+import { intercept } from "../interceptors.js";
 import type { CallContext } from "./handler-context.js";
-import { intercept } from "./interceptors.js";
 import type { RegisteredMethod } from "./router.js";
 
 export type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;

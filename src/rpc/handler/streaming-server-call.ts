@@ -1,6 +1,6 @@
-import { emptyBytes, PacketKind } from "../codec/index.js";
+import { emptyBytes, PacketKind } from "../../codec/index.js";
+import { MessageQueue, type MessageQueueOwner } from "../message-queue.js";
 import { type Answer, invokeServerStreaming, invokeStreaming, type Request } from "./invoke.js";
-import { MessageQueue, type MessageQueueOwner } from "./message-queue.js";
 import { ServerCall } from "./server-call.js";
 import { isThenable } from "./thenable.js";
 

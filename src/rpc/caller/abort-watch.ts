@@ -1,4 +1,4 @@
-import { type Linked, LinkedRow } from "../transport/linked-row.js";
+import { type Linked, LinkedRow } from "../../transport/linked-row.js";
 
 /** A callback in the row of those that wait for a signal. */
 export interface AbortWatch extends Linked<AbortWatch> {
