@@ -1,6 +1,7 @@
 // One connection, and calls on it.
 import { dialAgent } from "agentwire/client";
-import { createServiceClient } from "agentwire/rpc";
+import { createDrpcTransport, createServiceClient } from "agentwire/rpc";
+import { echoServiceCallerCodecs } from "../gen/agentwire/test/v1/echo_codec.js";
 import { EchoService } from "../gen/agentwire/test/v1/echo_pb.js";
 import { used } from "../memory/used.mjs";
 import { cpuMs, say, sayFailed, serveCommands } from "../processes/commands.mjs";
@@ -9,7 +10,8 @@ const port = Number(process.argv[2]);
 const small = new Uint8Array(16);
 try {
   const connection = await dialAgent({ url: `http://127.0.0.1:${port}`, token: "bench", proxy: false });
-  const echo = createServiceClient(EchoService, connection.transport);
+  const transport = createDrpcTransport(connection.session, { codecs: echoServiceCallerCodecs });
+  const echo = createServiceClient(EchoService, transport);
   serveCommands({
     used,
     cpu: () => ({ ms: cpuMs() }),
