@@ -66,7 +66,8 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     if (this.#messages === noMessages) this.#messages = [];
     this.#messages.push(kept);
     this.#heldBytes += this.#costOf(kept);
-    this.#isFull = this.#heldBytes >= limitBytes || kept.buffer !== this.#shared;
+    const isOfNextLot = this.#shared !== undefined && kept.buffer !== this.#shared;
+    this.#isFull = isOfNextLot || this.#heldBytes >= limitBytes;
     return !this.#isFull;
   }
 

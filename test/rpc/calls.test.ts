@@ -65,6 +65,56 @@ describe("W4.5 calls of each kind", () => {
     expect(seen).toEqual(["1", "2", "3", "4", "5"]);
   });
 
+  it("take answers of an iterator written by hand: at once or later, with or without a clean-up", async () => {
+    for (const isLater of [false, true]) {
+      let given = 0;
+      const answers = {
+        [Symbol.asyncIterator]: () => ({
+          next() {
+            const answer = { done: given === 3, value: { payload: bytes(String(given++)) } };
+            // what is typed as a promise need not be one
+            return (isLater ? Promise.resolve(answer) : answer) as Promise<typeof answer>;
+          },
+        }),
+      };
+      const { transport } = serve((router) => router.service(EchoService, { serverStream: () => answers }));
+      const echo = createClient(EchoService, transport);
+      const got = await collect(echo.serverStream({}));
+      expect(got.map(({ payload }) => Buffer.from(payload).toString())).toEqual(["0", "1", "2"]);
+    }
+  });
+
+  it("fail alone where an iterator written by hand throws, or its clean-up does", async () => {
+    let cleanUps = 0;
+    const throwing = {
+      next: (): Promise<IteratorResult<object>> => {
+        throw new Error("no next");
+      },
+    };
+    const endless = {
+      next: async () => ({ done: false as const, value: { payload: bytes("x") } }),
+      return: () => {
+        cleanUps++;
+        throw new Error("no return");
+      },
+    };
+    const { transport } = serve((router) =>
+      router.service(EchoService, {
+        unary: ({ payload }) => ({ payload }),
+        serverStream: ({ count }) => ({ [Symbol.asyncIterator]: () => (count === 0 ? throwing : endless) }),
+      }),
+    );
+    const echo = createClient(EchoService, transport);
+    expect((await failure(collect(echo.serverStream({ count: 0 })))).rawMessage).toBe("no next");
+    const abort = new AbortController();
+    const leaving = (async () => {
+      for await (const _ of echo.serverStream({ count: 1 }, { signal: abort.signal })) abort.abort();
+    })();
+    expect((await failure(leaving)).code).toBe(Code.Canceled);
+    await eventually(() => cleanUps === 1);
+    expect((await echo.unary({ payload: bytes("on") })).payload).toHaveLength(2);
+  });
+
   it("end their stream on both sides, and leave the session", async () => {
     const { transport, client, server } = serve();
     const echo = createClient(EchoService, transport);
