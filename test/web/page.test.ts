@@ -268,20 +268,6 @@ workspaces:
     await shows(page, "1 agent in 1 workspace");
   });
 
-  it("says which package a server lacks that has no RPCs over HTTP", async () => {
-    const { url } = await plane();
-    const { page } = await browser.open();
-    await page.setRequestInterception(true);
-    page.on("request", (request) => {
-      const isRpc = request.url().includes("AdminService");
-      void (isRpc
-        ? request.respond({ status: 501, contentType: "text/plain", body: "no" })
-        : request.continue());
-    });
-    await page.goto(`${url}/#token=${encodeURIComponent(adminToken)}`);
-    await shows(page, "trying again: the server needs the package @connectrpc/connect-node beside agentwire");
-  });
-
   it("runs no script that is not its own", async () => {
     const { url } = await plane();
     const { page, problems } = await signedIn(url);
