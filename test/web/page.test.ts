@@ -3,14 +3,13 @@ import { createRequire } from "node:module";
 import type { Page } from "puppeteer-core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connectAgent } from "../../src/client/index-node.js";
-import { browserOfTests, type TestPage } from "../support/browser.js";
+import { browserOfTests, shows, type TestPage, textOf } from "../support/browser.js";
 import { busyAgent, reportEverything, sendLines } from "../support/busy-agent.js";
 import { controlPlane, dialled, eventually, token } from "../support/control-plane.js";
 import { fileWith } from "../support/files.js";
 import { tool } from "../support/terminal.js";
 
 const adminToken = "an admin token of the test";
-const waitMs = 25_000;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const browser = browserOfTests();
@@ -37,30 +36,6 @@ async function goTo(page: Page, hash: string): Promise<void> {
   await page.evaluate((to) => {
     location.hash = to;
   }, hash);
-}
-
-/** Waits until the page, or a part of it, has a text. */
-async function shows(page: Page, text: string, selector = "body"): Promise<void> {
-  try {
-    await page.waitForFunction(
-      (where: string, wanted: string) =>
-        [...document.querySelectorAll<HTMLElement>(where)].some((one) =>
-          one.innerText.replace(/\s+/g, " ").includes(wanted),
-        ),
-      { timeout: waitMs },
-      selector,
-      text,
-    );
-  } catch {
-    throw new Error(`${selector} does not show "${text}": ${await textOf(page)}`);
-  }
-}
-
-async function textOf(page: Page, selector = "body"): Promise<string> {
-  return page.evaluate(
-    (where) => document.querySelector<HTMLElement>(where)?.innerText.replace(/\s+/g, " ").trim() ?? "",
-    selector,
-  );
 }
 
 /** What axe finds wrong, as one line for each. */
