@@ -4,7 +4,7 @@ import type { Page } from "puppeteer-core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connectAgent } from "../../src/client/index-node.js";
 import { browserOfTests, shows, type TestPage, textOf } from "../support/browser.js";
-import { busyAgent, reportEverything, sendLines } from "../support/busy-agent.js";
+import { buildSourceId, busyAgent, reportEverything, sendLines } from "../support/busy-agent.js";
 import { controlPlane, dialled, eventually, token } from "../support/control-plane.js";
 import { fileWith } from "../support/files.js";
 import { tool } from "../support/terminal.js";
@@ -36,6 +36,12 @@ async function goTo(page: Page, hash: string): Promise<void> {
   await page.evaluate((to) => {
     location.hash = to;
   }, hash);
+}
+
+/** Chooses a value in the list with the label. */
+async function choose(page: Page, label: string, value: string): Promise<void> {
+  const list = await page.waitForSelector(`::-p-aria([name="${label}"][role="combobox"])`);
+  await list?.select(value);
 }
 
 /** What axe finds wrong, as one line for each. */
@@ -177,6 +183,11 @@ workspaces:
     ]);
     await sendLines(connection, [["WARN", "another compiler"]]);
     await shows(page, "2 of 903 lines match");
+    await choose(page, "From level", "error");
+    await shows(page, "1 of 903 lines match");
+    await choose(page, "From level", "debug");
+    await choose(page, "Source", buildSourceId);
+    await shows(page, "2 of 903 lines match");
     const tooMuch = Array.from({ length: 11 }, () => ["INFO", "x".repeat(100_000)] as const);
     expect((await sendLines(connection, tooMuch)).logLimitExceeded).toBe(true);
     await shows(page, "Log limit reached; the script itself goes on.");
@@ -194,14 +205,16 @@ workspaces:
     await shows(page, "Agent of the manifest main Workspace ada / dev");
     expect(control.api.sessionCount).toBe(1);
     expect((await control.store.agent(agentId))?.connection.firstConnectedAtUs).toBeUndefined();
+    await choose(page, "App", "editor");
+    await choose(page, "State", "idle");
     await page.type(".grow input", "said by the browser");
     await page.keyboard.press("Enter");
     await shows(page, "Sent.");
     expect(await control.store.appStatuses({ agentId }, 1)).toMatchObject([
-      { state: "working", message: "said by the browser" },
+      { state: "idle", message: "said by the browser" },
     ]);
     await goTo(page, "#/");
-    await shows(page, "Assistant working said by the browser");
+    await shows(page, "Editor idle said by the browser");
     await eventually(() => control.api.sessionCount === 0, "the end of the connection");
     expect(problems).toEqual([]);
   });
@@ -229,6 +242,8 @@ workspaces:
     const lucky = agents.find(({ workspace, agent }) => workspace === "workspace-33" && agent === "agent-4");
     await dialled({ url: control.url }, { token: lucky?.token ?? "", role: "late-tool" });
     await shows(page, "late-tool API 2.10");
+    await choose(page, "Status", "disconnected");
+    await shows(page, "No agent fits.");
     expect(problems).toEqual([]);
   });
 
