@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   type AgentEvent,
@@ -45,8 +46,15 @@ const never = () => new Promise<never>(() => {});
 const warnings = (events: readonly AgentEvent[]) =>
   events.flatMap((event) => (event.kind === "warning" ? [event.text] : []));
 
-async function scriptFolders(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => /^agentwire-[A-Za-z0-9]{6}$/.test(name));
+/** A folder for temporary files that no other test has. @returns what is left in it. */
+async function ownTemporaryFolder(): Promise<() => Promise<string[]>> {
+  const folder = await mkdtemp(join(tmpdir(), "agentwire-endings-"));
+  vi.stubEnv("TMPDIR", folder);
+  onTestFinished(async () => {
+    vi.unstubAllEnvs();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return () => readdir(folder);
 }
 
 describe("an agent is stopped", () => {
@@ -58,11 +66,11 @@ describe("an agent is stopped", () => {
   };
 
   it.each(Object.keys(moments))("%s, without a trace", async (moment) => {
-    const before = await scriptFolders();
+    const leftBehind = await ownTemporaryFolder();
     const { agent } = await running();
     await moments[moment]?.(agent);
     expect(await agent.stop()).toEqual({ error: undefined, unsent: [] });
-    expect((await scriptFolders()).filter((name) => !before.includes(name))).toEqual([]);
+    expect(await leftBehind()).toEqual([]);
   });
 
   it("before its first dial: there is none", async () => {
@@ -317,10 +325,10 @@ describe("an agent that cannot begin", () => {
     ],
     ["a command whose name is no file's", { commands: { "a/b": ["true"] } }, "ENOENT"],
   ])("because of %s says why, and leaves nothing", async (_what, options, text) => {
-    const before = await scriptFolders();
+    const leftBehind = await ownTemporaryFolder();
     const { agent } = await running({}, options);
     expect((await agent.ended).error?.message).toContain(text);
-    expect((await scriptFolders()).filter((name) => !before.includes(name))).toEqual([]);
+    expect(await leftBehind()).toEqual([]);
   });
 
   it("because of how it is to dial closes the parts that are open", async () => {
