@@ -2,7 +2,7 @@
 //
 // With Node 22.18 or newer, which runs TypeScript as it is:
 //
-//   npm install agentwire @connectrpc/connect-node fastify
+//   npm install agentwire fastify
 //   PORT=3400 node fastify-server.ts
 import { pathToFileURL } from "node:url";
 import { ApiError, createAgentApi } from "agentwire/server";

@@ -29,11 +29,22 @@ const sharedWithTailnet = /^coder\.tailnet\.v2\.(DERPMap\b.*|Tailnet)$/;
 const call = `
 import { dialAgent } from "agentwire";
 import { startControlPlane } from "agentwire/server";
-const plane = await startControlPlane({ workspaces: [{ owner: "ada", name: "dev", agents: [{ name: "main" }] }] });
+const adminToken = "of this one check";
+const plane = await startControlPlane({
+  workspaces: [{ owner: "ada", name: "dev", agents: [{ name: "main" }] }],
+  adminToken,
+});
 const connection = await dialAgent({ url: plane.url, token: plane.agents[0].token });
 const { agentName } = await connection.agent.getManifest({});
 console.log(agentName, connection.version.major + "." + connection.version.minor);
 await connection.close();
+// what the page has its data from
+const { status } = await fetch(plane.url + "/agentwire.admin.v1.AdminService/ListWorkspaces", {
+  method: "POST",
+  headers: { "Content-Type": "application/json", Authorization: "Bearer " + adminToken },
+  body: "{}",
+});
+console.log("admin API " + status);
 await plane.close();
 `;
 
@@ -161,12 +172,12 @@ function checkInstalled(tarball) {
   run(process.execPath, ["all.mjs"], folder);
   run(process.execPath, ["all.cjs"], folder);
   const answer = run(process.execPath, ["call.mjs"], folder);
-  if (answer !== "main 2.10\n")
+  if (answer !== "main 2.10\nadmin API 200\n")
     throw new Error(`an installed client and server said ${JSON.stringify(answer)}`);
   const versions = run("npx", ["--no-install", "agentwire", "versions"], folder);
   if (!versions.includes("Agent/GetManifest")) throw new Error("the installed tool does not work");
   console.log(
-    `installed: ${entries.length} entries load as ES modules and as CommonJS, a call works, the tool runs`,
+    `installed: ${entries.length} entries load as ES modules and as CommonJS, a call and the admin API work, the tool runs`,
   );
 }
 

@@ -1,6 +1,7 @@
 // What takes too long for every day: the whole suite on two versions of Node, then random tests and leak checks with a
 // hundred times as many runs. Takes about three quarters of an hour. Exits with 1 if anything fails.
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { delimiter, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { node24 } from "../bench/prepare.mjs";
 
@@ -9,8 +10,8 @@ const vitest = "node_modules/vitest/vitest.mjs";
 const scale = "100";
 
 const parts = [
-  { name: `the suite on Node ${process.version}`, node: process.execPath, filters: [], env: {} },
-  { name: "the suite on Node 24", node: node24(), filters: [], env: {} },
+  wholeSuiteOn(process.execPath),
+  wholeSuiteOn(node24()),
   {
     name: `random tests and leak checks, ${scale} times as long`,
     node: process.execPath,
@@ -42,6 +43,17 @@ const failed = parts.filter(
 );
 console.log(failed.length === 0 ? "all passed" : `FAILED: ${failed.map(({ name }) => name).join("; ")}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
+
+/**
+ * Every test; programs that tests start by the name `node` are run by the same Node.
+ *
+ * @param {string} node its binary
+ */
+function wholeSuiteOn(node) {
+  const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
+  const env = { PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ""}` };
+  return { name: `the whole suite on Node ${version}`, node, filters: [], env };
+}
 
 /**
  * @param {string} name

@@ -37,12 +37,7 @@ export function isGone(error: unknown): boolean {
   return ConnectError.from(error).code === Code.NotFound;
 }
 
-/** What a server answers that cannot serve RPCs over HTTP. */
-const notServed = "HTTP 501";
-
 /** What went wrong, for people. */
 export function whatFailed(error: unknown): string {
-  const { rawMessage } = ConnectError.from(error);
-  if (rawMessage !== notServed) return rawMessage;
-  return "the server needs the package @connectrpc/connect-node beside agentwire";
+  return ConnectError.from(error).rawMessage;
 }

@@ -5,9 +5,7 @@ import {
   type JsonValue,
   ScalarType,
 } from "@bufbuild/protobuf";
-
-/** What stands in place of a secret. */
-const hidden = "[hidden]";
+import { hidden, hideKnownSecrets } from "../rpc/known-secrets.js";
 
 /** Names of headers, parameters, metadata and fields that hold secrets. */
 const secretName =
@@ -41,9 +39,6 @@ const secretTexts: readonly (readonly [RegExp, string])[] = [
 /** `name=value` and `"name":"value"`, as in queries, shells and logs. */
 const assignments = /(?<![\w.-])([\w.-]{1,64})(\\?["']?\s{0,8}[=:]\s{0,8}\\?["']?)([^\s&#;,"'\\]+)/g;
 
-/** Shorter texts are no secrets, and would be found everywhere. */
-const minSecretCharacters = 8;
-
 /** Takes secrets out of what is told. */
 export interface Redaction {
   /** A text that may have secrets in it. */
@@ -66,10 +61,8 @@ export const showSecrets: Redaction = {
  * @param known secrets to hide wherever they are found; those of fewer than eight characters are not.
  */
 export function hideSecrets(known: readonly string[] = []): Redaction {
-  const exact = known.filter((secret) => secret.length >= minSecretCharacters);
   const text = (value: string): string => {
-    let shown = value;
-    for (const secret of exact) shown = shown.replaceAll(secret, hidden);
+    let shown = hideKnownSecrets(value, known);
     for (const [pattern, replacement] of secretTexts) shown = shown.replace(pattern, replacement);
     return shown.replace(assignments, (whole, name: string, between: string, secret: string) =>
       isSecretName(name) && !secret.startsWith(hidden.slice(0, -1)) ? `${name}${between}${hidden}` : whole,

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { errorText } from "../rpc/error-text.js";
 import type { Routes } from "../rpc/index.js";
 import { formatVersion, newestVersion } from "../version/index.js";
 import { type AgentIdentity, agentSession, agentSessionKey } from "./agent-session.js";
@@ -23,8 +24,6 @@ const servicePaths = ["/coder.agent.v2.Agent/", "/coder.tailnet.v2.Tailnet/"];
 /**
  * The same handlers over Connect, gRPC and gRPC-Web. Each call brings its token, in the places where a dial has it;
  * there is no session: newest version, no role, no monitor.
- *
- * Needs the package `@connectrpc/connect-node`; without it these paths say so.
  */
 export function connectProtocols(options: ConnectProtocolsOptions) {
   const interceptors = [authentication(options), ...options.interceptors];
@@ -42,18 +41,17 @@ export interface NodeHandlerOptions {
   maxMessageBytes: number;
 }
 
-/** Serves RPCs over Connect, gRPC and gRPC-Web; without the package that does it, answers with what to install. */
+/** Serves RPCs over Connect, gRPC and gRPC-Web. What does that is loaded with the first request. */
 export function nodeHandler(options: NodeHandlerOptions) {
   let adapter: Promise<NodeHandler> | undefined;
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     adapter ??= loadAdapter(options);
     try {
       (await adapter)(request, response);
-    } catch {
-      response.writeHead(501, { "Content-Type": "text/plain; charset=utf-8" });
-      response.end(
-        "RPCs over HTTP need the package @connectrpc/connect-node: npm install @connectrpc/connect-node\n",
-      );
+    } catch (error) {
+      // an installation that lacks a file must not end the process
+      response.writeHead(500, { "Content-Type": "text/plain; charset=utf-8" });
+      response.end(`RPCs over HTTP cannot be served: ${errorText(error)}\n`);
     }
   };
 }

@@ -1,4 +1,6 @@
 import { type AgentStatus, agentStatus } from "../server/agent-status.js";
+import { claimWorkspace } from "../server/claim-workspace.js";
+import type { Events } from "../server/events/index.js";
 import type { AppState, DefinedAgent, LifecycleState, StatsRecord } from "../store/index.js";
 import type { ObservedStore } from "./observed-store.js";
 import { type WaitOptions, waitUntil } from "./wait.js";
@@ -7,6 +9,7 @@ import { type WaitOptions, waitUntil } from "./wait.js";
 export interface TestAgentSource {
   url: string;
   store: ObservedStore;
+  events: Events;
   /** Stores what waits to be stored. */
   flush(): Promise<void>;
   nowUs(): number;
@@ -182,6 +185,25 @@ export class TestAgent {
       async (ms) => `${this.#called()} was not ${status} within ${ms} ms: it is ${await this.status()}`,
       options,
     );
+  }
+
+  /**
+   * Gives its workspace, which was defined with `isPrebuilt`, to a user. The agent is told to begin anew.
+   * @returns the agent of the workspace that the user now has: the same token, and readings of its own.
+   * @throws StoreConflict when somebody has the workspace already, or the user one of that name; Error when this agent
+   * is gone.
+   */
+  async claim(owner: string, name: string): Promise<TestAgent> {
+    const { store } = this.#source;
+    const record = await store.agent(this.id);
+    const before = record && (await store.workspace(record.workspaceId));
+    if (before === undefined) throw new Error(`${this.#called()} is gone: its workspace cannot be claimed`);
+    const { workspace } = await claimWorkspace(this.#source, before, owner, name);
+    const agent = await store.agentByToken(this.token);
+    const { name: agentName, token, id } = this;
+    const { ownerId } = workspace;
+    const defined = { id: agent?.id ?? id, agent: agentName, token, workspace: name, owner, ownerId };
+    return new TestAgent(defined, this.#source);
   }
 
   #called(what?: string): string {

@@ -47,11 +47,11 @@ export class TestPlane implements AsyncDisposable {
     this.#options = options;
     this.#parts = parts;
     this.#current = Promise.resolve(first);
-    const { store, nowUs } = parts;
+    const { store, events, nowUs } = parts;
     const { disconnectTimeoutMs } = resolveMonitorOptions(options.monitor);
     const flush = async () => (await this.#current).api.flush();
     this.agents = first.agents.map(
-      (agent) => new TestAgent(agent, { url, store, nowUs, disconnectTimeoutMs, flush }),
+      (agent) => new TestAgent(agent, { url, store, events, nowUs, disconnectTimeoutMs, flush }),
     );
   }
 
@@ -69,6 +69,11 @@ export class TestPlane implements AsyncDisposable {
   /** Sessions of agents, and of tools with their tokens, that are open. */
   async sessionCount(): Promise<number> {
     return (await this.#current).api.sessionCount;
+  }
+
+  /** Answers over HTTP that go on: an agent that waits to be claimed has one. */
+  async streamCount(): Promise<number> {
+    return (await this.#current).api.streamCount;
   }
 
   // ---- what has come ----

@@ -1,31 +1,31 @@
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { createServer } from "node:http";
-import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type AgentEvent, type AgentOptions, createAgent } from "../../src/agent/index.js";
-import type { ControlPlane, ControlPlaneOptions } from "../../src/server/index.js";
-import type { AgentDefinition } from "../../src/store/index.js";
-import { controlPlane, eventually, token } from "../support/control-plane.js";
-import { storedReports } from "../support/reports.js";
+import type { LifecycleState, TestPlane, TestPlaneOptions } from "../../src/testing/index.js";
+import { eventually, token } from "../support/control-plane.js";
+import { testPlane } from "../support/test-plane.js";
 
-interface Setup {
-  agent?: Partial<AgentDefinition>;
-  plane?: ControlPlaneOptions;
+interface Setup extends TestPlaneOptions {
   options?: Partial<AgentOptions>;
 }
 
-async function running({ agent = {}, plane: planeOptions = {}, options = {} }: Setup) {
-  const plane = await controlPlane(agent, planeOptions);
-  return { plane, ...start(plane.url, options), ...reading(plane) };
+/** Where nobody listens. */
+const nobody = { url: "http://127.0.0.1:9", token };
+
+async function running({ options = {}, ...planeOptions }: Setup) {
+  const plane = await testPlane(planeOptions);
+  return { plane, ...start(plane.agent.target, options), ...reading(plane) };
 }
 
-function start(url: string, options: Partial<AgentOptions> = {}) {
+function start(target: { url: string; token: string }, options: Partial<AgentOptions> = {}) {
   const events: AgentEvent[] = [];
   const agent = createAgent({
-    dial: { url, token },
+    dial: target,
     onEvent: (event) => events.push(event),
     ...options,
     // agents of several tests would have the same sockets
@@ -39,16 +39,14 @@ function start(url: string, options: Partial<AgentOptions> = {}) {
   };
 }
 
-function reading(plane: ControlPlane) {
-  const { store, agents } = plane;
-  const id = agents[0]?.id ?? "";
+function reading({ agent: main, store }: TestPlane) {
   return {
-    id,
-    record: () => store.agent(id),
-    logs: async () => (await store.logs(id, 0, 100_000)).map(({ level, output }) => `${level} ${output}`),
-    reports: () => storedReports(plane, id),
-    becomes: (state: string) =>
-      eventually(async () => (await store.agent(id))?.lifecycleState === state, `lifecycle ${state}`, 10_000),
+    main,
+    record: () => store.agent(main.id),
+    logs: async () =>
+      (await store.logs(main.id, 0, 100_000)).map(({ level, output }) => `${level} ${output}`),
+    timings: () => store.scriptTimings(main.id),
+    becomes: (state: LifecycleState) => main.expectLifecycle(state, { timeoutMs: 10_000 }),
   };
 }
 
@@ -84,25 +82,19 @@ describe("the start of an agent", () => {
   });
 
   it("reports its version and directory, and each state in order (C4.28, C4.31, C4.34)", async () => {
-    const history: string[] = [];
-    const { plane, becomes, record, states, events, id } = await running({
+    const { main, becomes, record, states, events } = await running({
       agent: { directory: tmpdir(), scripts: [script("true")] },
       options: { buildVersion: "v1.2.3" },
-    });
-    plane.events.onPublish(async (event) => {
-      if (event.topic === "workspace" && event.kind === "agt_lifecycle_update") {
-        history.push((await plane.store.agent(id))?.lifecycleState ?? "");
-      }
     });
     await becomes("ready");
     expect(await record()).toMatchObject({ version: "v1.2.3", expandedDirectory: tmpdir() });
     expect(states()).toEqual(["starting", "ready"]);
-    expect(history).toEqual(["starting", "ready"]);
+    expect(main.lifecycles()).toEqual(["starting", "ready"]);
     expect(events[0]).toEqual({ kind: "connected", version: "2.10" });
   });
 
   it("runs start scripts in the directory, with the environment of C4.84, and sends their output as logs", async () => {
-    const { becomes, logs, plane } = await running({
+    const { becomes, logs, main } = await running({
       agent: {
         directory: tmpdir(),
         environment: { GREETING: "hello $CODER_WORKSPACE_OWNER_NAME" },
@@ -125,7 +117,7 @@ describe("the start of an agent", () => {
       [
         `info hello ada in ${await import("node:fs/promises").then((fs) => fs.realpath(tmpdir()))}`,
         "info true dev main",
-        `info ${token} ${plane.url}`,
+        `info ${main.token} ${main.url}`,
         "error oops",
         "info no newline",
       ].sort(),
@@ -140,7 +132,7 @@ describe("the start of an agent", () => {
   });
 
   it("reports how each script ended (C4.68)", async () => {
-    const { becomes, reports, events } = await running({
+    const { becomes, timings, events } = await running({
       agent: {
         scripts: [
           script("exit 0", { displayName: "good" }),
@@ -151,8 +143,8 @@ describe("the start of an agent", () => {
       },
     });
     await becomes("start_timeout");
-    await eventually(async () => (await reports()).scriptTimings.length === 3, "three timings");
-    const ends = (await reports()).scriptTimings.map(({ status, exitCode, stage }) => ({
+    await eventually(async () => (await timings()).length === 3, "three timings");
+    const ends = (await timings()).map(({ status, exitCode, stage }) => ({
       status,
       exitCode,
       stage,
@@ -194,7 +186,7 @@ describe("the start of an agent", () => {
 
 describe("what an agent keeps reporting", () => {
   it("is metadata, each key with its own errors (C4.37–C4.42)", async () => {
-    const { reports } = await running({
+    const { plane, main } = await running({
       agent: {
         metadata: [
           { key: "good", script: "echo 1; echo 2 >&2", intervalSeconds: 1, timeoutSeconds: 1 },
@@ -204,20 +196,16 @@ describe("what an agent keeps reporting", () => {
         ],
       },
     });
-    const byKey = async () => new Map((await reports()).metadata.map((row) => [row.key, row]));
-    await eventually(
-      async () => [...(await byKey()).values()].every((row) => row.collectedAtUs),
-      "all keys",
-      10_000,
-    );
-    const rows = await byKey();
-    expect(rows.get("good")?.value.split("\n").sort()).toEqual(["1", "2"]);
-    expect(rows.get("bad")).toMatchObject({ value: "partly", error: "run cmd: exit status 3" });
-    expect(rows.get("slow")).toMatchObject({ error: "run cmd: no end within 1 s" });
-    // the server puts its own limit in the place of the agent's
-    expect(rows.get("long")).toMatchObject({
-      value: "x".repeat(2048),
-      error: "value of 10240 bytes exceeded 2048 bytes",
+    const collected = async () =>
+      Object.values(await main.metadata()).every(({ value, error }) => value || error);
+    await plane.waitFor("all keys", collected, { timeoutMs: 10_000 });
+    const { good, ...others } = await main.metadata();
+    expect(good?.value.split("\n").sort()).toEqual(["1", "2"]);
+    expect(others).toMatchObject({
+      bad: { value: "partly", error: "run cmd: exit status 3" },
+      slow: { error: "run cmd: no end within 1 s" },
+      // the server puts its own limit in the place of the agent's
+      long: { value: "x".repeat(2048), error: "value of 10240 bytes exceeded 2048 bytes" },
     });
   });
 
@@ -230,13 +218,13 @@ describe("what an agent keeps reporting", () => {
     onTestFinished(() => void server.close());
     await once(server, "listening");
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    const { plane, id } = await running({
+    const { plane, main } = await running({
       agent: {
         apps: [{ slug: "web", healthcheck: { url, intervalSeconds: 1, threshold: 1 } }, { slug: "plain" }],
       },
     });
     const health = async () =>
-      Object.fromEntries((await plane.store.apps(id)).map((app) => [app.slug, app.health]));
+      Object.fromEntries((await plane.store.apps(main.id)).map((app) => [app.slug, app.health]));
     expect(await health()).toEqual({ web: "initializing", plain: "disabled" });
     await eventually(async () => (await health())["web"] === "healthy", "healthy", 10_000);
     status = 500;
@@ -245,8 +233,8 @@ describe("what an agent keeps reporting", () => {
   });
 
   it("is stats, as often as the server asks for (C4.49)", async () => {
-    const { reports } = await running({ plane: { statsIntervalMs: 50 } });
-    await eventually(async () => (await reports()).stats.length >= 3, "three reports");
+    const { plane, main } = await running({ statsIntervalMs: 50 });
+    await plane.waitFor("three reports", async () => (await main.stats()).length >= 3);
   });
 });
 
@@ -270,16 +258,16 @@ describe("secrets of a manifest", () => {
 
 describe("the end of an agent", () => {
   it("is shutting_down, stop scripts with their logs, off (C4.86, C4.88)", async () => {
-    const { becomes, agent, states, record, logs, reports } = await running({
+    const { main, becomes, agent, states, logs, timings } = await running({
       agent: { scripts: [{ displayName: "Stop", script: "echo bye", runOnStop: true }] },
     });
     await becomes("ready");
     await agent.stop();
     expect(states()).toEqual(["starting", "ready", "shutting_down", "off"]);
-    expect((await record())?.lifecycleState).toBe("off");
+    expect(main.lifecycles()).toEqual(states());
     expect(await logs()).toEqual(["info bye"]);
-    expect((await reports()).scriptTimings).toMatchObject([{ stage: "stop", status: "ok" }]);
-    await eventually(async () => (await record())?.connection.disconnectedAtUs !== undefined, "disconnected");
+    expect(await timings()).toMatchObject([{ stage: "stop", status: "ok" }]);
+    await main.expectStatus("disconnected");
   });
 
   it("ends start scripts that still run, with what they have started", async () => {
@@ -306,7 +294,7 @@ describe("the end of an agent", () => {
   });
 
   it("comes at once where there is no server, and twice is once", async () => {
-    const { agent } = start("http://127.0.0.1:9");
+    const { agent } = start(nobody);
     await Promise.all([agent.stop(), agent.stop()]);
     await agent.ended;
   }, 10_000);
@@ -314,34 +302,32 @@ describe("the end of an agent", () => {
 
 describe("an agent and its connection", () => {
   it("goes on after a lost connection, runs start scripts once, and loses no log line", async () => {
-    const { plane, events, becomes, logs, states, sever } = await throughLink({
-      scripts: [script("for i in $(seq 1 40); do echo $i; sleep 0.02; done")],
+    const { plane, main, events, becomes, logs, states } = await running({
+      agent: { scripts: [script("for i in $(seq 1 40); do echo $i; sleep 0.02; done")] },
     });
-    await eventually(async () => (await logs()).length > 3, "some lines");
-    sever();
-    await eventually(
-      () => events.filter(({ kind }) => kind === "connected").length === 2,
-      "the second connection",
-    );
+    await main.expectLogs("4");
+    plane.cut();
+    await plane.waitFor("the second dial", () => plane.dials().length === 2);
     await becomes("ready");
-    await eventually(async () => new Set(await logs()).size === 40, "all lines");
+    await plane.waitFor("all lines", async () => new Set(await logs()).size === 40);
     expect(events).toContainEqual(expect.objectContaining({ kind: "disconnected" }));
     expect(states()).toEqual(["starting", "ready"]);
     // lines without an answer are sent again, so one batch may be there twice; nothing else is out of order
     const numbers = (await logs()).map((line) => Number(line.replace("info ", "")));
     expect(new Set(numbers)).toEqual(new Set(Array.from({ length: 40 }, (_, i) => i + 1)));
-    expect(plane.api.sessionCount).toBe(1);
+    expect(events.filter(({ kind }) => kind === "connected")).toHaveLength(2);
+    expect(await plane.sessionCount()).toBe(1);
   });
 
   it("ends with the refusal of a server that will never take it", async () => {
-    const plane = await controlPlane();
-    const { agent, events } = start(plane.url, { dial: { url: plane.url, token: "nonsense" } });
+    const plane = await testPlane();
+    const { agent, events } = start({ url: plane.url, token: "nonsense" });
     expect(await agent.ended).toMatchObject({ error: { status: 401 }, unsent: [] });
     expect(events).toEqual([]);
   });
 
   it("tries again while the server is away, with a pause", async () => {
-    const { agent, events } = start("http://127.0.0.1:9");
+    const { agent, events } = start(nobody);
     await eventually(() => events.length >= 2, "two attempts");
     for (const event of events) {
       expect(event).toMatchObject({ kind: "disconnected", reason: expect.stringContaining("ECONNREFUSED") });
@@ -353,7 +339,8 @@ describe("an agent and its connection", () => {
   it("works against an older server, without what that does not have", async () => {
     const { becomes, logs, agent, events } = await running({
       agent: { scripts: [script("echo hi")] },
-      plane: { serverVersion: { major: 2, minor: 0 } },
+      serverVersion: { major: 2, minor: 0 },
+      strictVersions: true,
     });
     await becomes("ready");
     await eventually(async () => (await logs()).length === 1, "the line");
@@ -361,32 +348,6 @@ describe("an agent and its connection", () => {
     await agent.stop();
   });
 });
-
-/** A control plane behind a link that can be cut. */
-async function throughLink(definition: Partial<AgentDefinition>) {
-  const plane = await controlPlane(definition);
-  const { port } = new URL(plane.url);
-  const links = new Set<Socket>();
-  const link = createTcpServer((near) => {
-    const far = connect(Number(port), "127.0.0.1");
-    for (const socket of [near, far]) {
-      links.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => links.delete(socket));
-    }
-    near.pipe(far).pipe(near);
-  }).listen(0, "127.0.0.1");
-  onTestFinished(() => {
-    link.close();
-    for (const socket of links) socket.destroy();
-  });
-  await once(link, "listening");
-  const url = `http://127.0.0.1:${(link.address() as AddressInfo).port}`;
-  const sever = () => {
-    for (const socket of links) socket.destroy();
-  };
-  return { plane, sever, ...start(url), ...reading(plane) };
-}
 
 function isAlive(pid: number): boolean {
   try {

@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   type AgentEvent,
@@ -10,16 +11,16 @@ import {
   createAgent,
   type RunningAgent,
 } from "../../src/agent/index.js";
-import type { AgentDefinition } from "../../src/store/index.js";
-import { controlPlane, eventually, token } from "../support/control-plane.js";
-import { frozenLink } from "./frozen-link.js";
+import { type AgentDefinition, FakeClock } from "../../src/testing/index.js";
+import { eventually, token } from "../support/control-plane.js";
+import { testPlane } from "../support/test-plane.js";
 
 const quiet = { socket: false, boundaryLogs: false, context: false } as const;
 
-function start(url: string, options: Partial<AgentOptions> = {}) {
+function start(target: { url: string; token: string }, options: Partial<AgentOptions> = {}) {
   const events: AgentEvent[] = [];
   const agent = createAgent({
-    dial: { url, token, proxy: false },
+    dial: { ...target, proxy: false },
     backoff: { firstMs: 1, maxMs: 5, spreadMs: 5 },
     onEvent: (event) => events.push(event),
     ...options,
@@ -30,19 +31,30 @@ function start(url: string, options: Partial<AgentOptions> = {}) {
 }
 
 async function running(definition: Partial<AgentDefinition> = {}, options: Partial<AgentOptions> = {}) {
-  const plane = await controlPlane(definition);
-  const id = plane.agents[0]?.id ?? "";
-  const becomes = (state: string) =>
-    eventually(async () => (await plane.store.agent(id))?.lifecycleState === state, state, 10_000);
-  return { plane, id, becomes, ...start(plane.url, options) };
+  const plane = await testPlane({ agent: definition });
+  return { plane, main: plane.agent, ...start(plane.agent.target, options) };
+}
+
+/** The clock of all timers of this process, until the test ends. */
+function installedClock(): FakeClock {
+  const clock = new FakeClock();
+  onTestFinished(clock.install());
+  return clock;
 }
 
 const never = () => new Promise<never>(() => {});
 const warnings = (events: readonly AgentEvent[]) =>
   events.flatMap((event) => (event.kind === "warning" ? [event.text] : []));
 
-async function scriptFolders(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => /^agentwire-[A-Za-z0-9]{6}$/.test(name));
+/** A folder for temporary files that no other test has. @returns what is left in it. */
+async function ownTemporaryFolder(): Promise<() => Promise<string[]>> {
+  const folder = await mkdtemp(join(tmpdir(), "agentwire-endings-"));
+  vi.stubEnv("TMPDIR", folder);
+  onTestFinished(async () => {
+    vi.unstubAllEnvs();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return () => readdir(folder);
 }
 
 describe("an agent is stopped", () => {
@@ -54,11 +66,11 @@ describe("an agent is stopped", () => {
   };
 
   it.each(Object.keys(moments))("%s, without a trace", async (moment) => {
-    const before = await scriptFolders();
+    const leftBehind = await ownTemporaryFolder();
     const { agent } = await running();
     await moments[moment]?.(agent);
     expect(await agent.stop()).toEqual({ error: undefined, unsent: [] });
-    expect((await scriptFolders()).filter((name) => !before.includes(name))).toEqual([]);
+    expect(await leftBehind()).toEqual([]);
   });
 
   it("before its first dial: there is none", async () => {
@@ -77,7 +89,10 @@ describe("an agent is stopped", () => {
       sockets();
       onTestFinished(() => void socket.destroy());
     });
-    const { agent } = start(`http://127.0.0.1:${(silent.address() as { port: number }).port}`);
+    const { agent } = start({
+      url: `http://127.0.0.1:${(silent.address() as { port: number }).port}`,
+      token,
+    });
     await eventually(() => sockets.mock.calls.length > 0, "the dial");
     expect(await agent.stop()).toEqual({ error: undefined, unsent: [] });
   });
@@ -102,13 +117,13 @@ describe("an agent is stopped", () => {
   });
 
   it("while a start script runs and again while that ends", async () => {
-    const { agent, id, plane } = await running({
+    const { agent, main } = await running({
       scripts: [{ displayName: "Start", script: "echo on; exec sleep 300", runOnStart: true }],
     });
-    await eventually(async () => (await plane.store.logs(id, 0, 10)).length === 1, "the script's line");
+    await main.expectLogs("on");
     const ends = await Promise.all([agent.stop(), agent.stop(), agent.stop()]);
     expect(ends).toEqual(Array(3).fill({ error: undefined, unsent: [] }));
-    expect((await plane.store.agent(id))?.lifecycleState).toBe("off");
+    expect(main.lifecycles().at(-1)).toBe("off");
   });
 
   it("in the middle of a manifest: nothing begins any more", async () => {
@@ -149,17 +164,16 @@ describe("a part that hangs", () => {
   it.each(["open", "begin", "onBegun", "close"] as const)(
     "in %s keeps its agent neither from working nor from ending",
     async (step) => {
-      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true });
-      onTestFinished(() => void vi.useRealTimers());
+      const clock = installedClock();
       const hang = vi.fn(never);
       const { agent, events } = await running({}, { more: [() => ({ name: "stuck", [step]: hang })] });
       if (step === "open") {
-        await vi.waitFor(() => expect(hang).toHaveBeenCalled());
-        await vi.advanceTimersByTimeAsync(20_000);
+        while (hang.mock.calls.length === 0) await clock.advance(1);
+        await clock.advance(20_000);
       }
-      await vi.waitFor(() => expect(agent.state).toBe(step === "begin" ? "starting" : "ready"));
+      while (agent.state !== (step === "begin" ? "starting" : "ready")) await clock.advance(1);
       const stopped = agent.stop();
-      for (let i = 0; i < 50; i++) await vi.advanceTimersByTimeAsync(1000);
+      await clock.advance(50_000);
       expect(await stopped).toEqual({ error: undefined, unsent: [] });
       expect(warnings(events)).toEqual([
         step === "open"
@@ -171,12 +185,11 @@ describe("a part that hangs", () => {
   );
 
   it("with its connection is left behind", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true });
-    onTestFinished(() => void vi.useRealTimers());
+    const clock = installedClock();
     const { agent } = await running({}, { more: [() => ({ name: "stuck", onConnection: never })] });
-    await vi.waitFor(() => expect(agent.state).toBe("ready"));
+    while (agent.state !== "ready") await clock.advance(1);
     const stopped = agent.stop();
-    for (let i = 0; i < 10; i++) await vi.advanceTimersByTimeAsync(1000);
+    await clock.advance(10_000);
     expect(await stopped).toEqual({ error: undefined, unsent: [] });
     expect(agent.state).toBe("off");
   }, 20_000);
@@ -209,7 +222,7 @@ describe("a part that fails on a connection", () => {
     );
     await eventually(() => failures === 4, "the fourth connection");
     await eventually(() => live.size === 1, "one use of the part");
-    expect(plane.api.sessionCount).toBe(1);
+    expect(await plane.sessionCount()).toBe(1);
     await agent.stop();
     expect(live.size).toBe(0);
   });
@@ -233,7 +246,7 @@ describe("a listener that throws", () => {
     const told: string[] = [];
     const warn = vi.spyOn(process, "emitWarning").mockImplementation((text) => void told.push(String(text)));
     onTestFinished(() => warn.mockRestore());
-    const { agent, becomes } = await running(
+    const { agent, main } = await running(
       { scripts: [{ displayName: "Stop", script: "true", runOnStop: true }] },
       {
         onEvent,
@@ -247,73 +260,53 @@ describe("a listener that throws", () => {
         ],
       },
     );
-    await becomes("ready");
+    await main.expectLifecycle("ready");
     expect(await agent.stop()).toEqual({ error: undefined, unsent: [] });
-    await becomes("off");
+    await main.expectLifecycle("off");
     expect(told).toEqual(["onEvent: bad listener"]);
   });
 });
 
 describe("what could not be sent", () => {
+  const countsOf = (unsent: readonly { sender: string; count: number }[]) =>
+    Object.fromEntries(unsent.map(({ sender, count }) => [sender, count]));
+  const saysBye = { scripts: [{ displayName: "Stop", script: "echo bye", runOnStop: true }] };
+
   it("is told of a server that stops answering, within the time for it", async () => {
-    const plane = await controlPlane({
-      scripts: [{ displayName: "Stop", script: "echo bye", runOnStop: true }],
-    });
-    const link = await frozenLink(plane.url);
-    const { agent, events } = start(link.url);
-    await vi.waitFor(() => expect(agent.state).toBe("ready"));
-    link.freeze();
+    const { plane, main, agent, events } = await running(saysBye);
+    await main.expectLifecycle("ready");
+    plane.delay(3_600_000);
     const begin = performance.now();
     const { error, unsent } = await agent.stop();
     expect(performance.now() - begin).toBeLessThan(15_000);
     expect(error).toBeUndefined();
-    expect(unsent).toEqual(
-      expect.arrayContaining([
-        { sender: "logs", count: 1 },
-        { sender: "lifecycle", count: 2 },
-        { sender: "script-timings", count: 1 },
-      ]),
-    );
+    expect(countsOf(unsent)).toMatchObject({ logs: 1, "script-timings": 1 });
+    // and one whose answer was still on its way, if there was one
+    expect(countsOf(unsent)["lifecycle"]).toBeGreaterThanOrEqual(2);
     expect(events.at(-1)).toEqual({ kind: "unsent", unsent });
   }, 30_000);
 
   it("has what stop scripts had to say after a refusal for good", async () => {
-    const plane = await controlPlane({
-      scripts: [{ displayName: "Stop", script: "echo bye", runOnStop: true }],
-    });
-    const link = await frozenLink(plane.url);
-    let known = token;
-    const { agent } = start(link.url, {
-      dial: { url: link.url, token: () => known, proxy: false },
-      unauthorizedGraceMs: 0,
-    });
-    await vi.waitFor(() => expect(agent.state).toBe("ready"));
-    known = "00000000-1111-2222-3333-444444444444";
-    link.sever();
+    const { plane, main, agent } = await running(saysBye, { unauthorizedGraceMs: 0 });
+    await main.expectLifecycle("ready");
+    plane.refuse(401);
+    plane.cut();
     const { error, unsent } = await agent.ended;
     expect(error).toMatchObject({ status: 401 });
-    expect(unsent).toEqual(
-      expect.arrayContaining([
-        { sender: "logs", count: 1 },
-        { sender: "lifecycle", count: 2 },
-      ]),
-    );
+    expect(countsOf(unsent)).toMatchObject({ logs: 1 });
+    expect(countsOf(unsent)["lifecycle"]).toBeGreaterThanOrEqual(2);
     expect(agent.state).toBe("off");
   });
 
   it("is sent over a new connection when the last was lost before (C4.89)", async () => {
-    const plane = await controlPlane({
-      scripts: [{ displayName: "Stop", script: "echo bye", runOnStop: true }],
-    });
-    const id = plane.agents[0]?.id ?? "";
-    const link = await frozenLink(plane.url);
-    const { agent, events } = start(link.url, { backoff: { firstMs: 200, maxMs: 200, random: () => 0.9 } });
-    await vi.waitFor(async () => expect((await plane.store.agent(id))?.lifecycleState).toBe("ready"));
-    link.sever();
-    await eventually(() => events.some(({ kind }) => kind === "disconnected"), "the loss");
+    const backoff = { firstMs: 200, maxMs: 200, random: () => 0.9 };
+    const { plane, main, agent, events } = await running(saysBye, { backoff });
+    await main.expectLifecycle("ready");
+    plane.cut();
+    await plane.waitFor("the loss", () => events.some(({ kind }) => kind === "disconnected"));
     expect(await agent.stop()).toEqual({ error: undefined, unsent: [] });
-    expect((await plane.store.agent(id))?.lifecycleState).toBe("off");
-    expect((await plane.store.logs(id, 0, 10)).map(({ output }) => output)).toEqual(["bye"]);
+    expect(main.lifecycles().at(-1)).toBe("off");
+    expect(await main.logs()).toEqual(["bye"]);
   });
 });
 
@@ -332,10 +325,10 @@ describe("an agent that cannot begin", () => {
     ],
     ["a command whose name is no file's", { commands: { "a/b": ["true"] } }, "ENOENT"],
   ])("because of %s says why, and leaves nothing", async (_what, options, text) => {
-    const before = await scriptFolders();
+    const leftBehind = await ownTemporaryFolder();
     const { agent } = await running({}, options);
     expect((await agent.ended).error?.message).toContain(text);
-    expect((await scriptFolders()).filter((name) => !before.includes(name))).toEqual([]);
+    expect(await leftBehind()).toEqual([]);
   });
 
   it("because of how it is to dial closes the parts that are open", async () => {

@@ -3,36 +3,35 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type AgentEvent, type AgentOptions, type AgentPart, createAgent } from "../../src/agent/index.js";
-import { startControlPlane } from "../../src/server/index.js";
-import type { AgentDefinition } from "../../src/store/index.js";
-import { controlPlane, eventually, token } from "../support/control-plane.js";
+import type { AgentDefinition, TestPlaneOptions } from "../../src/testing/index.js";
+import { testPlane } from "../support/test-plane.js";
 
-async function agentWith(options: Partial<AgentOptions>, definition: Partial<AgentDefinition> = {}) {
-  const plane = await controlPlane(definition);
+async function agentOn(planeOptions: TestPlaneOptions, options: Partial<AgentOptions>) {
+  const plane = await testPlane(planeOptions);
   const events: AgentEvent[] = [];
   const agent = createAgent({
-    dial: { url: plane.url, token, proxy: false },
+    dial: { ...plane.agent.target, proxy: false },
     onEvent: (event) => events.push(event),
     ...options,
     parts: { socket: false, boundaryLogs: false, context: false, ...options.parts },
   });
   onTestFinished(() => agent.stop().then(() => {}));
-  const id = plane.agents[0]?.id ?? "";
-  const becomes = (state: string) =>
-    eventually(async () => (await plane.store.agent(id))?.lifecycleState === state, state, 10_000);
-  return { plane, agent, events, id, becomes };
+  return { plane, agent, events, main: plane.agent };
 }
+
+const agentWith = (options: Partial<AgentOptions>, definition: Partial<AgentDefinition> = {}) =>
+  agentOn({ agent: definition }, options);
 
 describe("the parts of an agent", () => {
   it("can be left out", async () => {
-    const { agent, plane, id, becomes } = await agentWith(
+    const { agent, main } = await agentWith(
       { parts: { scripts: false } },
       { scripts: [{ displayName: "Start", script: "exit 1", runOnStart: true }] },
     );
-    await becomes("ready");
+    await main.expectLifecycle("ready");
     await agent.stop();
-    expect(await plane.store.logs(id, 0, 10)).toEqual([]);
-    expect((await plane.store.agent(id))?.lifecycleState).toBe("off");
+    expect(await main.logs()).toEqual([]);
+    await main.expectLifecycle("off");
   });
 
   it("can be replaced, and called in the order of an agent's life", async () => {
@@ -56,19 +55,19 @@ describe("the parts of an agent", () => {
       },
       close: () => void calls.push("close"),
     };
-    const { agent, becomes } = await agentWith({ parts: { scripts: () => part } });
-    await becomes("start_timeout");
-    await eventually(() => calls.includes("begun"), "begun");
+    const { agent, plane, main } = await agentWith({ parts: { scripts: () => part } });
+    await main.expectLifecycle("start_timeout");
+    await plane.waitFor("begun", () => calls.includes("begun"));
     await agent.stop();
     expect(calls).toEqual(["open", "manifest of main", "begin", "begun", "connection ends", "end", "close"]);
-    await becomes("shutdown_error");
+    await main.expectLifecycle("shutdown_error");
   });
 
   it("that fail are told of, and cost nothing else", async () => {
     const fail = (what: string) => () => {
       throw new Error(`no ${what}`);
     };
-    const { agent, events, becomes } = await agentWith({
+    const { agent, events, main } = await agentWith({
       more: [
         () => ({ name: "closed", open: fail("opening") }),
         () => ({
@@ -81,9 +80,9 @@ describe("the parts of an agent", () => {
         }),
       ],
     });
-    await becomes("ready");
+    await main.expectLifecycle("ready");
     await agent.stop();
-    await becomes("off");
+    await main.expectLifecycle("off");
     expect(events.flatMap((event) => (event.kind === "warning" ? [event.text] : []))).toEqual([
       "closed is left out: no opening",
       "broken: no manifest",
@@ -96,7 +95,7 @@ describe("the parts of an agent", () => {
 
   it("that fail on a connection give it up, and the next may be better", async () => {
     let attempts = 0;
-    const { events, becomes } = await agentWith({
+    const { events, plane, main } = await agentWith({
       backoff: { firstMs: 1, maxMs: 2 },
       more: [
         () => ({
@@ -107,8 +106,8 @@ describe("the parts of an agent", () => {
         }),
       ],
     });
-    await becomes("ready");
-    await eventually(() => attempts === 2, "the second connection");
+    await main.expectLifecycle("ready");
+    await plane.waitFor("the second connection", () => attempts === 2);
     expect(events).toContainEqual(
       expect.objectContaining({ kind: "disconnected", reason: "shy: not today" }),
     );
@@ -119,13 +118,13 @@ describe("what an agent lives on with", () => {
   it("is an agent socket whose place is taken, and a path that is too long", async () => {
     const folder = await mkdtemp(join(tmpdir(), "agentwire-parts-"));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
-    const { events, becomes } = await agentWith({
+    const { events, main } = await agentWith({
       parts: {
         socket: { path: join(folder, "s".repeat(200)) },
         boundaryLogs: { path: join(folder, "missing", "boundary.sock") },
       },
     });
-    await becomes("ready");
+    await main.expectLifecycle("ready");
     const texts = events.flatMap((event) => (event.kind === "warning" ? [event.text] : []));
     expect(texts).toHaveLength(2);
     expect(texts[0]).toMatch(/^socket is left out: create socket: the path .* has room for 107/);
@@ -134,7 +133,7 @@ describe("what an agent lives on with", () => {
 
   it("is a script of a megabyte, and one that writes what is not UTF-8 (C3.7)", async () => {
     const filler = `# ${"x".repeat(1024)}\n`.repeat(1024);
-    const { plane, id, becomes } = await agentWith(
+    const { main } = await agentWith(
       {},
       {
         scripts: [
@@ -143,16 +142,17 @@ describe("what an agent lives on with", () => {
         ],
       },
     );
-    await becomes("ready");
-    await eventually(async () => (await plane.store.logs(id, 0, 10)).length === 2, "both lines");
-    expect((await plane.store.logs(id, 0, 10)).map(({ output }) => output).sort()).toEqual(["a❌b", "huge"]);
+    await main.expectLifecycle("ready");
+    await main.expectLogs("huge");
+    await main.expectLogs("a❌b");
+    expect(await main.logs()).toHaveLength(2);
   });
 
   it("is a server that takes no more logs: scripts go on, which is told once", async () => {
     const folder = await mkdtemp(join(tmpdir(), "agentwire-parts-"));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
     const done = join(folder, "done");
-    const { events, becomes } = await agentWith(
+    const { events, main } = await agentWith(
       {},
       {
         scripts: [
@@ -164,7 +164,7 @@ describe("what an agent lives on with", () => {
         ],
       },
     );
-    await becomes("ready");
+    await main.expectLifecycle("ready");
     await writeFile(done, "it is there", { flag: "r+" });
     const told = events.filter((event) => event.kind === "warning" && event.text.includes("no more logs"));
     expect(told).toHaveLength(1);
@@ -173,53 +173,21 @@ describe("what an agent lives on with", () => {
 
 describe("a prebuilt workspace", () => {
   it("that is given to somebody has its agent end in order, and begin anew with a new manifest (C1.68, C4.90)", async () => {
-    const plane = await startControlPlane({
-      workspaces: [
-        {
-          owner: "",
-          name: "p",
-          isPrebuilt: true,
-          agents: [
-            {
-              name: "main",
-              token,
-              scripts: [
-                { displayName: "Start", script: 'echo "for $CODER_WORKSPACE_OWNER_NAME"', runOnStart: true },
-                { displayName: "Stop", script: "echo bye", runOnStop: true },
-              ],
-            },
-          ],
-        },
-      ],
-    });
-    onTestFinished(() => plane.close());
-    const events: AgentEvent[] = [];
-    const agent = createAgent({
-      dial: { url: plane.url, token, proxy: false },
-      reinit: true,
-      onEvent: (event) => events.push(event),
-      parts: { socket: false, boundaryLogs: false, context: false },
-    });
-    onTestFinished(() => agent.stop().then(() => {}));
-    const id = plane.agents[0]?.id ?? "";
+    const scripts = [
+      { displayName: "Start", script: 'echo "for $CODER_WORKSPACE_OWNER_NAME"', runOnStart: true },
+      { displayName: "Stop", script: "echo bye", runOnStop: true },
+    ];
+    const pool = { owner: "", name: "p", isPrebuilt: true, agents: [{ name: "main", scripts }] };
+    const { agent, events, main } = await agentOn({ workspaces: [pool] }, { reinit: true });
     const states = () => events.flatMap((event) => (event.kind === "lifecycle" ? [event.state] : []));
-    await eventually(() => states().includes("ready"), "ready", 10_000);
-    const workspaceId = (await plane.store.agent(id))?.workspaceId ?? "";
-    const build = await plane.store.claim(workspaceId, "bob", "mine");
-    expect(build).toBeDefined();
-    const ownerId = (await plane.store.workspace(workspaceId))?.ownerId;
-    plane.events.publish({ topic: "claim", workspaceId, ownerId, reason: "prebuild_claimed" });
+    await main.expectLifecycle("ready");
+    const mine = await main.claim("bob", "mine");
+    await mine.expectLifecycle(["starting", "ready"], { timeoutMs: 15_000 });
     const whole = ["starting", "ready", "shutting_down", "off"];
-    await eventually(() => states().length === 6, "the second life", 15_000);
     expect(states()).toEqual([...whole, "starting", "ready"]);
-    // the build that gave it away has an agent of its own, with the same token
-    const second = (await plane.store.agentByToken(token))?.id ?? "";
-    const lines = async (agentId: string) =>
-      (await plane.store.logs(agentId, 0, 10)).map(({ output }) => output);
-    await eventually(async () => (await lines(second)).includes("for bob"), "the second life's log", 10_000);
-    expect(second).not.toBe(id);
+    await mine.expectLogs("for bob");
     // the first life's end is told where the token now belongs to
-    expect(await lines(second)).toEqual(["bye", "for bob"]);
+    expect(await mine.logs()).toEqual(["bye", "for bob"]);
     expect(events.filter(({ kind }) => kind === "reinitialising")).toHaveLength(1);
     await agent.stop();
     expect(states()).toEqual([...whole, ...whole]);

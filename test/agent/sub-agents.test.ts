@@ -2,11 +2,12 @@ import { describe, expect, it } from "vitest";
 import { SubAgents } from "../../src/agent/index.js";
 import { automaticNames } from "../../src/agent/sub-agents/sub-agent-names.js";
 import { subAgentsPart } from "../../src/agent/sub-agents/sub-agents-part.js";
-import { controlPlane, dialled, eventually } from "../support/control-plane.js";
+import { dialled } from "../support/control-plane.js";
+import { testPlane } from "../support/test-plane.js";
 
 async function connected() {
-  const plane = await controlPlane();
-  const connection = await dialled(plane);
+  const plane = await testPlane();
+  const connection = await dialled(plane.agent);
   const subAgents = new SubAgents();
   subAgents.use(connection.agent);
   return { plane, connection, subAgents };
@@ -54,39 +55,33 @@ describe("sub-agents", () => {
   });
 
   it("that are being created when strangers are looked for are none", async () => {
-    const { connection, subAgents } = await connected();
-    let answer: () => void = () => {};
+    const { plane, subAgents } = await connected();
+    let answerNow = () => {};
     const held = new Promise<void>((resolve) => {
-      answer = resolve;
+      answerNow = resolve;
     });
-    subAgents.use({
-      createSubAgent: async (request: never, options: never) => {
-        const created = await connection.agent.createSubAgent(request, options);
-        await held;
-        return created;
-      },
-      listSubAgents: async (request: never, options: never) => {
-        const all = await connection.agent.listSubAgents(request, options);
-        setTimeout(answer, 5);
-        return all;
-      },
-      deleteSubAgent: connection.agent.deleteSubAgent.bind(connection.agent),
-    } as never);
+    plane.answer("CreateSubAgent", async (_request, { handle }) => {
+      const created = await handle();
+      await held;
+      return created;
+    });
+    plane.answer("ListSubAgents", async (_request, { handle }) => {
+      const all = await handle();
+      setTimeout(answerNow, 5);
+      return all;
+    });
     const creating = subAgents.create({ directory: "/new" });
-    await eventually(
-      async () => (await connection.agent.listSubAgents({})).agents.length === 1,
-      "it is there",
-    );
+    const workspaceId = (await plane.store.agent(plane.agent.id))?.workspaceId ?? "";
+    await plane.waitFor("it is there", async () => (await plane.store.agents(workspaceId)).length === 2);
     expect(await subAgents.deleteStrangers(undefined, new AbortController().signal)).toEqual([]);
     expect(await subAgents.list()).toEqual([(await creating).agent]);
   });
 
   it("that could not be deleted at the end are strangers to the next life", async () => {
-    const { connection, subAgents } = await connected();
+    const { plane, subAgents } = await connected();
     await subAgents.create({ directory: "/a" });
-    subAgents.use({ deleteSubAgent: () => Promise.reject(new Error("away")) } as never);
+    plane.fail("DeleteSubAgent", "away");
     expect(await subAgents.deleteCreated()).toEqual(["sub-agent a: away"]);
-    subAgents.use(connection.agent);
     await subAgents.deleteStrangers(undefined, new AbortController().signal);
     expect(await subAgents.list()).toEqual([]);
   });

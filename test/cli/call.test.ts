@@ -1,26 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { uuidBytes } from "../../src/codec/index.js";
-import { controlPlane, eventually, token } from "../support/control-plane.js";
+import type { TestPlaneOptions } from "../../src/testing/index.js";
+import { token } from "../support/control-plane.js";
 import { tool, toolResult } from "../support/terminal.js";
+import { testPlane } from "../support/test-plane.js";
 
-async function server(options: Parameters<typeof controlPlane>[1] = {}) {
-  const sessions: { role: string; apiVersion: string }[] = [];
-  const plane = await controlPlane(
-    { apps: [{ slug: "web" }] },
-    {
-      ...options,
-      onSession: (_who, { role, apiVersion }) => {
-        sessions.push({ role, apiVersion });
-        return undefined;
-      },
-    },
-  );
-  return { plane, sessions, env: { CODER_AGENT_URL: plane.url, CODER_AGENT_TOKEN: token } };
+async function server(options: TestPlaneOptions = {}) {
+  const plane = await testPlane({ agent: { apps: [{ slug: "web" }] }, ...options });
+  return { plane, env: { CODER_AGENT_URL: plane.url, CODER_AGENT_TOKEN: plane.agent.token } };
 }
 
 describe("agentwire call", () => {
   it("calls a unary RPC, and prints the answer as JSON on one line", async () => {
-    const { env, sessions } = await server();
+    const { env, plane } = await server();
     const { exitCode, stdout, stderr } = await toolResult(["call", "Agent/GetManifest"], env);
     expect(stderr).toBe("");
     expect(exitCode).toBe(0);
@@ -28,7 +20,7 @@ describe("agentwire call", () => {
     const manifest = JSON.parse(stdout) as Record<string, string>;
     expect(manifest["agentName"]).toBe("main");
     expect(Buffer.from(manifest["agentId"] ?? "", "base64")).toHaveLength(uuidBytes);
-    expect(sessions).toEqual([{ role: "agentwire-call", apiVersion: "2.10" }]);
+    expect(plane.calls()).toMatchObject([{ rpc: "GetManifest", role: "agentwire-call", apiVersion: "2.10" }]);
   });
 
   it.each([
@@ -43,9 +35,8 @@ describe("agentwire call", () => {
       stdout: "{}\n",
       stderr: "",
     });
-    const [agent] = plane.agents;
-    expect(await plane.store.appStatuses({ agentId: agent?.id ?? "" }, 1)).toMatchObject([
-      { state: "idle", message: "waiting" },
+    expect(await plane.agent.appStatuses()).toMatchObject([
+      { slug: "web", state: "idle", message: "waiting" },
     ]);
   });
 
@@ -57,25 +48,26 @@ describe("agentwire call", () => {
   });
 
   it("prints the messages of a stream as they come, until it is interrupted with 130", async () => {
-    const { env } = await server();
+    const { env, plane } = await server();
     const run = tool(["call", "coder.tailnet.v2.Tailnet/StreamDERPMaps"], env);
-    await eventually(() => run.stdout() === '{"homeParams":{}}\n', "the first map");
+    await plane.waitFor("the first map", () => run.stdout() === '{"homeParams":{}}\n');
     run.interrupt();
     expect(await run.exitCode).toBe(130);
     expect(run.stderr()).toBe("");
   });
 
   it("sends the lines of standard input as the messages of a stream", async () => {
-    const { env } = await server();
+    const { env, plane } = await server();
     const run = tool(["call", "Tailnet/Coordinate", "-"], env);
     run.stdin.write('{"updateSelf":{"node":{}}}\n\n');
     run.stdin.write('{"disconnect":{}}\n');
     run.stdin.end();
     expect(await run.exitCode).toBe(0);
+    expect(plane.calls("Coordinate")[0]?.requests).toMatchObject([{ updateSelf: {} }, { disconnect: {} }]);
   });
 
   it("takes the role, the version, headers and metadata that it is given", async () => {
-    const { env, sessions } = await server();
+    const { env, plane } = await server();
     const options = [
       "--role",
       "tester",
@@ -88,14 +80,15 @@ describe("agentwire call", () => {
     ];
     const { exitCode } = await toolResult(["call", "Agent/GetServiceBanner", ...options], env);
     expect(exitCode).toBe(0);
-    expect(sessions).toEqual([{ role: "tester", apiVersion: "2.3" }]);
+    expect(plane.calls()).toMatchObject([{ role: "tester", apiVersion: "2.3" }]);
   });
 
   it("negotiates with an older server", async () => {
-    const { env, sessions } = await server({ serverVersion: { major: 2, minor: 4 } });
+    const { env, plane } = await server();
+    await plane.downgrade("2.4");
     const { exitCode } = await toolResult(["call", "Agent/GetManifest"], env);
     expect(exitCode).toBe(0);
-    expect(sessions).toEqual([{ role: "agentwire-call", apiVersion: "2.4" }]);
+    expect(plane.calls()).toMatchObject([{ role: "agentwire-call", apiVersion: "2.4" }]);
   });
 
   it("fails with 1 and the error of the server as JSON", async () => {

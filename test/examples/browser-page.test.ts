@@ -7,15 +7,13 @@ import { type Duplex, pipeline } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { build } from "tsdown";
 import { expect, it, onTestFinished } from "vitest";
-import { chromiumPath, openPage } from "../support/chromium.js";
+import { browserOfTests, shows } from "../support/browser.js";
 import { httpServer } from "../support/http-servers.js";
 import { testPlane } from "../support/test-plane.js";
 
 const folder = fileURLToPath(new URL("../../examples/browser/", import.meta.url));
 
-if (chromiumPath === undefined) {
-  console.warn("SKIPPED: examples/browser needs a browser: apt-get install chromium");
-}
+const browser = browserOfTests();
 
 /** The page's script as a bundler makes it of the built package. */
 async function bundledPage(): Promise<string> {
@@ -52,42 +50,25 @@ async function frontOf(planeUrl: string, files: Record<string, [type: string, te
   return url;
 }
 
-it.skipIf(chromiumPath === undefined)(
-  "examples/browser connects from a real browser and sends lines, beside the agent",
-  async () => {
-    const plane = await testPlane();
-    const [html, script] = await Promise.all([readFile(join(folder, "index.html"), "utf8"), bundledPage()]);
-    const files: Record<string, [type: string, text: string]> = {
-      "/": ["text/html", html],
-      "/page.js": ["text/javascript", script],
-    };
-    const url = await frontOf(plane.url, files);
-    const page = await openPage(url);
-    const fill = (form: string, fields: Record<string, string>) =>
-      page.evaluate(
-        `{ const form = document.querySelector("${form}"); for (const [name, value] of Object.entries(${JSON.stringify(fields)})) form.elements[name].value = value; form.requestSubmit(); }`,
-      );
-    const shows = (text: string) =>
-      plane.waitFor(
-        `the page shows "${text}"`,
-        async () =>
-          expect(await page.evaluate(`document.querySelector("#state")?.textContent`)).toContain(text),
-        { timeoutMs: 20_000 },
-      );
-    await shows("not connected");
-    await page.evaluate("new Promise((done) => document.readyState === 'complete' ? done() : onload = done)");
-    await fill("#dial", { token: plane.agent.token });
-    await shows("connected to ada/dev, agent main, API 2.10");
-    await fill("#say", { line: "hello from a page" });
-    await plane.agent.expectLogs("hello from a page");
-    await shows("sent: hello from a page");
-    expect(plane.dials()).toMatchObject([
-      { role: "example-page", version: "2.10" },
-      { role: "example-page" },
-    ]);
-    plane.cut();
-    await shows("not connected");
-    expect(await plane.agent.status()).toBe("connecting");
-  },
-  60_000,
-);
+it("examples/browser connects from a real browser and sends lines, beside the agent", async () => {
+  const plane = await testPlane();
+  const [html, script] = await Promise.all([readFile(join(folder, "index.html"), "utf8"), bundledPage()]);
+  const url = await frontOf(plane.url, {
+    "/": ["text/html", html],
+    "/page.js": ["text/javascript", script],
+  });
+  const { page } = await browser.open();
+  await page.goto(url);
+  await shows(page, "not connected");
+  await page.type("#dial input", plane.agent.token);
+  await page.click("#dial button");
+  await shows(page, "connected to ada/dev, agent main, API 2.10");
+  await page.type("#say input", "hello from a page");
+  await page.click("#say button");
+  await plane.agent.expectLogs("hello from a page");
+  await shows(page, "sent: hello from a page");
+  expect(plane.dials()).toMatchObject([{ role: "example-page", version: "2.10" }, { role: "example-page" }]);
+  plane.cut();
+  await shows(page, "not connected");
+  expect(await plane.agent.status()).toBe("connecting");
+}, 60_000);

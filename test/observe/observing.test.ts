@@ -6,7 +6,8 @@ import {
   createYamuxSession,
   type TransportError,
 } from "../../src/transport/index.js";
-import { controlPlane, dialled, eventually, token } from "../support/control-plane.js";
+import { dialled, eventually } from "../support/control-plane.js";
+import { testPlane } from "../support/test-plane.js";
 
 /** What both ends see alike, of one direction: not when, and not the frames, of which the last may still be under way. */
 function alike(events: readonly ConnectionEvent[], direction: Direction) {
@@ -20,15 +21,15 @@ describe("an observer", () => {
   it("is told the same at both ends of a connection", async () => {
     const client: ConnectionEvent[] = [];
     const server: ConnectionEvent[] = [];
-    const plane = await controlPlane({}, { observer: observing((event) => server.push(event)) });
-    const connection = await dialled(plane, {
+    const plane = await testPlane({ observer: observing((event) => server.push(event)) });
+    const connection = await dialled(plane.agent, {
       observer: observing((event) => client.push(event)),
       role: "tester",
     });
     await connection.agent.getManifest({});
     await expect(connection.agent.updateAppStatus({ slug: "none" })).rejects.toThrow();
     await connection.close();
-    await eventually(() => server.at(-1)?.type === "end" && client.at(-1)?.type === "end", "both ends");
+    await plane.waitFor("both ends", () => [client, server].every((seen) => seen.at(-1)?.type === "end"));
     for (const direction of ["to-server", "to-client"] as const) {
       expect(alike(client, direction).length).toBeGreaterThan(2);
       expect(alike(client, direction)).toEqual(alike(server, direction));
@@ -40,23 +41,23 @@ describe("an observer", () => {
     ]);
     expect(client.at(-1)).toMatchObject({ type: "end", code: 1000, direction: "to-server" });
     expect(server.at(-1)).toMatchObject({ type: "end", code: 1000, direction: "to-server" });
-    expect(JSON.stringify([client, server])).not.toContain(token);
+    expect(JSON.stringify([client, server])).not.toContain(plane.agent.token);
   });
 
   it("numbers the connections that it sees", async () => {
     const events: ConnectionEvent[] = [];
     const observer = observing((event) => events.push(event));
-    const plane = await controlPlane();
-    for (let i = 0; i < 2; i++) await (await dialled(plane, { observer })).close();
+    const plane = await testPlane();
+    for (let i = 0; i < 2; i++) await (await dialled(plane.agent, { observer })).close();
     expect(events.flatMap(({ type, connection }) => (type === "open" ? connection : []))).toEqual([1, 2]);
   });
 
   it("that throws does not disturb what it looks at", async () => {
-    const plane = await controlPlane();
+    const plane = await testPlane();
     const observer = observing(() => {
       throw new Error("no");
     });
-    const connection = await dialled(plane, { observer });
+    const connection = await dialled(plane.agent, { observer });
     expect(await connection.agent.getManifest({})).toMatchObject({ agentName: "main" });
   });
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { observing } from "../../src/observe/index.js";
 import { prometheusMetrics } from "../../src/observe/prometheus.js";
-import { controlPlane, dialled, eventually } from "../support/control-plane.js";
+import { dialled } from "../support/control-plane.js";
+import { testPlane } from "../support/test-plane.js";
 
 /** The lines that have samples, of one name. */
 function samples(text: string, name: string): string[] {
@@ -13,13 +14,13 @@ const manifest = 'rpc_service="coder.agent.v2.Agent",rpc_method="GetManifest"';
 describe("metrics for Prometheus", () => {
   it("count connections, calls and messages, and how long calls took", async () => {
     const metrics = prometheusMetrics({ bucketsSeconds: [0.000001, 60] });
-    const plane = await controlPlane({}, { observer: observing(metrics.listen, { decodeMessages: false }) });
-    const connection = await dialled(plane);
+    const plane = await testPlane({ observer: observing(metrics.listen, { decodeMessages: false }) });
+    const connection = await dialled(plane.agent);
     for (let i = 0; i < 3; i++) await connection.agent.getManifest({});
     await expect(connection.agent.updateAppStatus({ slug: "none" })).rejects.toThrow();
     expect(samples(metrics.text(), "agentwire_connections_open")).toEqual(["agentwire_connections_open 1"]);
     await connection.close();
-    await eventually(() => metrics.text().includes("agentwire_connections_open 0"), "the end");
+    await plane.waitFor("the end", () => metrics.text().includes("agentwire_connections_open 0"));
     const text = metrics.text();
     expect(samples(text, "agentwire_connections_total")).toEqual(["agentwire_connections_total 1"]);
     expect(samples(text, "agentwire_rpc_started_total")).toContain(

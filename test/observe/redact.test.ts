@@ -107,6 +107,15 @@ describe("secrets in headers and texts", () => {
     );
   });
 
+  it("are hidden where they are known, as they are and in JSON, unless they are too short to be one", () => {
+    const secret = 'pass"word of mine';
+    const redaction = hideSecrets([`${secret}\n`, "short"]);
+    const said = JSON.stringify({ said: JSON.stringify(secret) });
+    expect(redaction.text(`${secret}, ${JSON.stringify(secret)}, ${said}, short`)).toBe(
+      '[hidden], "[hidden]", {"said":"\\"[hidden]\\""}, short',
+    );
+  });
+
   it("cost time in proportion to the text, whatever it is", () => {
     const redaction = hideSecrets();
     for (const piece of [

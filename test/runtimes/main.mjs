@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,13 +55,20 @@ try {
   await program("Bun, worker", runtime("bun"), ["worker-thread.mjs"], "node/client.js");
   await program("Deno", runtime("deno"), [...deno, "main-thread.mjs"], "node/client.js");
   await program("Deno, worker", runtime("deno"), [...deno, "worker-thread.mjs"], "node/client.js");
-  await bundle();
+  await bundle("bundle", { page: join(folder, "page.mjs"), worker: join(folder, "worker.mjs") });
+  // one file, as workers are deployed
+  await bundle("edge", { edge: join(folder, "node_modules/agentwire/examples/worker/worker.ts") });
   // bundled as for the edge: with the runtime's own WebSocket
-  await edgeWorker("Bun, examples/worker", runtime("bun"), () => ["bundle/edge.js"]);
+  await edgeWorker("Bun, examples/worker", runtime("bun"), () => ["edge/edge.js"]);
   await edgeWorker("Deno, examples/worker", runtime("deno"), (port) => [
     ...serveDeno,
     String(port),
-    "bundle/edge.js",
+    "edge/edge.js",
+  ]);
+  await edgeWorker("workerd, examples/worker", workerdPath(), (port) => [
+    "serve",
+    "workerd.capnp",
+    `--socket-addr=http=127.0.0.1:${port}`,
   ]);
   await inBrowser("browser, page", "page");
   await inBrowser("browser, worker", "worker");
@@ -172,7 +180,8 @@ process.exit(sum.failed > 0 ? 1 : 0);
 
 /** Those of package.json in this folder, at first use. */
 function installRuntimes() {
-  if (existsSync(join(here, "node_modules/.bin"))) return;
+  const { dependencies } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
+  if (Object.keys(dependencies).every((name) => existsSync(join(here, "node_modules", name)))) return;
   try {
     // not `npm ci`: some registries lack the binaries of other platforms, and then a lock file never fits
     execFileSync("npm", ["install", "--no-save", "--no-package-lock"], {
@@ -180,7 +189,7 @@ function installRuntimes() {
       stdio: ["ignore", "ignore", "inherit"],
     });
   } catch {
-    console.log("Bun, Deno and Node 24 could not be installed: npm install failed in test/runtimes");
+    console.log("not all runtimes could be installed: npm install failed in test/runtimes");
   }
 }
 
@@ -195,22 +204,25 @@ function installPackage() {
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
   const args = ["install", "--no-audit", "--no-fund", "--no-package-lock", join(folder, filename)];
   execFileSync("npm", args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
-  for (const file of readdirSync(here).filter((name) => /\.(mjs|cjs)$/.test(name) && name !== "main.mjs")) {
+  for (const file of readdirSync(here).filter(
+    (name) => /\.(mjs|cjs|capnp)$/.test(name) && name !== "main.mjs",
+  )) {
     copyFileSync(join(here, file), join(folder, file));
   }
 }
 
-/** What a browser gets of it, from a bundler. */
-async function bundle() {
+/**
+ * What a browser or a worker gets of it, from a bundler.
+ *
+ * @param {string} outDir
+ * @param {Record<string, string>} entry
+ */
+async function bundle(outDir, entry) {
   await build({
     config: false,
     cwd: folder,
-    entry: {
-      page: join(folder, "page.mjs"),
-      worker: join(folder, "worker.mjs"),
-      edge: join(folder, "node_modules/agentwire/examples/worker/worker.ts"),
-    },
-    outDir: join(folder, "bundle"),
+    entry,
+    outDir: join(folder, outDir),
     format: "esm",
     platform: "browser",
     minify: true,
@@ -314,6 +326,15 @@ async function freePort() {
   const { port } = server.address();
   server.close();
   return port;
+}
+
+/** The program itself: the command of its package is a program of Node around it, which would be all that is ended. */
+function workerdPath() {
+  try {
+    return createRequire(join(here, "package.json"))("workerd").default;
+  } catch {
+    return "";
+  }
 }
 
 function browserPath() {

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
 import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
 
+const waitMs = 25_000;
 const programs = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 /** A page of a browser, and what went wrong in it. */
@@ -45,7 +46,7 @@ export function browserOfTests(): BrowserOfTests {
 async function startBrowser(): Promise<Browser | undefined> {
   const executablePath = process.env["CHROMIUM"] ?? programs.find((path) => existsSync(path));
   if (executablePath === undefined) {
-    console.warn("\n*** Chromium is not installed: the tests of the page are SKIPPED. ***\n");
+    console.warn("\n*** Chromium is not installed: the tests of pages are SKIPPED. ***\n");
     return undefined;
   }
   const isRoot = process.getuid?.() === 0;
@@ -53,6 +54,31 @@ async function startBrowser(): Promise<Browser | undefined> {
     executablePath,
     args: ["--disable-dev-shm-usage", "--disable-gpu", ...(isRoot ? ["--no-sandbox"] : [])],
   });
+}
+
+/** Waits until the page, or a part of it, has a text. */
+export async function shows(page: Page, text: string, selector = "body"): Promise<void> {
+  try {
+    await page.waitForFunction(
+      (where: string, wanted: string) =>
+        [...document.querySelectorAll<HTMLElement>(where)].some((one) =>
+          one.innerText.replace(/\s+/g, " ").includes(wanted),
+        ),
+      { timeout: waitMs },
+      selector,
+      text,
+    );
+  } catch {
+    throw new Error(`${selector} does not show "${text}": ${await textOf(page)}`);
+  }
+}
+
+/** The text of a page, or of a part of it, as it is seen. */
+export async function textOf(page: Page, selector = "body"): Promise<string> {
+  return page.evaluate(
+    (where) => document.querySelector<HTMLElement>(where)?.innerText.replace(/\s+/g, " ").trim() ?? "",
+    selector,
+  );
 }
 
 function problemsOf(page: Page): string[] {

@@ -22,7 +22,7 @@ function uuidBytes(text: string): Uint8Array {
 const gibibyte = 1024n ** 3n;
 
 /** Where the lines of {@link reportEverything} come from. */
-const buildSourceId = "3f2b1a00-0000-4000-8000-000000000001";
+export const buildSourceId = "3f2b1a00-0000-4000-8000-000000000001";
 
 /** An agent that can report of every kind. */
 export const busyAgent: Partial<AgentDefinition> = {

@@ -16,12 +16,16 @@ export async function controlPlane(
   return plane;
 }
 
-/** A connection to a control plane that ends with the test. */
+/** A connection to a control plane, or of an agent of a test plane, that ends with the test. */
 export async function dialled(
-  plane: { url: string },
+  plane: { url: string; token?: string },
   options: Partial<Parameters<typeof dialAgent>[0]> = {},
 ): Promise<AgentConnection> {
-  const connection = (await dialAgent({ url: plane.url, token, ...options })) as AgentConnection;
+  const connection = (await dialAgent({
+    url: plane.url,
+    token: plane.token ?? token,
+    ...options,
+  })) as AgentConnection;
   onTestFinished(() => connection.close());
   return connection;
 }

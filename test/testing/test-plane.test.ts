@@ -8,6 +8,8 @@ import {
   LifecycleState,
   LogSender,
   MetadataSender,
+  reinitEvents,
+  reinitsFor,
 } from "../../src/client/index-node.js";
 import { ApiError, FakeClock, startTestPlane, type TestPlane } from "../../src/testing/index.js";
 import { testPlane } from "../support/test-plane.js";
@@ -148,6 +150,29 @@ describe("what an agent of it has reported", () => {
     await expect(main.expectMetadata("other", "1", soon)).rejects.toThrow("the agent has no such key");
     await expect(main.expectAppStatus({ slug: "assistant" }, soon)).rejects.toThrow("there is nothing");
     await expect(main.expectStatus("connected", soon)).rejects.toThrow("it is connecting");
+  });
+
+  it("belongs to somebody else's agent, with the same token, once its workspace is claimed", async () => {
+    const plane = await testPlane({
+      workspaces: [{ owner: "", name: "pool", isPrebuilt: true, agents: [{ name: "main" }] }],
+    });
+    const reasons: string[] = [];
+    const waiting = (async () => {
+      const { target } = plane.agent;
+      const signal = AbortSignal.timeout(10_000);
+      for await (const { reason } of reinitsFor(reinitEvents({ ...target, signal }))) reasons.push(reason);
+    })();
+    await plane.waitFor("the agent waits", async () => (await plane.streamCount()) === 1);
+    const mine = await plane.agent.claim("bob", "mine");
+    await waiting;
+    expect(reasons).toEqual(["prebuild_claimed"]);
+    expect(mine).toMatchObject({ name: "main", owner: "bob", workspace: "mine", token: plane.agent.token });
+    expect(mine.id).not.toBe(plane.agent.id);
+    const { agent } = await dialled(plane, "agent");
+    expect(await agent.getManifest({})).toMatchObject({ ownerUsername: "bob", workspaceName: "mine" });
+    await mine.expectStatus("connected");
+    await expect(mine.claim("eve", "hers")).rejects.toThrow("belongs to somebody already");
+    await expect(plane.agent.claim("eve", "hers")).rejects.toThrow("is gone");
   });
 
   it("is asked of the agent that is meant, and a plane without agents says so", async () => {

@@ -3,14 +3,13 @@ import { createRequire } from "node:module";
 import type { Page } from "puppeteer-core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connectAgent } from "../../src/client/index-node.js";
-import { browserOfTests, type TestPage } from "../support/browser.js";
-import { busyAgent, reportEverything, sendLines } from "../support/busy-agent.js";
+import { browserOfTests, shows, type TestPage, textOf } from "../support/browser.js";
+import { buildSourceId, busyAgent, reportEverything, sendLines } from "../support/busy-agent.js";
 import { controlPlane, dialled, eventually, token } from "../support/control-plane.js";
 import { fileWith } from "../support/files.js";
 import { tool } from "../support/terminal.js";
 
 const adminToken = "an admin token of the test";
-const waitMs = 25_000;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const browser = browserOfTests();
@@ -39,28 +38,10 @@ async function goTo(page: Page, hash: string): Promise<void> {
   }, hash);
 }
 
-/** Waits until the page, or a part of it, has a text. */
-async function shows(page: Page, text: string, selector = "body"): Promise<void> {
-  try {
-    await page.waitForFunction(
-      (where: string, wanted: string) =>
-        [...document.querySelectorAll<HTMLElement>(where)].some((one) =>
-          one.innerText.replace(/\s+/g, " ").includes(wanted),
-        ),
-      { timeout: waitMs },
-      selector,
-      text,
-    );
-  } catch {
-    throw new Error(`${selector} does not show "${text}": ${await textOf(page)}`);
-  }
-}
-
-async function textOf(page: Page, selector = "body"): Promise<string> {
-  return page.evaluate(
-    (where) => document.querySelector<HTMLElement>(where)?.innerText.replace(/\s+/g, " ").trim() ?? "",
-    selector,
-  );
+/** Chooses a value in the list with the label. */
+async function choose(page: Page, label: string, value: string): Promise<void> {
+  const list = await page.waitForSelector(`::-p-aria([name="${label}"][role="combobox"])`);
+  await list?.select(value);
 }
 
 /** What axe finds wrong, as one line for each. */
@@ -202,6 +183,11 @@ workspaces:
     ]);
     await sendLines(connection, [["WARN", "another compiler"]]);
     await shows(page, "2 of 903 lines match");
+    await choose(page, "From level", "error");
+    await shows(page, "1 of 903 lines match");
+    await choose(page, "From level", "debug");
+    await choose(page, "Source", buildSourceId);
+    await shows(page, "2 of 903 lines match");
     const tooMuch = Array.from({ length: 11 }, () => ["INFO", "x".repeat(100_000)] as const);
     expect((await sendLines(connection, tooMuch)).logLimitExceeded).toBe(true);
     await shows(page, "Log limit reached; the script itself goes on.");
@@ -219,14 +205,16 @@ workspaces:
     await shows(page, "Agent of the manifest main Workspace ada / dev");
     expect(control.api.sessionCount).toBe(1);
     expect((await control.store.agent(agentId))?.connection.firstConnectedAtUs).toBeUndefined();
+    await choose(page, "App", "editor");
+    await choose(page, "State", "idle");
     await page.type(".grow input", "said by the browser");
     await page.keyboard.press("Enter");
     await shows(page, "Sent.");
     expect(await control.store.appStatuses({ agentId }, 1)).toMatchObject([
-      { state: "working", message: "said by the browser" },
+      { state: "idle", message: "said by the browser" },
     ]);
     await goTo(page, "#/");
-    await shows(page, "Assistant working said by the browser");
+    await shows(page, "Editor idle said by the browser");
     await eventually(() => control.api.sessionCount === 0, "the end of the connection");
     expect(problems).toEqual([]);
   });
@@ -254,6 +242,8 @@ workspaces:
     const lucky = agents.find(({ workspace, agent }) => workspace === "workspace-33" && agent === "agent-4");
     await dialled({ url: control.url }, { token: lucky?.token ?? "", role: "late-tool" });
     await shows(page, "late-tool API 2.10");
+    await choose(page, "Status", "disconnected");
+    await shows(page, "No agent fits.");
     expect(problems).toEqual([]);
   });
 
@@ -266,20 +256,6 @@ workspaces:
     expect(again.url).toBe(control.url);
     await shows(page, "Live");
     await shows(page, "1 agent in 1 workspace");
-  });
-
-  it("says which package a server lacks that has no RPCs over HTTP", async () => {
-    const { url } = await plane();
-    const { page } = await browser.open();
-    await page.setRequestInterception(true);
-    page.on("request", (request) => {
-      const isRpc = request.url().includes("AdminService");
-      void (isRpc
-        ? request.respond({ status: 501, contentType: "text/plain", body: "no" })
-        : request.continue());
-    });
-    await page.goto(`${url}/#token=${encodeURIComponent(adminToken)}`);
-    await shows(page, "trying again: the server needs the package @connectrpc/connect-node beside agentwire");
   });
 
   it("runs no script that is not its own", async () => {

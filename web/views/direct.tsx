@@ -3,6 +3,7 @@ import type { Manifest } from "../../src/gen/coder/agent/v2/agent_pb.js";
 import { type Admin, read, whatFailed } from "../admin.js";
 import type { DirectSession } from "../direct-session.js";
 import type { FollowedAgent } from "../followed-agent.js";
+import { Choice } from "../parts/choice.js";
 import { Nothing, Section } from "../parts/section.js";
 import { duration, printable } from "../words.js";
 import { AgentHeading, Gone } from "./agent.js";
@@ -172,32 +173,8 @@ function StatusForm({ session, slugs }: { session: DirectSession; slugs: readonl
     <form onSubmit={(event) => void submit(event)} aria-labelledby="status-form">
       <h3 id="status-form">Report an app's status</h3>
       <div class="filters">
-        <label>
-          App
-          <select value={slug} onChange={(event) => setSlug(event.currentTarget.value)}>
-            {slugs.map((one) => (
-              <option key={one} value={one}>
-                {one}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          State
-          <select
-            value={state}
-            onChange={(event) => {
-              const chosen = appStates.find((one) => one === event.currentTarget.value);
-              if (chosen !== undefined) setState(chosen);
-            }}
-          >
-            {appStates.map((one) => (
-              <option key={one} value={one}>
-                {one}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Choice label="App" value={slug} values={slugs} onChoose={setSlug} />
+        <Choice label="State" value={state} values={appStates} onChoose={setState} />
         <label class="grow">
           Message
           <input value={message} maxLength={160} onInput={(event) => setMessage(event.currentTarget.value)} />

@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { LogLine } from "../../src/gen/agentwire/admin/v1/admin_pb.js";
 import type { FollowedAgent } from "../followed-agent.js";
+import { Choice } from "../parts/choice.js";
 import { Nothing, Section } from "../parts/section.js";
 import { Clock } from "../parts/time.js";
 import { bytes, counted, printable } from "../words.js";
@@ -38,27 +39,14 @@ export function Logs({ followed }: { followed: FollowedAgent }) {
           Search the log
           <input type="search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
         </label>
-        <label>
-          From level
-          <select value={level} onChange={(event) => setLevel(event.currentTarget.value)}>
-            {levels.map((one) => (
-              <option key={one} value={one}>
-                {one}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Source
-          <select value={source} onChange={(event) => setSource(event.currentTarget.value)}>
-            <option value="">all</option>
-            {sources.map(({ id, displayName }) => (
-              <option key={id} value={id}>
-                {displayName}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Choice label="From level" value={level} values={levels} onChoose={setLevel} />
+        <Choice
+          label="Source"
+          value={source}
+          values={["", ...names.keys()]}
+          textOf={(id) => names.get(id) ?? "all"}
+          onChoose={setSource}
+        />
         <label class="check">
           <input
             type="checkbox"

@@ -3,12 +3,15 @@ import { useEffect } from "preact/hooks";
 import type { Agent, Workspace } from "../../src/gen/agentwire/admin/v1/admin_pb.js";
 import { agentTree, inTreeOrder } from "../agent-order.js";
 import { workspaces } from "../live.js";
+import { Choice } from "../parts/choice.js";
 import { Nothing, Pager } from "../parts/section.js";
 import { AgentState, Roles, State } from "../parts/status.js";
 import { agentHref } from "../route.js";
 import { counted, printable } from "../words.js";
 
 const agentsOnPage = 50;
+/** What may be searched for; an empty text is any. */
+const statuses = ["", "connected", "connecting", "disconnected", "timeout"];
 
 const search = signal("");
 const wantedStatus = signal("");
@@ -75,22 +78,16 @@ function Filters() {
           }}
         />
       </label>
-      <label>
-        Status
-        <select
-          value={wantedStatus.value}
-          onChange={(event) => {
-            wantedStatus.value = event.currentTarget.value;
-            page.value = 0;
-          }}
-        >
-          <option value="">any</option>
-          <option value="connected">connected</option>
-          <option value="connecting">connecting</option>
-          <option value="disconnected">disconnected</option>
-          <option value="timeout">timeout</option>
-        </select>
-      </label>
+      <Choice
+        label="Status"
+        value={wantedStatus.value}
+        values={statuses}
+        textOf={(status) => status || "any"}
+        onChoose={(status) => {
+          wantedStatus.value = status;
+          page.value = 0;
+        }}
+      />
     </search>
   );
 }

@@ -6,6 +6,7 @@ import {
   type Manifest,
 } from "../../client/index-node.js";
 import { formatUuid, nilUuid, parseUuid } from "../../codec/index.js";
+import { errorText } from "../../rpc/error-text.js";
 import { goArchitecture, goOperatingSystem } from "./platform.js";
 import { automaticNames } from "./sub-agent-names.js";
 
@@ -176,7 +177,7 @@ export class SubAgents {
   async #deleteAll(agents: readonly SubAgent[], signal?: AbortSignal): Promise<string[]> {
     const ends = await Promise.allSettled(agents.map(({ id }) => this.delete(id, signal)));
     return ends.flatMap((end, i) =>
-      end.status === "rejected" ? [`sub-agent ${agents[i]?.name}: ${(end.reason as Error).message}`] : [],
+      end.status === "rejected" ? [`sub-agent ${agents[i]?.name}: ${errorText(end.reason)}`] : [],
     );
   }
 

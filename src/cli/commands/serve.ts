@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { untilAborted } from "../../client/until-aborted.js";
 import { errorText } from "../../rpc/error-text.js";
 import {
@@ -154,18 +153,10 @@ export function pageUrl(url: string, adminToken = ""): string {
   return `${url}/#token=${encodeURIComponent(adminToken)}`;
 }
 
-/** For people: the link of the page, or what it lacks. */
+/** For people: the link of the page. */
 export function whereThePageIs(page: string): string {
-  try {
-    createRequire(import.meta.url).resolve(pagePackage);
-    return `The page is at ${page}`;
-  } catch {
-    return `There is a page, but it needs a package: npm install ${pagePackage}`;
-  }
+  return `The page is at ${page}`;
 }
-
-/** The page's data is served with it, and only who serves needs it. */
-const pagePackage = "@connectrpc/connect-node";
 
 const leastAdminTokenCharacters = 16;
 

@@ -1,6 +1,6 @@
-import { hideSecrets } from "../../client/http/hide-secrets.js";
 import { unlessAborted } from "../../client/until-aborted.js";
 import { errorText } from "../../rpc/error-text.js";
+import { hideKnownSecrets } from "../../rpc/known-secrets.js";
 import { paintFor, printable } from "../colors.js";
 import { type Terminal, writeJson } from "../command.js";
 import { ProgressLine } from "../progress.js";
@@ -194,7 +194,7 @@ export class Report {
   }
 
   #shown(text: string): string {
-    return hideSecrets(printable(text.replace(/\s+/g, " ")), this.#secrets);
+    return hideKnownSecrets(printable(text.replace(/\s+/g, " ")), this.#secrets);
   }
 
   #shownFacts(facts: Facts): Facts {

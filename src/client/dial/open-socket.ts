@@ -1,8 +1,8 @@
 import { Code } from "@connectrpc/connect";
 import { errorText } from "../../rpc/error-text.js";
+import { hideKnownSecrets } from "../../rpc/known-secrets.js";
 import { type ByteConnection, type StandardWebSocket, webSocketConnection } from "../../transport/index.js";
 import { shownUrl } from "../http/api-url.js";
-import { hideSecrets } from "../http/hide-secrets.js";
 import { DialError, refusedDial } from "../http/request-errors.js";
 import type { WebSocketOptions } from "./dial-options.js";
 import type { Attempt, SocketOpener } from "./socket-opener.js";
@@ -49,7 +49,7 @@ export function webOpener(options: WebSocketOptions): SocketOpener {
       throw refusedDial(shownUrl(attempt.url), {
         status: response.status,
         contentType: response.headers.get("content-type") ?? undefined,
-        body: hideSecrets(await response.text(), attempt.secrets),
+        body: hideKnownSecrets(await response.text(), attempt.secrets),
       });
     },
   };

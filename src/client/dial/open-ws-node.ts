@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
+import { hideKnownSecrets } from "../../rpc/known-secrets.js";
 import type { ByteConnection } from "../../transport/index.js";
 import { wsConnection } from "../../transport/ws-node.js";
 import { shownUrl } from "../http/api-url.js";
-import { hideSecrets } from "../http/hide-secrets.js";
 import { type HttpProxy, proxyFor, tunnelAgent } from "../http/proxy-node.js";
 import { type DialError, refusedDial } from "../http/request-errors.js";
 import type { NodeSocketOptions } from "./dial-options.js";
@@ -78,7 +78,7 @@ async function refusal(
   } catch {
     // What has come of the body is enough to say why.
   }
-  const body = hideSecrets(Buffer.concat(chunks).toString(), secrets);
+  const body = hideKnownSecrets(Buffer.concat(chunks).toString(), secrets);
   return refusedDial(shownUrl(url), {
     status: response.statusCode ?? 0,
     contentType: response.headers["content-type"],

@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
+import { hideKnownSecrets } from "../../rpc/known-secrets.js";
 import { TimeLimit } from "../time-limit.js";
 import { knownToken, type TokenSource } from "../tokens/token-source.js";
 import { apiUrl, shownUrl } from "./api-url.js";
 import { boundedText, startOfText } from "./bounded-body.js";
-import { hideSecrets } from "./hide-secrets.js";
 import { HttpError, refusedRequest } from "./request-errors.js";
 import { requestFailure } from "./request-failure.js";
 
@@ -94,7 +94,10 @@ export async function openAgentRequest(
     throw refusedRequest(name, {
       status: response.status,
       contentType: response.headers.get("content-type") ?? undefined,
-      body: hideSecrets(await startOfText(response, maxRefusalBytes), [token, ...(request.secrets ?? [])]),
+      body: hideKnownSecrets(await startOfText(response, maxRefusalBytes), [
+        token,
+        ...(request.secrets ?? []),
+      ]),
     });
   } catch (error) {
     throw requestFailure(name, error, limit);

@@ -1,5 +1,5 @@
 import type { Agent } from "node:http";
-import { hideSecrets } from "./hide-secrets.js";
+import { hideKnownSecrets } from "../../rpc/known-secrets.js";
 
 /** A proxy that tunnels with CONNECT. */
 export interface HttpProxy {
@@ -52,7 +52,7 @@ function readProxy(text: string): HttpProxy {
   return {
     url,
     shown: `${url.protocol}//${url.host}`,
-    hide: (shown) => hideSecrets(shown, credentials),
+    hide: (shown) => hideKnownSecrets(shown, credentials),
   };
 }
 

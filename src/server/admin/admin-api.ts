@@ -24,7 +24,7 @@ const leastTokenCharacters = 16;
 const maxMessageBytes = 16 * 1024 * 1024;
 
 /**
- * `agentwire.admin.v1.AdminService` over Connect, gRPC and gRPC-Web. Needs the package `@connectrpc/connect-node`.
+ * `agentwire.admin.v1.AdminService` over Connect, gRPC and gRPC-Web.
  * @throws RangeError when the token is too short to be one.
  */
 export function createAdminApi({ token, ...deps }: AdminApiOptions): AdminApi {

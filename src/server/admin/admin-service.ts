@@ -9,6 +9,7 @@ import {
   type WorkspaceRecord,
 } from "../../store/index.js";
 import { type ApiVersion, newestVersion } from "../../version/index.js";
+import { claimWorkspace } from "../claim-workspace.js";
 import { type MonitorOptions, resolveMonitorOptions } from "../connection-monitor.js";
 import type { Events } from "../events/index.js";
 import { usTimestamp } from "../handlers/time.js";
@@ -95,13 +96,7 @@ export function adminService(deps: AdminDeps): ServiceImpl<typeof AdminService> 
       if (owner === "") throw wrong("owner", "must not be empty");
       if (name === "") throw wrong("name", "must not be empty");
       const before = await existing(store, workspaceId);
-      const build = await conflictsTold(() => store.claim(before.id, owner, name));
-      const after = await existing(store, before.id);
-      // it is gone for the one, and there for the other
-      changed(before);
-      changed(after);
-      const { id, ownerId } = after;
-      events.publish({ topic: "claim", workspaceId: id, ownerId, reason: "prebuild_claimed" });
+      const { build } = await conflictsTold(() => claimWorkspace({ store, events }, before, owner, name));
       return { build: buildMessage(build) };
     },
 

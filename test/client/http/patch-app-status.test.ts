@@ -1,16 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { AppStatusState, patchAppStatus } from "../../../src/client/index-node.js";
-import { controlPlane, token } from "../../support/control-plane.js";
+import { token } from "../../support/control-plane.js";
 import { failure } from "../../support/echo.js";
+import { testPlane } from "../../support/test-plane.js";
 import { recordedServer } from "./recorded.js";
 
-const status = { token, slug: "ai", state: AppStatusState.IDLE, message: "waiting" };
+const status = { slug: "ai", state: AppStatusState.IDLE, message: "waiting" };
 
 describe("C1.43 the status of an app", () => {
   it("is sent in these fields", async () => {
     const { url, asked } = await recordedServer("PATCH app-status");
-    await patchAppStatus({ url, ...status });
-    await patchAppStatus({ url, ...status, uri: "u", icon: "i", needsUserAttention: true });
+    await patchAppStatus({ url, token, ...status });
+    await patchAppStatus({ url, token, ...status, uri: "u", icon: "i", needsUserAttention: true });
     expect(asked.map(({ line }) => line)).toEqual(
       Array(2).fill("PATCH /api/v2/workspaceagents/me/app-status"),
     );
@@ -22,18 +23,20 @@ describe("C1.43 the status of an app", () => {
   });
 
   it("is stored, in every state (C1.52)", async () => {
-    const plane = await controlPlane({ apps: [{ slug: "ai" }] });
+    const plane = await testPlane({ agent: { apps: [{ slug: "ai" }] } });
     const { WORKING, IDLE, COMPLETE, FAILURE } = AppStatusState;
     for (const state of [WORKING, IDLE, COMPLETE, FAILURE]) {
-      await patchAppStatus({ url: plane.url, ...status, state });
+      await patchAppStatus({ ...plane.agent.target, ...status, state });
     }
-    const stored = await plane.store.appStatuses({ agentId: plane.agents[0]?.id ?? "" }, 10);
-    expect(stored.map(({ state }) => state).reverse()).toEqual(["working", "idle", "complete", "failure"]);
+    const states = ["working", "idle", "complete", "failure"];
+    expect(await plane.agent.appStatuses()).toMatchObject(
+      states.map((state) => ({ slug: "ai", state, message: "waiting" })),
+    );
   });
 
   it("that is refused has the server's words", async () => {
-    const plane = await controlPlane({ apps: [{ slug: "ai" }] });
-    const sent = (more: object) => failure(patchAppStatus({ url: plane.url, ...status, ...more }));
+    const plane = await testPlane({ agent: { apps: [{ slug: "ai" }] } });
+    const sent = (more: object) => failure(patchAppStatus({ ...plane.agent.target, ...status, ...more }));
     expect(await sent({ message: "x".repeat(161) })).toMatchObject({
       status: 400,
       reason: "Message is too long.",
@@ -48,7 +51,9 @@ describe("C1.43 the status of an app", () => {
   it("in a state that there is not is not sent", async () => {
     const { url, asked } = await recordedServer("PATCH app-status");
     const state = 7 as AppStatusState;
-    expect((await failure(patchAppStatus({ url, ...status, state }))).message).toBe("Invalid state: 7");
+    expect((await failure(patchAppStatus({ url, token, ...status, state }))).message).toBe(
+      "Invalid state: 7",
+    );
     expect(asked).toEqual([]);
   });
 });

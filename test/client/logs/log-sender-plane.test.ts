@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { connectAgent, externalLogSourceId, LogLevel, LogSender } from "../../../src/client/index-node.js";
-import { controlPlane, dialled } from "../../support/control-plane.js";
+import { dialled } from "../../support/control-plane.js";
 import { testPlane } from "../../support/test-plane.js";
 
 const source = "11111111-2222-4333-8444-555555555555";
@@ -34,14 +34,14 @@ it("C3.16 all lines are in a control plane, in order, though sessions end while 
 });
 
 it("C3.17 what a control plane has no room for is counted", async () => {
-  const plane = await controlPlane();
+  const plane = await testPlane();
   const sender = new LogSender({ maxBatchBytes: 100_000, flushIntervalMs: 0 });
-  const { agent } = await dialled(plane, { role: "logs" });
+  const { agent } = await dialled(plane.agent, { role: "logs" });
   const run = sender.run(agent, new AbortController().signal);
   await sender.send(externalLogSourceId, Array(3000).fill({ output: "x".repeat(1000) }));
   await run;
   await sender.whenEmpty();
-  const stored = (await plane.store.logs(plane.agents[0]?.id ?? "", 0, 100_000)).length;
+  const stored = (await plane.agent.logs()).length;
   expect(sender.isLimitReached).toBe(true);
   expect(stored).toBeGreaterThan(900);
   expect(sender.dropped).toEqual({ limit_reached: 3000 - stored });

@@ -1,7 +1,14 @@
 import { expect, it } from "vitest";
-import { type LifecycleName, LifecycleSender } from "../../../src/client/index-node.js";
+import {
+  connectAgent,
+  type LifecycleName,
+  LifecycleSender,
+  LifecycleState,
+} from "../../../src/client/index-node.js";
+import type { TestPlane } from "../../../src/testing/index.js";
 import { failure } from "../../support/echo.js";
-import { agentWith, late, lost } from "./faulty-server.js";
+import { testPlane } from "../../support/test-plane.js";
+import { agentWith, late } from "./faulty-server.js";
 
 const all = [
   "starting",
@@ -14,17 +21,13 @@ const all = [
   "off",
 ] as const;
 
-/** The states that arrive in a run which ends when nothing is left. */
-async function sent(sender: LifecycleSender) {
-  const { agent, calls } = agentWith({});
-  const abort = new AbortController();
-  const run = failure(sender.run(agent, abort.signal));
+/** The states that arrive over a session which ends when nothing is left. */
+async function sent(sender: LifecycleSender, onto?: TestPlane) {
+  const plane = onto ?? (await testPlane());
+  const session = connectAgent({ ...plane.agent.target, senders: [sender], backoff: { firstMs: 1 } });
   await sender.whenEmpty();
-  abort.abort();
-  await run;
-  return calls.map(
-    ({ request }) => (request as { lifecycle: { state: number; changedAt: unknown } }).lifecycle,
-  );
+  await session.close();
+  return plane.calls("UpdateLifecycle").flatMap(({ request }) => request.lifecycle ?? []);
 }
 
 it("C4.33, C4.34: sends every state but created, in order, with the time it was entered", async () => {
@@ -58,19 +61,17 @@ it("C4.33: passes over a state that is not later, and says so", async () => {
 });
 
 it("C4.35: a state whose report failed is sent again at once on the next connection, those before it are not", async () => {
+  const plane = await testPlane();
   const sender = new LifecycleSender();
+  plane.answer("UpdateLifecycle", async ({ lifecycle }, { handle }) => {
+    if (lifecycle?.state === LifecycleState.READY && plane.dials().length === 1) plane.cut();
+    return handle();
+  });
   sender.advance("starting");
   sender.advance("ready");
-  const errors = [undefined, lost()];
-  const { agent, calls } = agentWith({
-    updateLifecycle: () => {
-      const error = errors.shift();
-      if (error !== undefined) throw error;
-    },
-  });
-  expect((await failure(sender.run(agent, new AbortController().signal))).message).toContain("was lost");
-  expect(calls).toHaveLength(2);
-  expect((await sent(sender)).map(({ state }) => state)).toEqual([5]);
+  const { STARTING, READY } = LifecycleState;
+  expect((await sent(sender, plane)).map(({ state }) => state)).toEqual([STARTING, READY, READY]);
+  expect(plane.dials()).toHaveLength(2);
 });
 
 it("gives the connection up for a report without an answer", async () => {

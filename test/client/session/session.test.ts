@@ -9,8 +9,9 @@ import {
   type SessionState,
 } from "../../../src/client/index-node.js";
 import { sessionWith } from "../../../src/client/session/session.js";
-import { controlPlane, eventually, token } from "../../support/control-plane.js";
+import { eventually, token } from "../../support/control-plane.js";
 import { refusingServer } from "../../support/http-servers.js";
+import { testPlane } from "../../support/test-plane.js";
 import { type FakeConnection, fakeConnection } from "./fake-connections.js";
 
 /** A session whose dials a test decides; no wait is longer than a few milliseconds. */
@@ -99,12 +100,11 @@ it("C4.89 the wait that is told of while it closes is the one that there is", as
 });
 
 describe("a session with a control plane", () => {
-  it("hands over each connection, and dials again when the server ends one", async () => {
-    const plane = await controlPlane();
+  it("hands over each connection, and dials again when one breaks off", async () => {
+    const plane = await testPlane();
     const names: string[] = [];
     const session = connectAgent({
-      url: plane.url,
-      token,
+      ...plane.agent.target,
       proxy: false,
       backoff: { firstMs: 1, maxMs: 5 },
       onConnected: async ({ agent }, signal) => {
@@ -116,11 +116,9 @@ describe("a session with a control plane", () => {
     const reading = (async () => {
       for await (const state of session.states()) seen.push(state);
     })();
-    const first = await session.connected();
-    await eventually(() => names.length === 1, "the first manifest");
-    // a session that ends from the other side
-    await first.session.close();
-    await eventually(() => names.length === 2, "the second manifest");
+    await plane.waitFor("the first manifest", () => names.length === 1);
+    plane.cut();
+    await plane.waitFor("the second manifest", () => names.length === 2);
     const end = await session.close();
     await reading;
     expect(names).toEqual(["main", "main"]);
@@ -129,7 +127,7 @@ describe("a session with a control plane", () => {
   });
 
   it("stops at once when the token has never worked, without a word of it", async () => {
-    const plane = await controlPlane();
+    const plane = await testPlane();
     const wrong = "00000000-1111-2222-3333-444444444444";
     const session = connectAgent({ url: plane.url, token: wrong, proxy: false });
     const { error } = await session.ended;
@@ -156,7 +154,7 @@ describe("a session with a control plane", () => {
   });
 
   it("sends what a sender has before it ends", async () => {
-    const plane = await controlPlane();
+    const plane = await testPlane();
     const states: LifecycleState[] = [LifecycleState.STARTING, LifecycleState.READY];
     const sender: Sender & { wake?: () => void } = {
       name: "lifecycle",
@@ -176,11 +174,10 @@ describe("a session with a control plane", () => {
           sender.wake = resolve;
         }),
     };
-    const session = connectAgent({ url: plane.url, token, proxy: false, senders: [sender] });
+    const session = connectAgent({ ...plane.agent.target, proxy: false, senders: [sender] });
     await session.connected();
     expect(await session.close()).toEqual({ error: undefined, unsent: [] });
-    const id = plane.agents[0]?.id ?? "";
-    expect((await plane.store.agent(id))?.lifecycleState).toBe("ready");
+    expect(plane.agent.lifecycles()).toEqual(["starting", "ready"]);
   });
 });
 

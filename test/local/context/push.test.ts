@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { type AgentConnection, ContextSender } from "../../../src/client/index-node.js";
 import { PushContextStateRequestSchema } from "../../../src/gen/coder/agent/v2/agent_pb.js";
 import type { WorkspaceContext } from "../../../src/local/index.js";
-import { controlPlane, dialled, eventually } from "../../support/control-plane.js";
+import { dialled } from "../../support/control-plane.js";
+import { testPlane } from "../../support/test-plane.js";
 import { skillFile, Workplace } from "./workplace.js";
 
 const secret = "sk-very-secret";
@@ -90,16 +91,15 @@ describe("what is pushed of a context", () => {
   it("is stored by a server, and changed there when it changes here", async () => {
     const place = await Workplace.make({ "work/AGENTS.md": "1" });
     const context = await place.opened();
-    const plane = await controlPlane();
-    const connection = await dialled(plane);
-    const agentId = plane.agents[0]?.id ?? "";
+    const plane = await testPlane();
+    const connection = await dialled(plane.agent);
     const sender = new ContextSender(context);
     const end = new AbortController();
     const run = sender.run(connection.agent, end.signal).catch(() => {});
-    const stored = async () => (await plane.store.context(agentId))?.resources ?? [];
-    await eventually(async () => (await stored()).length === 1, "the first push");
+    const stored = async () => (await plane.store.context(plane.agent.id))?.resources ?? [];
+    await plane.waitFor("the first push", async () => (await stored()).length === 1);
     await place.write({ "work/skills/a/SKILL.md": skillFile("a") });
-    await eventually(async () => (await stored()).length === 2, "the second push");
+    await plane.waitFor("the second push", async () => (await stored()).length === 2);
     expect(await stored()).toMatchObject([
       {
         source: place.at("work/AGENTS.md"),
@@ -127,9 +127,9 @@ describe("what is pushed of a context", () => {
     expect(resources.filter(({ status }) => status === "ok")).toHaveLength(500);
     expect(Number(payloadBytes)).toBeGreaterThan(2_000_000);
     expect(snapshotError).toContain("resources left out: there are too many of them");
-    const plane = await controlPlane();
-    await pushed(context, await dialled(plane));
-    const stored = await plane.store.context(plane.agents[0]?.id ?? "");
+    const plane = await testPlane();
+    await pushed(context, await dialled(plane.agent));
+    const stored = await plane.store.context(plane.agent.id);
     expect(stored?.resources).toHaveLength(resources.length);
   });
 });

@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { AppStatusState, RpcError } from "../../../src/client/index-node.js";
 import { UpdateAppStatusResponseSchema } from "../../../src/gen/coder/agent/v2/agent_pb.js";
 import type { ContextService, ContextSnapshot } from "../../../src/local/index.js";
-import { controlPlane, dialled, eventually } from "../../support/control-plane.js";
+import { dialled, eventually } from "../../support/control-plane.js";
 import { failure } from "../../support/echo.js";
+import { testPlane } from "../../support/test-plane.js";
 import { agentSocket, clientOf } from "./support.js";
 
 async function socketAndClient(options: Parameters<typeof agentSocket>[0] = {}) {
@@ -126,13 +127,12 @@ describe("app statuses through the agent socket (C5.16)", () => {
   const status = { slug: "assistant", state: AppStatusState.IDLE, message: "waiting for you" };
 
   it("go to the control plane that the agent is connected to", async () => {
-    const plane = await controlPlane({ apps: [{ slug: "assistant" }] });
-    const connection = await dialled(plane);
+    const plane = await testPlane({ agent: { apps: [{ slug: "assistant" }] } });
+    const connection = await dialled(plane.agent);
     const { socket, calls } = await socketAndClient();
     socket.setControlPlane(connection.agent);
     await calls.updateAppStatus(status);
-    const statuses = await plane.store.appStatuses({ agentId: plane.agents[0]?.id ?? "" }, 10);
-    expect(statuses).toMatchObject([{ state: "idle", message: "waiting for you" }]);
+    await plane.agent.expectAppStatus({ slug: "assistant", state: "idle", message: "waiting for you" });
     // the server's own code and text
     const refused = await failure(connection.agent.updateAppStatus({ ...status, slug: "nobody" }));
     expect(refused.rawMessage).not.toBe("");
