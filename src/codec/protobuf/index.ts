@@ -13,8 +13,9 @@ export {
   noBytes,
   setEntry,
 } from "./message-codec.js";
+export type { ReadMessage } from "./reader.js";
 export { Reader } from "./reader.js";
 export type { JsonObject, JsonValue } from "./struct.js";
 export { readStruct, writeStruct } from "./struct.js";
-export type { UnknownField } from "./writer.js";
+export type { UnknownField, WriteMessage } from "./writer.js";
 export { Writer } from "./writer.js";

@@ -1,5 +1,7 @@
-import { Reader } from "./reader.js";
-import { Writer } from "./writer.js";
+import { fieldOf } from "./field-of.js";
+import { type ReadMessage, Reader } from "./reader.js";
+import { Writer, type WriteMessage } from "./writer.js";
+import { WrongValue } from "./wrong-value.js";
 
 /** Writes one message type. `Init` is a message of protobuf-es, or an object with some of its fields. */
 export interface MessageEncoder<Init = unknown> {
@@ -28,28 +30,30 @@ let idleWriter: Writer | undefined;
 const reader = new Reader();
 
 /** An encoder of the function that is generated for a message. */
-export function messageEncoder<Init>(write: (writer: Writer, message: Init) => void): MessageEncoder<Init> {
-  const encodeForCopying = (message: Init) => {
+export function messageEncoder<Init>(write: WriteMessage<Init>): MessageEncoder<Init> {
+  const encode = (message: Init, isCopied: boolean) => {
     // a message may have getters, and these may encode others
     const writer = idleWriter ?? new Writer();
     idleWriter = undefined;
     try {
-      write(writer, message);
-      return writer.written();
+      write(writer, message, 0);
+      return isCopied ? writer.copied() : writer.written();
+    } catch (error) {
+      throw error instanceof WrongValue ? new TypeError(`${fieldOf(write, message)} ${error.message}`) : error;
     } finally {
       writer.reset();
       idleWriter = writer;
     }
   };
-  return { encode: (message) => encodeForCopying(message).slice(), encodeForCopying };
+  return { encode: (message) => encode(message, true), encodeForCopying: (message) => encode(message, false) };
 }
 
 /** A decoder of the function that is generated for a message. */
-export function messageDecoder<T>(read: (reader: Reader, end: number) => T): MessageDecoder<T> {
+export function messageDecoder<T>(read: ReadMessage<T>): MessageDecoder<T> {
   return {
     decode(bytes) {
       try {
-        return read(reader, reader.begin(bytes));
+        return read(reader, undefined, reader.begin(bytes));
       } finally {
         reader.reset();
       }
@@ -59,8 +63,8 @@ export function messageDecoder<T>(read: (reader: Reader, end: number) => T): Mes
 
 /** A codec of the two functions that are generated for a message. */
 export function messageCodec<T, Init>(
-  write: (writer: Writer, message: Init) => void,
-  read: (reader: Reader, end: number) => T,
+  write: WriteMessage<Init>,
+  read: ReadMessage<T>,
 ): MessageCodec<T, Init> {
   return { ...messageEncoder(write), ...messageDecoder(read) };
 }
