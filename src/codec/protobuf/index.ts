@@ -4,6 +4,7 @@
 
 export type { MessageCodec, MessageCodecs, MessageDecoder, MessageEncoder } from "./message-codec.js";
 export {
+  callerCodecs,
   codecTable,
   joinCodecs,
   messageCodec,

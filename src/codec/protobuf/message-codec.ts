@@ -74,13 +74,38 @@ export function codecTable(entries: readonly (readonly [schema: object, codec: o
   return new Map(entries);
 }
 
+/** What is known of a service: the schemas of its methods. */
+interface Service {
+  readonly methods: readonly { readonly input: object; readonly output: object }[];
+}
+
+/**
+ * What callers of a service need, as generated code makes it: for each method, in order, what writes the request and
+ * what reads the answer.
+ */
+export function callerCodecs(
+  { methods }: Service,
+  functions: readonly (readonly [write: WriteMessage<never>, read: ReadMessage<unknown>])[],
+): MessageCodecs {
+  const all = new Map<object, Partial<MessageCodec>>();
+  functions.forEach(([write, read], index) => {
+    const method = methods[index];
+    if (method === undefined) return;
+    add(all, method.input, messageEncoder(write));
+    add(all, method.output, messageDecoder(read));
+  });
+  return all;
+}
+
 /** The codecs of several services. */
 export function joinCodecs(...tables: readonly MessageCodecs[]): MessageCodecs {
   const all = new Map<object, Partial<MessageCodec>>();
-  for (const [schema, codec] of tables.flatMap((table) => [...table])) {
-    all.set(schema, { ...all.get(schema), ...codec });
-  }
+  for (const table of tables) for (const [schema, codec] of table) add(all, schema, codec);
   return all;
+}
+
+function add(all: Map<object, Partial<MessageCodec>>, schema: object, codec: Partial<MessageCodec>): void {
+  all.set(schema, { ...all.get(schema), ...codec });
 }
 
 /**

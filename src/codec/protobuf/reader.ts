@@ -9,11 +9,10 @@ const maxDepth = 100;
 const WireType = { Varint: 0, Bit64: 1, Length: 2, StartGroup: 3, EndGroup: 4, Bit32: 5 } as const;
 
 /**
- * What is generated for a message: it reads the fields up to `end`. Without an end it is a message within another, and
- * its length comes first.
- * @param message what has been read of it so far
+ * What is generated for a message: it reads the fields up to `end`. Within other messages it is called without an end, and
+ * reads the length first; and with what has been read of the message so far, if anything has.
  */
-export type ReadMessage<T> = (reader: Reader, message?: T, end?: number) => T;
+export type ReadMessage<T> = (reader: Reader, message: undefined, end: number) => T;
 
 /**
  * Reads messages. Generated code calls it. It takes what protobuf-es takes: the wire type of a field that is

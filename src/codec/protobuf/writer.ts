@@ -39,12 +39,6 @@ export type WriteMessage<Init> = (writer: Writer, message: Init, tag: number) =>
 export class Writer {
   #bytes = new Uint8Array(firstBytes);
   #at = 0;
-  readonly #onBegin: ((message: unknown, typeName: string) => void) | undefined;
-
-  /** @param onBegin is told of each message, with its type. */
-  constructor(onBegin?: (message: unknown, typeName: string) => void) {
-    this.#onBegin = onBegin;
-  }
 
   /** What has been written, as a view of the writer's memory: good until it writes again. */
   written(): Uint8Array {
@@ -76,7 +70,6 @@ export class Writer {
       const isObject = typeof message === "object" && message !== null && !Array.isArray(message);
       if (!isObject || typeName !== undefined) refuse(message, `a ${wanted}`);
     }
-    this.#onBegin?.(message, wanted);
     return tag === 0 ? 0 : this.open(tag);
   }
 

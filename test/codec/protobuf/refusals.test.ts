@@ -11,36 +11,36 @@ import { pairOf } from "./all-codecs.js";
 
 /** Values that have another type than their field, or one that it has no room for. */
 const wrong: [message: string, init: Record<string, unknown>, error: string][] = [
-  ["agent.v2.Log", { output: 5 }, "Log.output must be a string, not 5"],
-  ["agent.v2.Log", { level: 1.5 }, "Log.level must be an integer from -2147483648 to 2147483647, not 1.5"],
+  ["agent.v2.Log", { output: 5 }, "output must be a string, not 5"],
+  ["agent.v2.Log", { level: 1.5 }, "level must be an integer from -2147483648 to 2147483647, not 1.5"],
   [
     "agent.v2.Log",
     { level: 2 ** 31 },
-    "Log.level must be an integer from -2147483648 to 2147483647, not 2147483648",
+    "level must be an integer from -2147483648 to 2147483647, not 2147483648",
   ],
-  ["agent.v2.Log", { level: Number.NaN }, "Log.level must be an integer from"],
+  ["agent.v2.Log", { level: Number.NaN }, "level must be an integer from"],
   [
     "agent.v2.Log",
     { level: {} },
-    "Log.level must be an integer from -2147483648 to 2147483647, not an object",
+    "level must be an integer from -2147483648 to 2147483647, not an object",
   ],
-  ["agent.v2.Log", { createdAt: "now" }, "Log.createdAt must be a google.protobuf.Timestamp, not a string"],
-  ["agent.v2.Log", { createdAt: 12 }, "Log.createdAt must be a google.protobuf.Timestamp, not 12"],
-  ["agent.v2.Log", { createdAt: { seconds: 2n ** 63n } }, "Timestamp.seconds must be an integer of 64 bits"],
-  ["agent.v2.Log", { createdAt: { seconds: 1.5 } }, "Timestamp.seconds must be a bigint, not 1.5"],
-  ["agent.v2.Log", { createdAt: { seconds: "soon" } }, "Timestamp.seconds must be a bigint, not a string"],
+  ["agent.v2.Log", { createdAt: "now" }, "createdAt must be a google.protobuf.Timestamp, not a string"],
+  ["agent.v2.Log", { createdAt: 12 }, "createdAt must be a google.protobuf.Timestamp, not 12"],
+  ["agent.v2.Log", { createdAt: { seconds: 2n ** 63n } }, "createdAt.seconds must be an integer of 64 bits"],
+  ["agent.v2.Log", { createdAt: { seconds: 1.5 } }, "createdAt.seconds must be a bigint, not 1.5"],
+  ["agent.v2.Log", { createdAt: { seconds: "soon" } }, "createdAt.seconds must be a bigint, not a string"],
   [
     "agent.v2.Log",
     { createdAt: create(LogSchema) },
-    "must be a google.protobuf.Timestamp, not a coder.agent.v2.Log",
+    "createdAt must be a google.protobuf.Timestamp, not a coder.agent.v2.Log",
   ],
   [
     "agent.v2.BatchCreateLogsRequest",
     { logs: {} },
-    "BatchCreateLogsRequest.logs must be an array, not an object",
+    "logs must be an array, not an object",
   ],
-  ["agent.v2.BatchCreateLogsRequest", { logs: [null] }, "logs must be a coder.agent.v2.Log, not null"],
-  ["agent.v2.BatchCreateLogsRequest", { logs: [[]] }, "logs must be a coder.agent.v2.Log, not an array"],
+  ["agent.v2.BatchCreateLogsRequest", { logs: [null] }, "logs[0] must be a coder.agent.v2.Log, not null"],
+  ["agent.v2.BatchCreateLogsRequest", { logs: [[]] }, "logs[0] must be a coder.agent.v2.Log, not an array"],
   [
     "agent.v2.BatchCreateLogsRequest",
     { logSourceId: "id" },
@@ -49,7 +49,7 @@ const wrong: [message: string, init: Record<string, unknown>, error: string][] =
   [
     "agent.v2.Manifest",
     { gitAuthConfigs: -1 },
-    "Manifest.gitAuthConfigs must be an integer from 0 to 4294967295",
+    "gitAuthConfigs must be an integer from 0 to 4294967295",
   ],
   ["agent.v2.Manifest", { disableDirectConnections: 1 }, "disableDirectConnections must be a boolean, not 1"],
   [
@@ -57,7 +57,7 @@ const wrong: [message: string, init: Record<string, unknown>, error: string][] =
     { environmentVariables: ["A"] },
     "environmentVariables must be an object, not an array",
   ],
-  ["agent.v2.Manifest", { environmentVariables: { A: 1 } }, "environmentVariables must be a string, not 1"],
+  ["agent.v2.Manifest", { environmentVariables: { A: 1 } }, "environmentVariables.A must be a string, not 1"],
   [
     "agent.v2.Stats",
     { connectionMedianLatencyMs: "1" },
@@ -68,9 +68,9 @@ const wrong: [message: string, init: Record<string, unknown>, error: string][] =
     { sizeBytes: -1n },
     "sizeBytes must be an integer of 64 bits without a sign, not -1",
   ],
-  ["agent.v2.Startup", { subsystems: [1, "x"] }, "Startup.subsystems must be an integer from"],
-  ["tailnet.v2.DERPMap", { regions: { one: {} } }, "DERPMap.regions must be a bigint, not a string"],
-  ["tailnet.v2.Node", { derpForcedWebsocket: { x: "" } }, "Node.derpForcedWebsocket must be an integer from"],
+  ["agent.v2.Startup", { subsystems: [1, "x"] }, "subsystems[1] must be an integer from"],
+  ["tailnet.v2.DERPMap", { regions: { one: {} } }, "regions must be a bigint, not a string"],
+  ["tailnet.v2.Node", { derpForcedWebsocket: { x: "" } }, "derpForcedWebsocket must be an integer from"],
   ["tailnet.v2.TelemetryEvent", { throughputMbits: 1e39 }, "throughputMbits must be a number of 32 bits"],
 ];
 

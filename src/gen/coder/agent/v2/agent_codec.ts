@@ -2,14 +2,14 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { BannerConfig, BannerConfigSchema, BatchCreateLogsRequest, BatchCreateLogsResponse, BatchUpdateAppHealthRequest, BatchUpdateAppHealthRequest_HealthUpdate, BatchUpdateAppHealthRequest_HealthUpdateSchema, BatchUpdateAppHealthResponse, BatchUpdateMetadataRequest, BatchUpdateMetadataResponse, BoundaryLog, BoundaryLogSchema, BoundaryLog_HttpRequest, BoundaryLog_HttpRequestSchema, Connection, ConnectionSchema, ContextResource, ContextResourceSchema, CreateSubAgentRequest, CreateSubAgentRequest_App, CreateSubAgentRequest_AppSchema, CreateSubAgentRequest_App_Healthcheck, CreateSubAgentRequest_App_HealthcheckSchema, CreateSubAgentResponse, CreateSubAgentResponse_AppCreationError, CreateSubAgentResponse_AppCreationErrorSchema, DeleteSubAgentRequest, DeleteSubAgentResponse, GetAnnouncementBannersRequest, GetAnnouncementBannersResponse, GetManifestRequest, GetResourcesMonitoringConfigurationRequest, GetResourcesMonitoringConfigurationResponse, GetResourcesMonitoringConfigurationResponse_Config, GetResourcesMonitoringConfigurationResponse_ConfigSchema, GetResourcesMonitoringConfigurationResponse_Memory, GetResourcesMonitoringConfigurationResponse_MemorySchema, GetResourcesMonitoringConfigurationResponse_Volume, GetResourcesMonitoringConfigurationResponse_VolumeSchema, GetServiceBannerRequest, InstructionFileBody, InstructionFileBodySchema, Lifecycle, ListSubAgentsRequest, ListSubAgentsResponse, Log, LogSchema, MCPConfigBody, MCPConfigBodySchema, MCPServerBody, MCPServerBodySchema, MCPTool, MCPToolSchema, Manifest, Metadata, MetadataSchema, PushContextStateRequest, PushContextStateResponse, PushResourcesMonitoringUsageRequest, PushResourcesMonitoringUsageRequest_Datapoint, PushResourcesMonitoringUsageRequest_DatapointSchema, PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage, PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageSchema, PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage, PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageSchema, PushResourcesMonitoringUsageResponse, ReportBoundaryLogsRequest, ReportBoundaryLogsResponse, ReportConnectionRequest, ServiceBanner, SkillMetaBody, SkillMetaBodySchema, Startup, Stats, StatsSchema, Stats_Metric, Stats_MetricSchema, Stats_Metric_Label, Stats_Metric_LabelSchema, SubAgent, SubAgentSchema, Timing, TimingSchema, UpdateAppStatusRequest, UpdateAppStatusResponse, UpdateLifecycleRequest, UpdateStartupRequest, UpdateStatsRequest, UpdateStatsResponse, WorkspaceAgentDevcontainer, WorkspaceAgentDevcontainerSchema, WorkspaceAgentMetadata, WorkspaceAgentMetadataSchema, WorkspaceAgentMetadata_Description, WorkspaceAgentMetadata_DescriptionSchema, WorkspaceAgentMetadata_Result, WorkspaceAgentMetadata_ResultSchema, WorkspaceAgentScript, WorkspaceAgentScriptCompletedRequest, WorkspaceAgentScriptCompletedResponse, WorkspaceAgentScriptSchema, WorkspaceApp, WorkspaceAppSchema, WorkspaceApp_Healthcheck, WorkspaceApp_HealthcheckSchema, WorkspaceSecret, WorkspaceSecretSchema } from "./agent_pb.js";
-import { BatchCreateLogsRequestSchema, BatchCreateLogsResponseSchema, BatchUpdateAppHealthRequestSchema, BatchUpdateAppHealthResponseSchema, BatchUpdateMetadataRequestSchema, BatchUpdateMetadataResponseSchema, CreateSubAgentRequestSchema, CreateSubAgentResponseSchema, DeleteSubAgentRequestSchema, DeleteSubAgentResponseSchema, GetAnnouncementBannersRequestSchema, GetAnnouncementBannersResponseSchema, GetManifestRequestSchema, GetResourcesMonitoringConfigurationRequestSchema, GetResourcesMonitoringConfigurationResponseSchema, GetServiceBannerRequestSchema, LifecycleSchema, ListSubAgentsRequestSchema, ListSubAgentsResponseSchema, ManifestSchema, PushContextStateRequestSchema, PushContextStateResponseSchema, PushResourcesMonitoringUsageRequestSchema, PushResourcesMonitoringUsageResponseSchema, ReportBoundaryLogsRequestSchema, ReportBoundaryLogsResponseSchema, ReportConnectionRequestSchema, ServiceBannerSchema, StartupSchema, UpdateAppStatusRequestSchema, UpdateAppStatusResponseSchema, UpdateLifecycleRequestSchema, UpdateStartupRequestSchema, UpdateStatsRequestSchema, UpdateStatsResponseSchema, WorkspaceAgentScriptCompletedRequestSchema, WorkspaceAgentScriptCompletedResponseSchema } from "./agent_pb.js";
+import { Agent, BatchCreateLogsRequestSchema, BatchCreateLogsResponseSchema, BatchUpdateAppHealthRequestSchema, BatchUpdateAppHealthResponseSchema, BatchUpdateMetadataRequestSchema, BatchUpdateMetadataResponseSchema, CreateSubAgentRequestSchema, CreateSubAgentResponseSchema, DeleteSubAgentRequestSchema, DeleteSubAgentResponseSchema, GetAnnouncementBannersRequestSchema, GetAnnouncementBannersResponseSchema, GetManifestRequestSchema, GetResourcesMonitoringConfigurationRequestSchema, GetResourcesMonitoringConfigurationResponseSchema, GetServiceBannerRequestSchema, LifecycleSchema, ListSubAgentsRequestSchema, ListSubAgentsResponseSchema, ManifestSchema, PushContextStateRequestSchema, PushContextStateResponseSchema, PushResourcesMonitoringUsageRequestSchema, PushResourcesMonitoringUsageResponseSchema, ReportBoundaryLogsRequestSchema, ReportBoundaryLogsResponseSchema, ReportConnectionRequestSchema, ServiceBannerSchema, StartupSchema, UpdateAppStatusRequestSchema, UpdateAppStatusResponseSchema, UpdateLifecycleRequestSchema, UpdateStartupRequestSchema, UpdateStatsRequestSchema, UpdateStatsResponseSchema, WorkspaceAgentScriptCompletedRequestSchema, WorkspaceAgentScriptCompletedResponseSchema } from "./agent_pb.js";
 import type { MessageCodec, MessageCodecs, Reader, Writer } from "../../../../codec/protobuf/index.js";
-import { codecTable, messageCodec, messageDecoder, messageEncoder, messageShape, noBytes, readStruct, setEntry, writeStruct } from "../../../../codec/protobuf/index.js";
+import { callerCodecs, codecTable, messageCodec, messageShape, noBytes, readStruct, setEntry, writeStruct } from "../../../../codec/protobuf/index.js";
 import { readDuration, writeDuration } from "../../../google/protobuf/duration_codec.js";
 import { readTimestamp, writeTimestamp } from "../../../google/protobuf/timestamp_codec.js";
 import { readDERPMap, writeDERPMap } from "../../tailnet/v2/derp_map_codec.js";
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { EmptyCodec, readEmpty } from "../../../google/protobuf/empty_codec.js";
+import { EmptySchema } from "@bufbuild/protobuf/wkt";
 
 export type WorkspaceAppInit = MessageInitShape<typeof WorkspaceAppSchema>;
 export const newWorkspaceApp = /*@__PURE__*/ messageShape<WorkspaceApp>(function () {
@@ -2887,43 +2887,24 @@ export const agentCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
 ]);
 
 /** What callers need of them, half as large: writes the requests and reads the answers. */
-export const agentCallerCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
-  [GetManifestRequestSchema, /*@__PURE__*/ messageEncoder(writeGetManifestRequest)],
-  [ManifestSchema, /*@__PURE__*/ messageDecoder(readManifest)],
-  [GetServiceBannerRequestSchema, /*@__PURE__*/ messageEncoder(writeGetServiceBannerRequest)],
-  [ServiceBannerSchema, /*@__PURE__*/ messageDecoder(readServiceBanner)],
-  [UpdateStatsRequestSchema, /*@__PURE__*/ messageEncoder(writeUpdateStatsRequest)],
-  [UpdateStatsResponseSchema, /*@__PURE__*/ messageDecoder(readUpdateStatsResponse)],
-  [UpdateLifecycleRequestSchema, /*@__PURE__*/ messageEncoder(writeUpdateLifecycleRequest)],
-  [LifecycleSchema, /*@__PURE__*/ messageDecoder(readLifecycle)],
-  [BatchUpdateAppHealthRequestSchema, /*@__PURE__*/ messageEncoder(writeBatchUpdateAppHealthRequest)],
-  [BatchUpdateAppHealthResponseSchema, /*@__PURE__*/ messageDecoder(readBatchUpdateAppHealthResponse)],
-  [UpdateStartupRequestSchema, /*@__PURE__*/ messageEncoder(writeUpdateStartupRequest)],
-  [StartupSchema, /*@__PURE__*/ messageDecoder(readStartup)],
-  [BatchUpdateMetadataRequestSchema, /*@__PURE__*/ messageEncoder(writeBatchUpdateMetadataRequest)],
-  [BatchUpdateMetadataResponseSchema, /*@__PURE__*/ messageDecoder(readBatchUpdateMetadataResponse)],
-  [BatchCreateLogsRequestSchema, /*@__PURE__*/ messageEncoder(writeBatchCreateLogsRequest)],
-  [BatchCreateLogsResponseSchema, /*@__PURE__*/ messageDecoder(readBatchCreateLogsResponse)],
-  [GetAnnouncementBannersRequestSchema, /*@__PURE__*/ messageEncoder(writeGetAnnouncementBannersRequest)],
-  [GetAnnouncementBannersResponseSchema, /*@__PURE__*/ messageDecoder(readGetAnnouncementBannersResponse)],
-  [WorkspaceAgentScriptCompletedRequestSchema, /*@__PURE__*/ messageEncoder(writeWorkspaceAgentScriptCompletedRequest)],
-  [WorkspaceAgentScriptCompletedResponseSchema, /*@__PURE__*/ messageDecoder(readWorkspaceAgentScriptCompletedResponse)],
-  [GetResourcesMonitoringConfigurationRequestSchema, /*@__PURE__*/ messageEncoder(writeGetResourcesMonitoringConfigurationRequest)],
-  [GetResourcesMonitoringConfigurationResponseSchema, /*@__PURE__*/ messageDecoder(readGetResourcesMonitoringConfigurationResponse)],
-  [PushResourcesMonitoringUsageRequestSchema, /*@__PURE__*/ messageEncoder(writePushResourcesMonitoringUsageRequest)],
-  [PushResourcesMonitoringUsageResponseSchema, /*@__PURE__*/ messageDecoder(readPushResourcesMonitoringUsageResponse)],
-  [ReportConnectionRequestSchema, /*@__PURE__*/ messageEncoder(writeReportConnectionRequest)],
-  [EmptySchema, /*@__PURE__*/ messageDecoder(readEmpty)],
-  [CreateSubAgentRequestSchema, /*@__PURE__*/ messageEncoder(writeCreateSubAgentRequest)],
-  [CreateSubAgentResponseSchema, /*@__PURE__*/ messageDecoder(readCreateSubAgentResponse)],
-  [DeleteSubAgentRequestSchema, /*@__PURE__*/ messageEncoder(writeDeleteSubAgentRequest)],
-  [DeleteSubAgentResponseSchema, /*@__PURE__*/ messageDecoder(readDeleteSubAgentResponse)],
-  [ListSubAgentsRequestSchema, /*@__PURE__*/ messageEncoder(writeListSubAgentsRequest)],
-  [ListSubAgentsResponseSchema, /*@__PURE__*/ messageDecoder(readListSubAgentsResponse)],
-  [ReportBoundaryLogsRequestSchema, /*@__PURE__*/ messageEncoder(writeReportBoundaryLogsRequest)],
-  [ReportBoundaryLogsResponseSchema, /*@__PURE__*/ messageDecoder(readReportBoundaryLogsResponse)],
-  [UpdateAppStatusRequestSchema, /*@__PURE__*/ messageEncoder(writeUpdateAppStatusRequest)],
-  [UpdateAppStatusResponseSchema, /*@__PURE__*/ messageDecoder(readUpdateAppStatusResponse)],
-  [PushContextStateRequestSchema, /*@__PURE__*/ messageEncoder(writePushContextStateRequest)],
-  [PushContextStateResponseSchema, /*@__PURE__*/ messageDecoder(readPushContextStateResponse)],
+export const agentCallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(Agent, [
+  [writeGetManifestRequest, readManifest],
+  [writeGetServiceBannerRequest, readServiceBanner],
+  [writeUpdateStatsRequest, readUpdateStatsResponse],
+  [writeUpdateLifecycleRequest, readLifecycle],
+  [writeBatchUpdateAppHealthRequest, readBatchUpdateAppHealthResponse],
+  [writeUpdateStartupRequest, readStartup],
+  [writeBatchUpdateMetadataRequest, readBatchUpdateMetadataResponse],
+  [writeBatchCreateLogsRequest, readBatchCreateLogsResponse],
+  [writeGetAnnouncementBannersRequest, readGetAnnouncementBannersResponse],
+  [writeWorkspaceAgentScriptCompletedRequest, readWorkspaceAgentScriptCompletedResponse],
+  [writeGetResourcesMonitoringConfigurationRequest, readGetResourcesMonitoringConfigurationResponse],
+  [writePushResourcesMonitoringUsageRequest, readPushResourcesMonitoringUsageResponse],
+  [writeReportConnectionRequest, readEmpty],
+  [writeCreateSubAgentRequest, readCreateSubAgentResponse],
+  [writeDeleteSubAgentRequest, readDeleteSubAgentResponse],
+  [writeListSubAgentsRequest, readListSubAgentsResponse],
+  [writeReportBoundaryLogsRequest, readReportBoundaryLogsResponse],
+  [writeUpdateAppStatusRequest, readUpdateAppStatusResponse],
+  [writePushContextStateRequest, readPushContextStateResponse],
 ]);

@@ -2,11 +2,11 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AddContextSourceRequest, AddContextSourceResponse, ContextResource, ContextResourceSchema, ContextSnapshot, ContextSnapshotRequest, ContextSnapshotResponse, ContextSnapshotSchema, ContextSource, ContextSourceSchema, ContextSourcesRequest, ContextSourcesResponse, DependencyInfo, DependencyInfoSchema, GetContextSourceRequest, GetContextSourceResponse, PingRequest, PingResponse, RemoveContextSourceRequest, RemoveContextSourceResponse, ResyncContextRequest, ResyncContextResponse, SyncCompleteRequest, SyncCompleteResponse, SyncListRequest, SyncListResponse, SyncReadyRequest, SyncReadyResponse, SyncStartRequest, SyncStartResponse, SyncStatusRequest, SyncStatusResponse, SyncWantRequest, SyncWantResponse, UnitInfo, UnitInfoSchema } from "./agentsocket_pb.js";
-import { AddContextSourceRequestSchema, AddContextSourceResponseSchema, ContextSnapshotRequestSchema, ContextSnapshotResponseSchema, ContextSourcesRequestSchema, ContextSourcesResponseSchema, GetContextSourceRequestSchema, GetContextSourceResponseSchema, PingRequestSchema, PingResponseSchema, RemoveContextSourceRequestSchema, RemoveContextSourceResponseSchema, ResyncContextRequestSchema, ResyncContextResponseSchema, SyncCompleteRequestSchema, SyncCompleteResponseSchema, SyncListRequestSchema, SyncListResponseSchema, SyncReadyRequestSchema, SyncReadyResponseSchema, SyncStartRequestSchema, SyncStartResponseSchema, SyncStatusRequestSchema, SyncStatusResponseSchema, SyncWantRequestSchema, SyncWantResponseSchema } from "./agentsocket_pb.js";
+import { AddContextSourceRequestSchema, AddContextSourceResponseSchema, AgentSocket, ContextSnapshotRequestSchema, ContextSnapshotResponseSchema, ContextSourcesRequestSchema, ContextSourcesResponseSchema, GetContextSourceRequestSchema, GetContextSourceResponseSchema, PingRequestSchema, PingResponseSchema, RemoveContextSourceRequestSchema, RemoveContextSourceResponseSchema, ResyncContextRequestSchema, ResyncContextResponseSchema, SyncCompleteRequestSchema, SyncCompleteResponseSchema, SyncListRequestSchema, SyncListResponseSchema, SyncReadyRequestSchema, SyncReadyResponseSchema, SyncStartRequestSchema, SyncStartResponseSchema, SyncStatusRequestSchema, SyncStatusResponseSchema, SyncWantRequestSchema, SyncWantResponseSchema } from "./agentsocket_pb.js";
 import type { MessageCodec, MessageCodecs, Reader, Writer } from "../../../../codec/protobuf/index.js";
-import { codecTable, messageCodec, messageDecoder, messageEncoder, messageShape } from "../../../../codec/protobuf/index.js";
-import { UpdateAppStatusRequestSchema, UpdateAppStatusResponseSchema } from "../../agent/v2/agent_pb.js";
+import { callerCodecs, codecTable, messageCodec, messageShape } from "../../../../codec/protobuf/index.js";
 import { UpdateAppStatusRequestCodec, UpdateAppStatusResponseCodec, readUpdateAppStatusResponse, writeUpdateAppStatusRequest } from "../../agent/v2/agent_codec.js";
+import { UpdateAppStatusRequestSchema, UpdateAppStatusResponseSchema } from "../../agent/v2/agent_pb.js";
 
 export type PingRequestInit = MessageInitShape<typeof PingRequestSchema>;
 export const newPingRequest = /*@__PURE__*/ messageShape<PingRequest>(function () {
@@ -997,33 +997,19 @@ export const agentSocketCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
 ]);
 
 /** What callers need of them, half as large: writes the requests and reads the answers. */
-export const agentSocketCallerCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
-  [PingRequestSchema, /*@__PURE__*/ messageEncoder(writePingRequest)],
-  [PingResponseSchema, /*@__PURE__*/ messageDecoder(readPingResponse)],
-  [SyncStartRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncStartRequest)],
-  [SyncStartResponseSchema, /*@__PURE__*/ messageDecoder(readSyncStartResponse)],
-  [SyncWantRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncWantRequest)],
-  [SyncWantResponseSchema, /*@__PURE__*/ messageDecoder(readSyncWantResponse)],
-  [SyncCompleteRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncCompleteRequest)],
-  [SyncCompleteResponseSchema, /*@__PURE__*/ messageDecoder(readSyncCompleteResponse)],
-  [SyncReadyRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncReadyRequest)],
-  [SyncReadyResponseSchema, /*@__PURE__*/ messageDecoder(readSyncReadyResponse)],
-  [SyncStatusRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncStatusRequest)],
-  [SyncStatusResponseSchema, /*@__PURE__*/ messageDecoder(readSyncStatusResponse)],
-  [SyncListRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncListRequest)],
-  [SyncListResponseSchema, /*@__PURE__*/ messageDecoder(readSyncListResponse)],
-  [UpdateAppStatusRequestSchema, /*@__PURE__*/ messageEncoder(writeUpdateAppStatusRequest)],
-  [UpdateAppStatusResponseSchema, /*@__PURE__*/ messageDecoder(readUpdateAppStatusResponse)],
-  [ContextSourcesRequestSchema, /*@__PURE__*/ messageEncoder(writeContextSourcesRequest)],
-  [ContextSourcesResponseSchema, /*@__PURE__*/ messageDecoder(readContextSourcesResponse)],
-  [GetContextSourceRequestSchema, /*@__PURE__*/ messageEncoder(writeGetContextSourceRequest)],
-  [GetContextSourceResponseSchema, /*@__PURE__*/ messageDecoder(readGetContextSourceResponse)],
-  [AddContextSourceRequestSchema, /*@__PURE__*/ messageEncoder(writeAddContextSourceRequest)],
-  [AddContextSourceResponseSchema, /*@__PURE__*/ messageDecoder(readAddContextSourceResponse)],
-  [RemoveContextSourceRequestSchema, /*@__PURE__*/ messageEncoder(writeRemoveContextSourceRequest)],
-  [RemoveContextSourceResponseSchema, /*@__PURE__*/ messageDecoder(readRemoveContextSourceResponse)],
-  [ContextSnapshotRequestSchema, /*@__PURE__*/ messageEncoder(writeContextSnapshotRequest)],
-  [ContextSnapshotResponseSchema, /*@__PURE__*/ messageDecoder(readContextSnapshotResponse)],
-  [ResyncContextRequestSchema, /*@__PURE__*/ messageEncoder(writeResyncContextRequest)],
-  [ResyncContextResponseSchema, /*@__PURE__*/ messageDecoder(readResyncContextResponse)],
+export const agentSocketCallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(AgentSocket, [
+  [writePingRequest, readPingResponse],
+  [writeSyncStartRequest, readSyncStartResponse],
+  [writeSyncWantRequest, readSyncWantResponse],
+  [writeSyncCompleteRequest, readSyncCompleteResponse],
+  [writeSyncReadyRequest, readSyncReadyResponse],
+  [writeSyncStatusRequest, readSyncStatusResponse],
+  [writeSyncListRequest, readSyncListResponse],
+  [writeUpdateAppStatusRequest, readUpdateAppStatusResponse],
+  [writeContextSourcesRequest, readContextSourcesResponse],
+  [writeGetContextSourceRequest, readGetContextSourceResponse],
+  [writeAddContextSourceRequest, readAddContextSourceResponse],
+  [writeRemoveContextSourceRequest, readRemoveContextSourceResponse],
+  [writeContextSnapshotRequest, readContextSnapshotResponse],
+  [writeResyncContextRequest, readResyncContextResponse],
 ]);

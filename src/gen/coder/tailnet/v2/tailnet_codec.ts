@@ -2,9 +2,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Agent, AgentSchema, CoordinateRequest, CoordinateRequest_Disconnect, CoordinateRequest_DisconnectSchema, CoordinateRequest_ReadyForHandshake, CoordinateRequest_ReadyForHandshakeSchema, CoordinateRequest_Tunnel, CoordinateRequest_TunnelSchema, CoordinateRequest_UpdateSelf, CoordinateRequest_UpdateSelfSchema, CoordinateResponse, CoordinateResponse_PeerUpdate, CoordinateResponse_PeerUpdateSchema, IPFields, IPFieldsSchema, Netcheck, NetcheckSchema, Netcheck_NetcheckIP, Netcheck_NetcheckIPSchema, Node, NodeSchema, RefreshResumeTokenRequest, RefreshResumeTokenResponse, StreamDERPMapsRequest, TelemetryEvent, TelemetryEventSchema, TelemetryEvent_P2PEndpoint, TelemetryEvent_P2PEndpointSchema, TelemetryRequest, TelemetryResponse, Workspace, WorkspaceSchema, WorkspaceUpdate, WorkspaceUpdatesRequest } from "./tailnet_pb.js";
-import { CoordinateRequestSchema, CoordinateResponseSchema, RefreshResumeTokenRequestSchema, RefreshResumeTokenResponseSchema, StreamDERPMapsRequestSchema, TelemetryRequestSchema, TelemetryResponseSchema, WorkspaceUpdateSchema, WorkspaceUpdatesRequestSchema } from "./tailnet_pb.js";
+import { CoordinateRequestSchema, CoordinateResponseSchema, RefreshResumeTokenRequestSchema, RefreshResumeTokenResponseSchema, StreamDERPMapsRequestSchema, Tailnet, TelemetryRequestSchema, TelemetryResponseSchema, WorkspaceUpdateSchema, WorkspaceUpdatesRequestSchema } from "./tailnet_pb.js";
 import type { MessageCodec, MessageCodecs, Reader, Writer } from "../../../../codec/protobuf/index.js";
-import { codecTable, messageCodec, messageDecoder, messageEncoder, messageShape, noBytes, setEntry } from "../../../../codec/protobuf/index.js";
+import { callerCodecs, codecTable, messageCodec, messageShape, noBytes, setEntry } from "../../../../codec/protobuf/index.js";
 import { readTimestamp, writeTimestamp } from "../../../google/protobuf/timestamp_codec.js";
 import type { DurationInit } from "../../../google/protobuf/duration_codec.js";
 import { newDuration, readDuration, writeDuration } from "../../../google/protobuf/duration_codec.js";
@@ -1014,15 +1014,10 @@ export const tailnetCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
 ]);
 
 /** What callers need of them, half as large: writes the requests and reads the answers. */
-export const tailnetCallerCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
-  [TelemetryRequestSchema, /*@__PURE__*/ messageEncoder(writeTelemetryRequest)],
-  [TelemetryResponseSchema, /*@__PURE__*/ messageDecoder(readTelemetryResponse)],
-  [StreamDERPMapsRequestSchema, /*@__PURE__*/ messageEncoder(writeStreamDERPMapsRequest)],
-  [DERPMapSchema, /*@__PURE__*/ messageDecoder(readDERPMap)],
-  [RefreshResumeTokenRequestSchema, /*@__PURE__*/ messageEncoder(writeRefreshResumeTokenRequest)],
-  [RefreshResumeTokenResponseSchema, /*@__PURE__*/ messageDecoder(readRefreshResumeTokenResponse)],
-  [CoordinateRequestSchema, /*@__PURE__*/ messageEncoder(writeCoordinateRequest)],
-  [CoordinateResponseSchema, /*@__PURE__*/ messageDecoder(readCoordinateResponse)],
-  [WorkspaceUpdatesRequestSchema, /*@__PURE__*/ messageEncoder(writeWorkspaceUpdatesRequest)],
-  [WorkspaceUpdateSchema, /*@__PURE__*/ messageDecoder(readWorkspaceUpdate)],
+export const tailnetCallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(Tailnet, [
+  [writeTelemetryRequest, readTelemetryResponse],
+  [writeStreamDERPMapsRequest, readDERPMap],
+  [writeRefreshResumeTokenRequest, readRefreshResumeTokenResponse],
+  [writeCoordinateRequest, readCoordinateResponse],
+  [writeWorkspaceUpdatesRequest, readWorkspaceUpdate],
 ]);
