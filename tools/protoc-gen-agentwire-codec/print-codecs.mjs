@@ -89,9 +89,7 @@ function printTable(service) {
     "",
     `/** What callers need of them, half as large: writes the requests and reads the answers. */`,
     `export const ${name}CallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(${service.name}, [`,
-    ...service.methods.map(
-      ({ input, output }) => `  [write${shapeName(input)}, read${shapeName(output)}],`,
-    ),
+    ...service.methods.map(({ input, output }) => `  [write${shapeName(input)}, read${shapeName(output)}],`),
     "]);",
   ];
 }

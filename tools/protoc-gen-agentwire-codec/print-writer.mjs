@@ -38,7 +38,8 @@ function printField(field) {
     const union = `m.${field.oneof.localName}`;
     return [`if (${union}?.case === "${field.localName}") ${put(field.number, field, `${union}.value`)}`];
   }
-  if (field.message !== undefined || field.proto.proto3Optional) return [`if (${value} != null) ${put(field.number, field, value)}`];
+  if (field.message !== undefined || field.proto.proto3Optional)
+    return [`if (${value} != null) ${put(field.number, field, value)}`];
   const { method, wireType } = scalarOf(field);
   return [`w.${method}(${tagOf(field.number, wireType)}, ${value});`];
 }

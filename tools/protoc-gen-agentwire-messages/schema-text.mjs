@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { equals, fromBinary, isFieldSet } from "@bufbuild/protobuf";
 import {
-  FieldDescriptorProto_Label as Label,
-  FieldDescriptorProto_Type as Type,
   FieldDescriptorProtoSchema,
   FileDescriptorProtoSchema,
+  FieldDescriptorProto_Label as Label,
+  FieldDescriptorProto_Type as Type,
 } from "@bufbuild/protobuf/wkt";
 import ts from "typescript";
 
@@ -119,7 +119,8 @@ function printEnum({ name, value }) {
  */
 function printService({ name, method }, scope) {
   const methods = method.map(({ name, inputType, outputType, clientStreaming, serverStreaming }) => {
-    const shown = (/** @type {string} */ type, /** @type {string} */ usual) => (type === scope + usual ? "" : relative(type, scope));
+    const shown = (/** @type {string} */ type, /** @type {string} */ usual) =>
+      type === scope + usual ? "" : relative(type, scope);
     const input = (clientStreaming ? "*" : "") + shown(inputType, `${name}Request`);
     const output = (serverStreaming ? "*" : "") + shown(outputType, `${name}Response`);
     return `${name}:${input}:${output}`.replace(/:+$/, "");

@@ -1,4 +1,4 @@
-import { Writer, type WriteMessage } from "./writer.js";
+import { type WriteMessage, Writer } from "./writer.js";
 
 /**
  * The place in a message because of which it could not be written, as `logs[3].output`.

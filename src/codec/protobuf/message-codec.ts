@@ -1,6 +1,6 @@
 import { fieldOf } from "./field-of.js";
-import { type ReadMessage, Reader } from "./reader.js";
-import { Writer, type WriteMessage } from "./writer.js";
+import { Reader, type ReadMessage } from "./reader.js";
+import { type WriteMessage, Writer } from "./writer.js";
 import { WrongValue } from "./wrong-value.js";
 
 /** Writes one message type. `Init` is a message of protobuf-es, or an object with some of its fields. */
@@ -39,13 +39,18 @@ export function messageEncoder<Init>(write: WriteMessage<Init>): MessageEncoder<
       write(writer, message, 0);
       return isCopied ? writer.copied() : writer.written();
     } catch (error) {
-      throw error instanceof WrongValue ? new TypeError(`${fieldOf(write, message)} ${error.message}`) : error;
+      throw error instanceof WrongValue
+        ? new TypeError(`${fieldOf(write, message)} ${error.message}`)
+        : error;
     } finally {
       writer.reset();
       idleWriter = writer;
     }
   };
-  return { encode: (message) => encode(message, true), encodeForCopying: (message) => encode(message, false) };
+  return {
+    encode: (message) => encode(message, true),
+    encodeForCopying: (message) => encode(message, false),
+  };
 }
 
 /** A decoder of the function that is generated for a message. */

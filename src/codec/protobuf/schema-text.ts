@@ -41,12 +41,18 @@ export function descriptorOf(schema: string): string {
       if (value) {
         const entry = `${fieldName.replace(/(?:^|_)(\w)/g, (_all, letter: string) => letter.toUpperCase())}Entry`;
         itsType = typed(`~${entry}`, path);
-        entries += bytes(3, message([entry, `key:${type}`, `value:${value}`], `${path}.`) + bytes(7, integer(7, 1)));
+        entries += bytes(
+          3,
+          message([entry, `key:${type}`, `value:${value}`], `${path}.`) + bytes(7, integer(7, 1)),
+        );
       }
       let options = oneof ? integer(9, oneofs.indexOf(oneof)) : "";
       if (label === "?") options = integer(9, oneofs.push(`_${fieldName}`) - 1) + integer(17, 1);
       const isList = label === "*" || value;
-      written += bytes(2, bytes(1, fieldName) + integer(3, last) + integer(4, isList ? 3 : 1) + itsType + options);
+      written += bytes(
+        2,
+        bytes(1, fieldName) + integer(3, last) + integer(4, isList ? 3 : 1) + itsType + options,
+      );
     }
     written += within + entries;
     for (const oneof of oneofs) written += bytes(8, bytes(1, oneof));
@@ -101,7 +107,9 @@ function integer(no: number, value: number): string {
 }
 
 function varint(value: number): string {
-  return value < 0x80 ? String.fromCharCode(value) : String.fromCharCode((value & 0x7f) | 0x80) + varint(value >>> 7);
+  return value < 0x80
+    ? String.fromCharCode(value)
+    : String.fromCharCode((value & 0x7f) | 0x80) + varint(value >>> 7);
 }
 
 function wordsOf(line = ""): string[] {

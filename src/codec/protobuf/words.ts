@@ -44,26 +44,28 @@ export function floatBits(value: number): number {
 }
 
 export function signedOf(lowBits: number, highBits: number): bigint {
-  words[low] = lowBits;
-  words[high] = highBits;
+  setWords(lowBits, highBits);
   return signed[0] as bigint;
 }
 
 export function unsignedOf(lowBits: number, highBits: number): bigint {
-  words[low] = lowBits;
-  words[high] = highBits;
+  setWords(lowBits, highBits);
   return unsigned[0] as bigint;
 }
 
 export function doubleOf(lowBits: number, highBits: number): number {
-  words[low] = lowBits;
-  words[high] = highBits;
+  setWords(lowBits, highBits);
   return double[0] as number;
 }
 
 export function floatOf(bits: number): number {
   words[0] = bits;
   return float[0] as number;
+}
+
+function setWords(lowBits: number, highBits: number): void {
+  words[low] = lowBits;
+  words[high] = highBits;
 }
 
 function firstOctetOfOne(): number | undefined {

@@ -19,11 +19,7 @@ const wrong: [message: string, init: Record<string, unknown>, error: string][] =
     "level must be an integer from -2147483648 to 2147483647, not 2147483648",
   ],
   ["agent.v2.Log", { level: Number.NaN }, "level must be an integer from"],
-  [
-    "agent.v2.Log",
-    { level: {} },
-    "level must be an integer from -2147483648 to 2147483647, not an object",
-  ],
+  ["agent.v2.Log", { level: {} }, "level must be an integer from -2147483648 to 2147483647, not an object"],
   ["agent.v2.Log", { createdAt: "now" }, "createdAt must be a google.protobuf.Timestamp, not a string"],
   ["agent.v2.Log", { createdAt: 12 }, "createdAt must be a google.protobuf.Timestamp, not 12"],
   ["agent.v2.Log", { createdAt: { seconds: 2n ** 63n } }, "createdAt.seconds must be an integer of 64 bits"],
@@ -34,11 +30,7 @@ const wrong: [message: string, init: Record<string, unknown>, error: string][] =
     { createdAt: create(LogSchema) },
     "createdAt must be a google.protobuf.Timestamp, not a coder.agent.v2.Log",
   ],
-  [
-    "agent.v2.BatchCreateLogsRequest",
-    { logs: {} },
-    "logs must be an array, not an object",
-  ],
+  ["agent.v2.BatchCreateLogsRequest", { logs: {} }, "logs must be an array, not an object"],
   ["agent.v2.BatchCreateLogsRequest", { logs: [null] }, "logs[0] must be a coder.agent.v2.Log, not null"],
   ["agent.v2.BatchCreateLogsRequest", { logs: [[]] }, "logs[0] must be a coder.agent.v2.Log, not an array"],
   [
@@ -46,11 +38,7 @@ const wrong: [message: string, init: Record<string, unknown>, error: string][] =
     { logSourceId: "id" },
     "logSourceId must be a Uint8Array, not a string",
   ],
-  [
-    "agent.v2.Manifest",
-    { gitAuthConfigs: -1 },
-    "gitAuthConfigs must be an integer from 0 to 4294967295",
-  ],
+  ["agent.v2.Manifest", { gitAuthConfigs: -1 }, "gitAuthConfigs must be an integer from 0 to 4294967295"],
   ["agent.v2.Manifest", { disableDirectConnections: 1 }, "disableDirectConnections must be a boolean, not 1"],
   [
     "agent.v2.Manifest",
