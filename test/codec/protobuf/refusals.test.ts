@@ -70,6 +70,18 @@ describe("a codec refuses what has no place in a message", () => {
     expect(codec.encode({})).toHaveLength(0);
   });
 
+  it("says the place in messages that are frozen, and in those of a class", () => {
+    class Line {
+      get output() {
+        return 5;
+      }
+    }
+    const { codec } = pairOf("coder.agent.v2.BatchCreateLogsRequest");
+    const logs = Object.freeze([Object.freeze({ output: "fine" }), Object.freeze({ output: 5 })]);
+    expect(() => codec.encode(Object.freeze({ logs }))).toThrow("logs[1].output must be a string, not 5");
+    expect(() => codec.encode({ logs: [new Line()] })).toThrow("logs[0].output must be a string, not 5");
+  });
+
   it("takes numbers and digits where they are exact", () => {
     const { codec } = pairOf("coder.agent.v2.Stats");
     expect(codec.encode({ rxBytes: 5, txBytes: "6" })).toStrictEqual(
