@@ -42,7 +42,7 @@ describe("messages of calls", () => {
       expect.objectContaining({
         code: Code.InvalidArgument,
         rawMessage:
-          "/coder.agent.v2.Agent/BatchCreateLogs: cannot encode coder.agent.v2.BatchCreateLogsRequest: Log.output must be a string, not 5",
+          "/coder.agent.v2.Agent/BatchCreateLogs: cannot encode coder.agent.v2.BatchCreateLogsRequest: logs[0].output must be a string, not 5",
       }),
     );
   });

@@ -80,13 +80,6 @@ function printMessage(message) {
  */
 function printTable(service) {
   const name = `${service.name[0]?.toLowerCase()}${service.name.slice(1)}`;
-  const inputs = new Set(service.methods.map(({ input }) => input));
-  const outputs = new Set(service.methods.map(({ output }) => output));
-  const forCallers = (/** @type {DescMessage} */ message) => {
-    if (inputs.has(message) && outputs.has(message)) return `${shapeName(message)}Codec`;
-    if (inputs.has(message)) return `messageEncoder(write${shapeName(message)})`;
-    return `messageDecoder(read${shapeName(message)})`;
-  };
   const messages = serviceMessages(service);
   return [
     `/** Reads and writes all requests and answers of \`${service.typeName}\`. */`,
@@ -95,8 +88,8 @@ function printTable(service) {
     "]);",
     "",
     `/** What callers need of them, half as large: writes the requests and reads the answers. */`,
-    `export const ${name}CallerCodecs: MessageCodecs = /*@__PURE__*/ codecTable([`,
-    ...messages.map((message) => `  [${shapeName(message)}Schema, /*@__PURE__*/ ${forCallers(message)}],`),
+    `export const ${name}CallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(${service.name}, [`,
+    ...service.methods.map(({ input, output }) => `  [write${shapeName(input)}, read${shapeName(output)}],`),
     "]);",
   ];
 }
@@ -119,7 +112,8 @@ function printImports(file, messages, runtimeModule) {
   if (shapes.length > 0) imports.add(runtime, "messageCodec", "messageShape");
   if (file.services.length > 0) {
     imports.addType(runtime, "MessageCodecs");
-    imports.add(runtime, "codecTable", "messageDecoder", "messageEncoder");
+    imports.add(runtime, "callerCodecs", "codecTable");
+    for (const { name } of file.services) imports.add(imports.messagesOf(file), name);
   }
   if (messages.some(({ fields }) => fields.some(({ fieldKind }) => fieldKind === "map"))) {
     imports.add(runtime, "setEntry");
@@ -136,13 +130,14 @@ function printImports(file, messages, runtimeModule) {
     imports.addType(imports.codecsOf(message.file), `${name}Init`);
     imports.add(imports.codecsOf(message.file), `new${name}`);
   }
+  for (const { input, output } of file.services.flatMap(({ methods }) => methods)) {
+    if (input.file !== file) imports.add(imports.codecsOf(input.file), `write${shapeName(input)}`);
+    if (output.file !== file) imports.add(imports.codecsOf(output.file), `read${shapeName(output)}`);
+  }
   for (const message of inTables) {
     const name = shapeName(message);
     imports.add(imports.messagesOf(message.file), `${name}Schema`);
-    if (message.file !== file) {
-      const direction = isInput(file, message) ? "write" : "read";
-      imports.add(imports.codecsOf(message.file), `${name}Codec`, `${direction}${name}`);
-    }
+    if (message.file !== file) imports.add(imports.codecsOf(message.file), `${name}Codec`);
   }
   return imports.print();
 }
@@ -236,14 +231,6 @@ function methodMessages(file) {
  */
 function serviceMessages(service) {
   return [...new Set(service.methods.flatMap(({ input, output }) => [input, output]))];
-}
-
-/**
- * @param {DescFile} file
- * @param {DescMessage} message
- */
-function isInput(file, message) {
-  return file.services.some(({ methods }) => methods.some(({ input }) => input === message));
 }
 
 /**

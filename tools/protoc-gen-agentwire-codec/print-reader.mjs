@@ -37,7 +37,7 @@ export function printReader(message) {
   if (isWrapper(message)) return printWrapperReader(message);
   const name = shapeName(message);
   return [
-    `export function read${name}(r: Reader, end: number, m: ${name} = new new${name}()): ${name} {`,
+    `export function read${name}(r: Reader, m: ${name} = new new${name}(), end: number = r.open()): ${name} {`,
     "  while (r.more(end)) {",
     "    const tag = r.tag();",
     ...printSwitch(message.fields),
@@ -100,7 +100,7 @@ function readScalar(of) {
  * @param {string} [former] what has been read of it so far: it is merged
  */
 function readChild(message, former) {
-  return `read${shapeName(message)}(r, r.open()${former === undefined ? "" : `, ${former}`})`;
+  return `read${shapeName(message)}(r${former === undefined ? "" : `, ${former}`})`;
 }
 
 /** @param {DescField} field */
@@ -143,7 +143,7 @@ function printWrapperReader({ name, fields: [field] }) {
   if (field === undefined) throw new Error(`${name} wraps nothing`);
   const { type, zero } = scalarOf(field);
   return [
-    `export function read${name}(r: Reader, end: number, former: ${type} = ${zero}): ${type} {`,
+    `export function read${name}(r: Reader, former: ${type} = ${zero}, end: number = r.open()): ${type} {`,
     "  let value = former;",
     "  while (r.more(end)) {",
     "    const tag = r.tag();",

@@ -4,6 +4,7 @@
 
 export type { MessageCodec, MessageCodecs, MessageDecoder, MessageEncoder } from "./message-codec.js";
 export {
+  callerCodecs,
   codecTable,
   joinCodecs,
   messageCodec,
@@ -13,8 +14,9 @@ export {
   noBytes,
   setEntry,
 } from "./message-codec.js";
+export type { ReadMessage } from "./reader.js";
 export { Reader } from "./reader.js";
 export type { JsonObject, JsonValue } from "./struct.js";
 export { readStruct, writeStruct } from "./struct.js";
-export type { UnknownField } from "./writer.js";
+export type { UnknownField, WriteMessage } from "./writer.js";
 export { Writer } from "./writer.js";

@@ -1,5 +1,7 @@
-import { Reader } from "./reader.js";
-import { Writer } from "./writer.js";
+import { fieldOf } from "./field-of.js";
+import { Reader, type ReadMessage } from "./reader.js";
+import { type WriteMessage, Writer } from "./writer.js";
+import { WrongValue } from "./wrong-value.js";
 
 /** Writes one message type. `Init` is a message of protobuf-es, or an object with some of its fields. */
 export interface MessageEncoder<Init = unknown> {
@@ -28,28 +30,35 @@ let idleWriter: Writer | undefined;
 const reader = new Reader();
 
 /** An encoder of the function that is generated for a message. */
-export function messageEncoder<Init>(write: (writer: Writer, message: Init) => void): MessageEncoder<Init> {
-  const encodeForCopying = (message: Init) => {
+export function messageEncoder<Init>(write: WriteMessage<Init>): MessageEncoder<Init> {
+  const encode = (message: Init, isCopied: boolean) => {
     // a message may have getters, and these may encode others
     const writer = idleWriter ?? new Writer();
     idleWriter = undefined;
     try {
-      write(writer, message);
-      return writer.written();
+      write(writer, message, 0);
+      return isCopied ? writer.copied() : writer.written();
+    } catch (error) {
+      throw error instanceof WrongValue
+        ? new TypeError(`${fieldOf(write, message)} ${error.message}`)
+        : error;
     } finally {
       writer.reset();
       idleWriter = writer;
     }
   };
-  return { encode: (message) => encodeForCopying(message).slice(), encodeForCopying };
+  return {
+    encode: (message) => encode(message, true),
+    encodeForCopying: (message) => encode(message, false),
+  };
 }
 
 /** A decoder of the function that is generated for a message. */
-export function messageDecoder<T>(read: (reader: Reader, end: number) => T): MessageDecoder<T> {
+export function messageDecoder<T>(read: ReadMessage<T>): MessageDecoder<T> {
   return {
     decode(bytes) {
       try {
-        return read(reader, reader.begin(bytes));
+        return read(reader, undefined, reader.begin(bytes));
       } finally {
         reader.reset();
       }
@@ -59,8 +68,8 @@ export function messageDecoder<T>(read: (reader: Reader, end: number) => T): Mes
 
 /** A codec of the two functions that are generated for a message. */
 export function messageCodec<T, Init>(
-  write: (writer: Writer, message: Init) => void,
-  read: (reader: Reader, end: number) => T,
+  write: WriteMessage<Init>,
+  read: ReadMessage<T>,
 ): MessageCodec<T, Init> {
   return { ...messageEncoder(write), ...messageDecoder(read) };
 }
@@ -70,13 +79,38 @@ export function codecTable(entries: readonly (readonly [schema: object, codec: o
   return new Map(entries);
 }
 
+/** What is known of a service: the schemas of its methods. */
+interface Service {
+  readonly methods: readonly { readonly input: object; readonly output: object }[];
+}
+
+/**
+ * What callers of a service need, as generated code makes it: for each method, in order, what writes the request and
+ * what reads the answer.
+ */
+export function callerCodecs(
+  { methods }: Service,
+  functions: readonly (readonly [write: WriteMessage<never>, read: ReadMessage<unknown>])[],
+): MessageCodecs {
+  const all = new Map<object, Partial<MessageCodec>>();
+  functions.forEach(([write, read], index) => {
+    const method = methods[index];
+    if (method === undefined) return;
+    add(all, method.input, messageEncoder(write));
+    add(all, method.output, messageDecoder(read));
+  });
+  return all;
+}
+
 /** The codecs of several services. */
 export function joinCodecs(...tables: readonly MessageCodecs[]): MessageCodecs {
   const all = new Map<object, Partial<MessageCodec>>();
-  for (const [schema, codec] of tables.flatMap((table) => [...table])) {
-    all.set(schema, { ...all.get(schema), ...codec });
-  }
+  for (const table of tables) for (const [schema, codec] of table) add(all, schema, codec);
   return all;
+}
+
+function add(all: Map<object, Partial<MessageCodec>>, schema: object, codec: Partial<MessageCodec>): void {
+  all.set(schema, { ...all.get(schema), ...codec });
 }
 
 /**

@@ -1,12 +1,18 @@
 import { emptyBytes } from "../byte-pieces.js";
 import { readText } from "./text.js";
-import { word } from "./words.js";
+import { doubleOf, floatOf, signedOf, unsignedOf } from "./words.js";
 import type { UnknownField } from "./writer.js";
 
 /** Messages within messages, and groups, are read so deep. */
 const maxDepth = 100;
 
 const WireType = { Varint: 0, Bit64: 1, Length: 2, StartGroup: 3, EndGroup: 4, Bit32: 5 } as const;
+
+/**
+ * What is generated for a message: it reads the fields up to `end`. Within other messages it is called without an end, and
+ * reads the length first; and with what has been read of the message so far, if anything has.
+ */
+export type ReadMessage<T> = (reader: Reader, message: undefined, end: number) => T;
 
 /**
  * Reads messages. Generated code calls it. It takes what protobuf-es takes: the wire type of a field that is
@@ -130,11 +136,11 @@ export class Reader {
 
   double(): number {
     const low = this.#fixed32();
-    return word.double(low, this.#fixed32());
+    return doubleOf(low, this.#fixed32());
   }
 
   float(): number {
-    return word.float(this.#fixed32());
+    return floatOf(this.#fixed32());
   }
 
   /** Keeps a field that the schema does not know. */
@@ -228,8 +234,8 @@ export class Reader {
     if (last.low === low && last.high === high) return;
     last.low = low;
     last.high = high;
-    last.signed = word.signed(low, high);
-    last.unsigned = high < 0 ? word.unsigned(low, high) : last.signed;
+    last.signed = signedOf(low, high);
+    last.unsigned = high < 0 ? unsignedOf(low, high) : last.signed;
   }
 
   #fixed32(): number {

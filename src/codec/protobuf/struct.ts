@@ -8,42 +8,38 @@ export type JsonValue = number | string | boolean | null | JsonObject | JsonValu
 /** What a `google.protobuf.Struct` holds. */
 export type JsonObject = { [key: string]: JsonValue };
 
-/** Writes the fields of a `google.protobuf.Struct`. */
-export function writeStruct(writer: Writer, json: JsonObject, field: string): void {
-  for (const key of Object.keys(writer.map(json, field))) {
-    const entry = writer.open(10, field);
-    writer.putString(10, key, field);
-    const start = writer.open(18, field);
-    writeValue(writer, json[key], field);
-    writer.close(start);
+/** Writes a `google.protobuf.Struct`. */
+export function writeStruct(writer: Writer, json: JsonObject, tag: number): void {
+  const start = writer.open(tag);
+  for (const key of Object.keys(writer.map(json))) {
+    const entry = writer.open(10);
+    writer.putString(10, key);
+    writeValue(writer, json[key], 18);
     writer.close(entry);
   }
+  writer.close(start);
 }
 
-/** Writes the fields of a `google.protobuf.Value`: none for what is not JSON. */
-function writeValue(writer: Writer, json: JsonValue | undefined, field: string): void {
-  if (json === null) writer.putInt32(8, 0, field);
-  else if (typeof json === "number") writer.putDouble(17, json, field);
-  else if (typeof json === "string") writer.putString(26, json, field);
-  else if (typeof json === "boolean") writer.putBool(32, json, field);
-  else if (typeof json === "object") {
-    const start = writer.open(Array.isArray(json) ? 50 : 42, field);
-    if (Array.isArray(json)) writeItems(writer, json, field);
-    else writeStruct(writer, json, field);
-    writer.close(start);
-  }
+/** Writes a `google.protobuf.Value`: an empty one for what is not JSON. */
+function writeValue(writer: Writer, json: JsonValue | undefined, tag: number): void {
+  const start = writer.open(tag);
+  if (json === null) writer.putInt32(8, 0);
+  else if (typeof json === "number") writer.putDouble(17, json);
+  else if (typeof json === "string") writer.putString(26, json);
+  else if (typeof json === "boolean") writer.putBool(32, json);
+  else if (Array.isArray(json)) writeItems(writer, json, 50);
+  else if (typeof json === "object") writeStruct(writer, json, 42);
+  writer.close(start);
 }
 
-function writeItems(writer: Writer, items: readonly JsonValue[], field: string): void {
-  for (const item of items) {
-    const start = writer.open(10, field);
-    writeValue(writer, item, field);
-    writer.close(start);
-  }
+function writeItems(writer: Writer, items: readonly JsonValue[], tag: number): void {
+  const start = writer.open(tag);
+  for (const item of items) writeValue(writer, item, 10);
+  writer.close(start);
 }
 
 /** Reads a `google.protobuf.Struct`. @param json what has been read of it so far */
-export function readStruct(reader: Reader, end: number, json: JsonObject = {}): JsonObject {
+export function readStruct(reader: Reader, json: JsonObject = {}, end: number = reader.open()): JsonObject {
   while (reader.more(end)) {
     const tag = reader.tag();
     if (tag >>> 3 === 1) readEntry(reader, json);
@@ -58,13 +54,13 @@ function readEntry(reader: Reader, json: JsonObject): void {
   for (const end = reader.entry(); reader.within(end); ) {
     const tag = reader.tag();
     if (tag >>> 3 === 1) key = reader.string();
-    else if (tag >>> 3 === 2) value = readValue(reader, reader.open(), value);
+    else if (tag >>> 3 === 2) value = readValue(reader, value);
     else reader.skip(tag);
   }
   setEntry(json, key, value);
 }
 
-function readValue(reader: Reader, end: number, former: JsonValue): JsonValue {
+function readValue(reader: Reader, former: JsonValue, end: number = reader.open()): JsonValue {
   let value = former;
   while (reader.more(end)) {
     const tag = reader.tag();
@@ -83,10 +79,10 @@ function readValue(reader: Reader, end: number, former: JsonValue): JsonValue {
         value = reader.bool();
         break;
       case 5:
-        value = readStruct(reader, reader.open(), isObject(value) ? value : {});
+        value = readStruct(reader, isObject(value) ? value : {});
         break;
       case 6:
-        value = readItems(reader, reader.open(), Array.isArray(value) ? value : []);
+        value = readItems(reader, Array.isArray(value) ? value : []);
         break;
       default:
         reader.skip(tag);
@@ -95,10 +91,10 @@ function readValue(reader: Reader, end: number, former: JsonValue): JsonValue {
   return value;
 }
 
-function readItems(reader: Reader, end: number, items: JsonValue[]): JsonValue[] {
+function readItems(reader: Reader, items: JsonValue[], end: number = reader.open()): JsonValue[] {
   while (reader.more(end)) {
     const tag = reader.tag();
-    if (tag >>> 3 === 1) items.push(readValue(reader, reader.open(), null));
+    if (tag >>> 3 === 1) items.push(readValue(reader, null));
     else reader.skip(tag);
   }
   return items;

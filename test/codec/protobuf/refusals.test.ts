@@ -11,53 +11,41 @@ import { pairOf } from "./all-codecs.js";
 
 /** Values that have another type than their field, or one that it has no room for. */
 const wrong: [message: string, init: Record<string, unknown>, error: string][] = [
-  ["agent.v2.Log", { output: 5 }, "Log.output must be a string, not 5"],
-  ["agent.v2.Log", { level: 1.5 }, "Log.level must be an integer from -2147483648 to 2147483647, not 1.5"],
+  ["agent.v2.Log", { output: 5 }, "output must be a string, not 5"],
+  ["agent.v2.Log", { level: 1.5 }, "level must be an integer from -2147483648 to 2147483647, not 1.5"],
   [
     "agent.v2.Log",
     { level: 2 ** 31 },
-    "Log.level must be an integer from -2147483648 to 2147483647, not 2147483648",
+    "level must be an integer from -2147483648 to 2147483647, not 2147483648",
   ],
-  ["agent.v2.Log", { level: Number.NaN }, "Log.level must be an integer from"],
-  [
-    "agent.v2.Log",
-    { level: {} },
-    "Log.level must be an integer from -2147483648 to 2147483647, not an object",
-  ],
-  ["agent.v2.Log", { createdAt: "now" }, "Log.createdAt must be a google.protobuf.Timestamp, not a string"],
-  ["agent.v2.Log", { createdAt: 12 }, "Log.createdAt must be a google.protobuf.Timestamp, not 12"],
-  ["agent.v2.Log", { createdAt: { seconds: 2n ** 63n } }, "Timestamp.seconds must be an integer of 64 bits"],
-  ["agent.v2.Log", { createdAt: { seconds: 1.5 } }, "Timestamp.seconds must be a bigint, not 1.5"],
-  ["agent.v2.Log", { createdAt: { seconds: "soon" } }, "Timestamp.seconds must be a bigint, not a string"],
+  ["agent.v2.Log", { level: Number.NaN }, "level must be an integer from"],
+  ["agent.v2.Log", { level: {} }, "level must be an integer from -2147483648 to 2147483647, not an object"],
+  ["agent.v2.Log", { createdAt: "now" }, "createdAt must be a google.protobuf.Timestamp, not a string"],
+  ["agent.v2.Log", { createdAt: 12 }, "createdAt must be a google.protobuf.Timestamp, not 12"],
+  ["agent.v2.Log", { createdAt: { seconds: 2n ** 63n } }, "createdAt.seconds must be an integer of 64 bits"],
+  ["agent.v2.Log", { createdAt: { seconds: 1.5 } }, "createdAt.seconds must be a bigint, not 1.5"],
+  ["agent.v2.Log", { createdAt: { seconds: "soon" } }, "createdAt.seconds must be a bigint, not a string"],
   [
     "agent.v2.Log",
     { createdAt: create(LogSchema) },
-    "must be a google.protobuf.Timestamp, not a coder.agent.v2.Log",
+    "createdAt must be a google.protobuf.Timestamp, not a coder.agent.v2.Log",
   ],
-  [
-    "agent.v2.BatchCreateLogsRequest",
-    { logs: {} },
-    "BatchCreateLogsRequest.logs must be an array, not an object",
-  ],
-  ["agent.v2.BatchCreateLogsRequest", { logs: [null] }, "logs must be a coder.agent.v2.Log, not null"],
-  ["agent.v2.BatchCreateLogsRequest", { logs: [[]] }, "logs must be a coder.agent.v2.Log, not an array"],
+  ["agent.v2.BatchCreateLogsRequest", { logs: {} }, "logs must be an array, not an object"],
+  ["agent.v2.BatchCreateLogsRequest", { logs: [null] }, "logs[0] must be a coder.agent.v2.Log, not null"],
+  ["agent.v2.BatchCreateLogsRequest", { logs: [[]] }, "logs[0] must be a coder.agent.v2.Log, not an array"],
   [
     "agent.v2.BatchCreateLogsRequest",
     { logSourceId: "id" },
     "logSourceId must be a Uint8Array, not a string",
   ],
-  [
-    "agent.v2.Manifest",
-    { gitAuthConfigs: -1 },
-    "Manifest.gitAuthConfigs must be an integer from 0 to 4294967295",
-  ],
+  ["agent.v2.Manifest", { gitAuthConfigs: -1 }, "gitAuthConfigs must be an integer from 0 to 4294967295"],
   ["agent.v2.Manifest", { disableDirectConnections: 1 }, "disableDirectConnections must be a boolean, not 1"],
   [
     "agent.v2.Manifest",
     { environmentVariables: ["A"] },
     "environmentVariables must be an object, not an array",
   ],
-  ["agent.v2.Manifest", { environmentVariables: { A: 1 } }, "environmentVariables must be a string, not 1"],
+  ["agent.v2.Manifest", { environmentVariables: { A: 1 } }, "environmentVariables.A must be a string, not 1"],
   [
     "agent.v2.Stats",
     { connectionMedianLatencyMs: "1" },
@@ -68,9 +56,9 @@ const wrong: [message: string, init: Record<string, unknown>, error: string][] =
     { sizeBytes: -1n },
     "sizeBytes must be an integer of 64 bits without a sign, not -1",
   ],
-  ["agent.v2.Startup", { subsystems: [1, "x"] }, "Startup.subsystems must be an integer from"],
-  ["tailnet.v2.DERPMap", { regions: { one: {} } }, "DERPMap.regions must be a bigint, not a string"],
-  ["tailnet.v2.Node", { derpForcedWebsocket: { x: "" } }, "Node.derpForcedWebsocket must be an integer from"],
+  ["agent.v2.Startup", { subsystems: [1, "x"] }, "subsystems[1] must be an integer from"],
+  ["tailnet.v2.DERPMap", { regions: { one: {} } }, "regions must be a bigint, not a string"],
+  ["tailnet.v2.Node", { derpForcedWebsocket: { x: "" } }, "derpForcedWebsocket must be an integer from"],
   ["tailnet.v2.TelemetryEvent", { throughputMbits: 1e39 }, "throughputMbits must be a number of 32 bits"],
 ];
 
@@ -80,6 +68,18 @@ describe("a codec refuses what has no place in a message", () => {
     expect(() => codec.encode(init)).toThrow(error);
     // and nothing of it is in the next message
     expect(codec.encode({})).toHaveLength(0);
+  });
+
+  it("says the place in messages that are frozen, and in those of a class", () => {
+    class Line {
+      get output() {
+        return 5;
+      }
+    }
+    const { codec } = pairOf("coder.agent.v2.BatchCreateLogsRequest");
+    const logs = Object.freeze([Object.freeze({ output: "fine" }), Object.freeze({ output: 5 })]);
+    expect(() => codec.encode(Object.freeze({ logs }))).toThrow("logs[1].output must be a string, not 5");
+    expect(() => codec.encode({ logs: [new Line()] })).toThrow("logs[0].output must be a string, not 5");
   });
 
   it("takes numbers and digits where they are exact", () => {

@@ -12,15 +12,14 @@ export const newDuration = /*@__PURE__*/ messageShape<Duration>(function () {
   this.nanos = 0;
 });
 
-export function writeDuration(w: Writer, m: DurationInit): void {
-  w.begin(m, (m as Duration | undefined)?.$typeName, "google.protobuf.Duration");
-  w.int64(8, m.seconds, "Duration.seconds");
-  w.int32(16, m.nanos, "Duration.nanos");
-  const { $unknown } = m as Duration;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeDuration(w: Writer, m: DurationInit, tag: number): void {
+  const at = w.begin(m, (m as Duration | undefined)?.$typeName, "google.protobuf.Duration", tag);
+  w.int64(8, m.seconds);
+  w.int32(16, m.nanos);
+  w.end(at, (m as Duration).$unknown);
 }
 
-export function readDuration(r: Reader, end: number, m: Duration = new newDuration()): Duration {
+export function readDuration(r: Reader, m: Duration = new newDuration(), end: number = r.open()): Duration {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {

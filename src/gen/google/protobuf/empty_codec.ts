@@ -10,13 +10,12 @@ export const newEmpty = /*@__PURE__*/ messageShape<Empty>(function () {
   this.$typeName = "google.protobuf.Empty";
 });
 
-export function writeEmpty(w: Writer, m: EmptyInit): void {
-  w.begin(m, (m as Empty | undefined)?.$typeName, "google.protobuf.Empty");
-  const { $unknown } = m as Empty;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeEmpty(w: Writer, m: EmptyInit, tag: number): void {
+  const at = w.begin(m, (m as Empty | undefined)?.$typeName, "google.protobuf.Empty", tag);
+  w.end(at, (m as Empty).$unknown);
 }
 
-export function readEmpty(r: Reader, end: number, m: Empty = new newEmpty()): Empty {
+export function readEmpty(r: Reader, m: Empty = new newEmpty(), end: number = r.open()): Empty {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);

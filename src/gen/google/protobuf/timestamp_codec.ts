@@ -12,15 +12,14 @@ export const newTimestamp = /*@__PURE__*/ messageShape<Timestamp>(function () {
   this.nanos = 0;
 });
 
-export function writeTimestamp(w: Writer, m: TimestampInit): void {
-  w.begin(m, (m as Timestamp | undefined)?.$typeName, "google.protobuf.Timestamp");
-  w.int64(8, m.seconds, "Timestamp.seconds");
-  w.int32(16, m.nanos, "Timestamp.nanos");
-  const { $unknown } = m as Timestamp;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeTimestamp(w: Writer, m: TimestampInit, tag: number): void {
+  const at = w.begin(m, (m as Timestamp | undefined)?.$typeName, "google.protobuf.Timestamp", tag);
+  w.int64(8, m.seconds);
+  w.int32(16, m.nanos);
+  w.end(at, (m as Timestamp).$unknown);
 }
 
-export function readTimestamp(r: Reader, end: number, m: Timestamp = new newTimestamp()): Timestamp {
+export function readTimestamp(r: Reader, m: Timestamp = new newTimestamp(), end: number = r.open()): Timestamp {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {

@@ -2,11 +2,13 @@
 
 import type { Reader, Writer } from "../../../codec/protobuf/index.js";
 
-export function writeBoolValue(w: Writer, value: boolean, field: string): void {
-  w.bool(8, value, field);
+export function writeBoolValue(w: Writer, value: boolean, tag: number): void {
+  const at = w.open(tag);
+  w.bool(8, value);
+  w.close(at);
 }
 
-export function readBoolValue(r: Reader, end: number, former: boolean = false): boolean {
+export function readBoolValue(r: Reader, former: boolean = false, end: number = r.open()): boolean {
   let value = former;
   while (r.more(end)) {
     const tag = r.tag();
@@ -16,11 +18,13 @@ export function readBoolValue(r: Reader, end: number, former: boolean = false): 
   return value;
 }
 
-export function writeFloatValue(w: Writer, value: number, field: string): void {
-  w.float(13, value, field);
+export function writeFloatValue(w: Writer, value: number, tag: number): void {
+  const at = w.open(tag);
+  w.float(13, value);
+  w.close(at);
 }
 
-export function readFloatValue(r: Reader, end: number, former: number = 0): number {
+export function readFloatValue(r: Reader, former: number = 0, end: number = r.open()): number {
   let value = former;
   while (r.more(end)) {
     const tag = r.tag();

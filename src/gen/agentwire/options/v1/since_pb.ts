@@ -26,7 +26,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file agentwire/options/v1/since.proto.
  */
 export const file_agentwire_options_v1_since: GenFile = /*@__PURE__*/
-  fileDesc(/*@__PURE__*/ btoa("\n agentwire/options/v1/since.proto\x12\x14agentwire.options.v1:K\n\x0cmethod_since\x12\x1e.google.protobuf.MethodOptions\x18\xca\xce\x03 \x01(\x0dB\x03\x88\x01\x02R\x0bmethodSince\x88\x01\x01:H\n\x0bfield_since\x12\x1d.google.protobuf.FieldOptions\x18\xcb\xce\x03 \x01(\x0dB\x03\x88\x01\x02R\nfieldSince\x88\x01\x01:U\n\x10enum_value_since\x12!.google.protobuf.EnumValueOptions\x18\xcc\xce\x03 \x01(\x0dB\x03\x88\x01\x02R\x0eenumValueSince\x88\x01\x01:N\n\x0dmessage_since\x12\x1f.google.protobuf.MessageOptions\x18\xcd\xce\x03 \x01(\x0dB\x03\x88\x01\x02R\x0cmessageSince\x88\x01\x01:E\n\nenum_since\x12\x1c.google.protobuf.EnumOptions\x18\xce\xce\x03 \x01(\x0dB\x03\x88\x01\x02R\x09enumSince\x88\x01\x01b\x06proto3"), [file_google_protobuf_descriptor]);
+  fileDesc("CiBhZ2VudHdpcmUvb3B0aW9ucy92MS9zaW5jZS5wcm90bxIUYWdlbnR3aXJlLm9wdGlvbnMudjE6SwoMbWV0aG9kX3NpbmNlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYys4DIAEoDUIDiAECUgttZXRob2RTaW5jZYgBATpICgtmaWVsZF9zaW5jZRIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYy84DIAEoDUIDiAECUgpmaWVsZFNpbmNliAEBOlUKEGVudW1fdmFsdWVfc2luY2USIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxjMzgMgASgNQgOIAQJSDmVudW1WYWx1ZVNpbmNliAEBOk4KDW1lc3NhZ2Vfc2luY2USHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYzc4DIAEoDUIDiAECUgxtZXNzYWdlU2luY2WIAQE6RQoKZW51bV9zaW5jZRIcLmdvb2dsZS5wcm90b2J1Zi5FbnVtT3B0aW9ucxjOzgMgASgNQgOIAQJSCWVudW1TaW5jZYgBAWIGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
  * The minor that introduced the RPC.

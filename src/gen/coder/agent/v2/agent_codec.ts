@@ -2,14 +2,14 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { BannerConfig, BannerConfigSchema, BatchCreateLogsRequest, BatchCreateLogsResponse, BatchUpdateAppHealthRequest, BatchUpdateAppHealthRequest_HealthUpdate, BatchUpdateAppHealthRequest_HealthUpdateSchema, BatchUpdateAppHealthResponse, BatchUpdateMetadataRequest, BatchUpdateMetadataResponse, BoundaryLog, BoundaryLogSchema, BoundaryLog_HttpRequest, BoundaryLog_HttpRequestSchema, Connection, ConnectionSchema, ContextResource, ContextResourceSchema, CreateSubAgentRequest, CreateSubAgentRequest_App, CreateSubAgentRequest_AppSchema, CreateSubAgentRequest_App_Healthcheck, CreateSubAgentRequest_App_HealthcheckSchema, CreateSubAgentResponse, CreateSubAgentResponse_AppCreationError, CreateSubAgentResponse_AppCreationErrorSchema, DeleteSubAgentRequest, DeleteSubAgentResponse, GetAnnouncementBannersRequest, GetAnnouncementBannersResponse, GetManifestRequest, GetResourcesMonitoringConfigurationRequest, GetResourcesMonitoringConfigurationResponse, GetResourcesMonitoringConfigurationResponse_Config, GetResourcesMonitoringConfigurationResponse_ConfigSchema, GetResourcesMonitoringConfigurationResponse_Memory, GetResourcesMonitoringConfigurationResponse_MemorySchema, GetResourcesMonitoringConfigurationResponse_Volume, GetResourcesMonitoringConfigurationResponse_VolumeSchema, GetServiceBannerRequest, InstructionFileBody, InstructionFileBodySchema, Lifecycle, ListSubAgentsRequest, ListSubAgentsResponse, Log, LogSchema, MCPConfigBody, MCPConfigBodySchema, MCPServerBody, MCPServerBodySchema, MCPTool, MCPToolSchema, Manifest, Metadata, MetadataSchema, PushContextStateRequest, PushContextStateResponse, PushResourcesMonitoringUsageRequest, PushResourcesMonitoringUsageRequest_Datapoint, PushResourcesMonitoringUsageRequest_DatapointSchema, PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage, PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageSchema, PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage, PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageSchema, PushResourcesMonitoringUsageResponse, ReportBoundaryLogsRequest, ReportBoundaryLogsResponse, ReportConnectionRequest, ServiceBanner, SkillMetaBody, SkillMetaBodySchema, Startup, Stats, StatsSchema, Stats_Metric, Stats_MetricSchema, Stats_Metric_Label, Stats_Metric_LabelSchema, SubAgent, SubAgentSchema, Timing, TimingSchema, UpdateAppStatusRequest, UpdateAppStatusResponse, UpdateLifecycleRequest, UpdateStartupRequest, UpdateStatsRequest, UpdateStatsResponse, WorkspaceAgentDevcontainer, WorkspaceAgentDevcontainerSchema, WorkspaceAgentMetadata, WorkspaceAgentMetadataSchema, WorkspaceAgentMetadata_Description, WorkspaceAgentMetadata_DescriptionSchema, WorkspaceAgentMetadata_Result, WorkspaceAgentMetadata_ResultSchema, WorkspaceAgentScript, WorkspaceAgentScriptCompletedRequest, WorkspaceAgentScriptCompletedResponse, WorkspaceAgentScriptSchema, WorkspaceApp, WorkspaceAppSchema, WorkspaceApp_Healthcheck, WorkspaceApp_HealthcheckSchema, WorkspaceSecret, WorkspaceSecretSchema } from "./agent_pb.js";
-import { BatchCreateLogsRequestSchema, BatchCreateLogsResponseSchema, BatchUpdateAppHealthRequestSchema, BatchUpdateAppHealthResponseSchema, BatchUpdateMetadataRequestSchema, BatchUpdateMetadataResponseSchema, CreateSubAgentRequestSchema, CreateSubAgentResponseSchema, DeleteSubAgentRequestSchema, DeleteSubAgentResponseSchema, GetAnnouncementBannersRequestSchema, GetAnnouncementBannersResponseSchema, GetManifestRequestSchema, GetResourcesMonitoringConfigurationRequestSchema, GetResourcesMonitoringConfigurationResponseSchema, GetServiceBannerRequestSchema, LifecycleSchema, ListSubAgentsRequestSchema, ListSubAgentsResponseSchema, ManifestSchema, PushContextStateRequestSchema, PushContextStateResponseSchema, PushResourcesMonitoringUsageRequestSchema, PushResourcesMonitoringUsageResponseSchema, ReportBoundaryLogsRequestSchema, ReportBoundaryLogsResponseSchema, ReportConnectionRequestSchema, ServiceBannerSchema, StartupSchema, UpdateAppStatusRequestSchema, UpdateAppStatusResponseSchema, UpdateLifecycleRequestSchema, UpdateStartupRequestSchema, UpdateStatsRequestSchema, UpdateStatsResponseSchema, WorkspaceAgentScriptCompletedRequestSchema, WorkspaceAgentScriptCompletedResponseSchema } from "./agent_pb.js";
+import { Agent, BatchCreateLogsRequestSchema, BatchCreateLogsResponseSchema, BatchUpdateAppHealthRequestSchema, BatchUpdateAppHealthResponseSchema, BatchUpdateMetadataRequestSchema, BatchUpdateMetadataResponseSchema, CreateSubAgentRequestSchema, CreateSubAgentResponseSchema, DeleteSubAgentRequestSchema, DeleteSubAgentResponseSchema, GetAnnouncementBannersRequestSchema, GetAnnouncementBannersResponseSchema, GetManifestRequestSchema, GetResourcesMonitoringConfigurationRequestSchema, GetResourcesMonitoringConfigurationResponseSchema, GetServiceBannerRequestSchema, LifecycleSchema, ListSubAgentsRequestSchema, ListSubAgentsResponseSchema, ManifestSchema, PushContextStateRequestSchema, PushContextStateResponseSchema, PushResourcesMonitoringUsageRequestSchema, PushResourcesMonitoringUsageResponseSchema, ReportBoundaryLogsRequestSchema, ReportBoundaryLogsResponseSchema, ReportConnectionRequestSchema, ServiceBannerSchema, StartupSchema, UpdateAppStatusRequestSchema, UpdateAppStatusResponseSchema, UpdateLifecycleRequestSchema, UpdateStartupRequestSchema, UpdateStatsRequestSchema, UpdateStatsResponseSchema, WorkspaceAgentScriptCompletedRequestSchema, WorkspaceAgentScriptCompletedResponseSchema } from "./agent_pb.js";
 import type { MessageCodec, MessageCodecs, Reader, Writer } from "../../../../codec/protobuf/index.js";
-import { codecTable, messageCodec, messageDecoder, messageEncoder, messageShape, noBytes, readStruct, setEntry, writeStruct } from "../../../../codec/protobuf/index.js";
+import { callerCodecs, codecTable, messageCodec, messageShape, noBytes, readStruct, setEntry, writeStruct } from "../../../../codec/protobuf/index.js";
 import { readDuration, writeDuration } from "../../../google/protobuf/duration_codec.js";
 import { readTimestamp, writeTimestamp } from "../../../google/protobuf/timestamp_codec.js";
 import { readDERPMap, writeDERPMap } from "../../tailnet/v2/derp_map_codec.js";
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { EmptyCodec, readEmpty } from "../../../google/protobuf/empty_codec.js";
+import { EmptySchema } from "@bufbuild/protobuf/wkt";
 
 export type WorkspaceAppInit = MessageInitShape<typeof WorkspaceAppSchema>;
 export const newWorkspaceApp = /*@__PURE__*/ messageShape<WorkspaceApp>(function () {
@@ -28,30 +28,25 @@ export const newWorkspaceApp = /*@__PURE__*/ messageShape<WorkspaceApp>(function
   this.hidden = false;
 });
 
-export function writeWorkspaceApp(w: Writer, m: WorkspaceAppInit): void {
-  w.begin(m, (m as WorkspaceApp | undefined)?.$typeName, "coder.agent.v2.WorkspaceApp");
-  w.bytes(10, m.id, "WorkspaceApp.id");
-  w.string(18, m.url, "WorkspaceApp.url");
-  w.bool(24, m.external, "WorkspaceApp.external");
-  w.string(34, m.slug, "WorkspaceApp.slug");
-  w.string(42, m.displayName, "WorkspaceApp.displayName");
-  w.string(50, m.command, "WorkspaceApp.command");
-  w.string(58, m.icon, "WorkspaceApp.icon");
-  w.bool(64, m.subdomain, "WorkspaceApp.subdomain");
-  w.string(74, m.subdomainName, "WorkspaceApp.subdomainName");
-  w.int32(80, m.sharingLevel, "WorkspaceApp.sharingLevel");
-  if (m.healthcheck != null) {
-    const at = w.open(90, "WorkspaceApp.healthcheck");
-    writeWorkspaceApp_Healthcheck(w, m.healthcheck);
-    w.close(at);
-  }
-  w.int32(96, m.health, "WorkspaceApp.health");
-  w.bool(104, m.hidden, "WorkspaceApp.hidden");
-  const { $unknown } = m as WorkspaceApp;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceApp(w: Writer, m: WorkspaceAppInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceApp | undefined)?.$typeName, "coder.agent.v2.WorkspaceApp", tag);
+  w.bytes(10, m.id);
+  w.string(18, m.url);
+  w.bool(24, m.external);
+  w.string(34, m.slug);
+  w.string(42, m.displayName);
+  w.string(50, m.command);
+  w.string(58, m.icon);
+  w.bool(64, m.subdomain);
+  w.string(74, m.subdomainName);
+  w.int32(80, m.sharingLevel);
+  if (m.healthcheck != null) writeWorkspaceApp_Healthcheck(w, m.healthcheck, 90);
+  w.int32(96, m.health);
+  w.bool(104, m.hidden);
+  w.end(at, (m as WorkspaceApp).$unknown);
 }
 
-export function readWorkspaceApp(r: Reader, end: number, m: WorkspaceApp = new newWorkspaceApp()): WorkspaceApp {
+export function readWorkspaceApp(r: Reader, m: WorkspaceApp = new newWorkspaceApp(), end: number = r.open()): WorkspaceApp {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -86,7 +81,7 @@ export function readWorkspaceApp(r: Reader, end: number, m: WorkspaceApp = new n
         m.sharingLevel = r.int32();
         break;
       case 11:
-        m.healthcheck = readWorkspaceApp_Healthcheck(r, r.open(), m.healthcheck);
+        m.healthcheck = readWorkspaceApp_Healthcheck(r, m.healthcheck);
         break;
       case 12:
         m.health = r.int32();
@@ -112,20 +107,15 @@ export const newWorkspaceApp_Healthcheck = /*@__PURE__*/ messageShape<WorkspaceA
   this.threshold = 0;
 });
 
-export function writeWorkspaceApp_Healthcheck(w: Writer, m: WorkspaceApp_HealthcheckInit): void {
-  w.begin(m, (m as WorkspaceApp_Healthcheck | undefined)?.$typeName, "coder.agent.v2.WorkspaceApp.Healthcheck");
-  w.string(10, m.url, "WorkspaceApp.Healthcheck.url");
-  if (m.interval != null) {
-    const at = w.open(18, "WorkspaceApp.Healthcheck.interval");
-    writeDuration(w, m.interval);
-    w.close(at);
-  }
-  w.int32(24, m.threshold, "WorkspaceApp.Healthcheck.threshold");
-  const { $unknown } = m as WorkspaceApp_Healthcheck;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceApp_Healthcheck(w: Writer, m: WorkspaceApp_HealthcheckInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceApp_Healthcheck | undefined)?.$typeName, "coder.agent.v2.WorkspaceApp.Healthcheck", tag);
+  w.string(10, m.url);
+  if (m.interval != null) writeDuration(w, m.interval, 18);
+  w.int32(24, m.threshold);
+  w.end(at, (m as WorkspaceApp_Healthcheck).$unknown);
 }
 
-export function readWorkspaceApp_Healthcheck(r: Reader, end: number, m: WorkspaceApp_Healthcheck = new newWorkspaceApp_Healthcheck()): WorkspaceApp_Healthcheck {
+export function readWorkspaceApp_Healthcheck(r: Reader, m: WorkspaceApp_Healthcheck = new newWorkspaceApp_Healthcheck(), end: number = r.open()): WorkspaceApp_Healthcheck {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -133,7 +123,7 @@ export function readWorkspaceApp_Healthcheck(r: Reader, end: number, m: Workspac
         m.url = r.string();
         break;
       case 2:
-        m.interval = readDuration(r, r.open(), m.interval);
+        m.interval = readDuration(r, m.interval);
         break;
       case 3:
         m.threshold = r.int32();
@@ -163,27 +153,22 @@ export const newWorkspaceAgentScript = /*@__PURE__*/ messageShape<WorkspaceAgent
   this.id = noBytes;
 });
 
-export function writeWorkspaceAgentScript(w: Writer, m: WorkspaceAgentScriptInit): void {
-  w.begin(m, (m as WorkspaceAgentScript | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScript");
-  w.bytes(10, m.logSourceId, "WorkspaceAgentScript.logSourceId");
-  w.string(18, m.logPath, "WorkspaceAgentScript.logPath");
-  w.string(26, m.script, "WorkspaceAgentScript.script");
-  w.string(34, m.cron, "WorkspaceAgentScript.cron");
-  w.bool(40, m.runOnStart, "WorkspaceAgentScript.runOnStart");
-  w.bool(48, m.runOnStop, "WorkspaceAgentScript.runOnStop");
-  w.bool(56, m.startBlocksLogin, "WorkspaceAgentScript.startBlocksLogin");
-  if (m.timeout != null) {
-    const at = w.open(66, "WorkspaceAgentScript.timeout");
-    writeDuration(w, m.timeout);
-    w.close(at);
-  }
-  w.string(74, m.displayName, "WorkspaceAgentScript.displayName");
-  w.bytes(82, m.id, "WorkspaceAgentScript.id");
-  const { $unknown } = m as WorkspaceAgentScript;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceAgentScript(w: Writer, m: WorkspaceAgentScriptInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentScript | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScript", tag);
+  w.bytes(10, m.logSourceId);
+  w.string(18, m.logPath);
+  w.string(26, m.script);
+  w.string(34, m.cron);
+  w.bool(40, m.runOnStart);
+  w.bool(48, m.runOnStop);
+  w.bool(56, m.startBlocksLogin);
+  if (m.timeout != null) writeDuration(w, m.timeout, 66);
+  w.string(74, m.displayName);
+  w.bytes(82, m.id);
+  w.end(at, (m as WorkspaceAgentScript).$unknown);
 }
 
-export function readWorkspaceAgentScript(r: Reader, end: number, m: WorkspaceAgentScript = new newWorkspaceAgentScript()): WorkspaceAgentScript {
+export function readWorkspaceAgentScript(r: Reader, m: WorkspaceAgentScript = new newWorkspaceAgentScript(), end: number = r.open()): WorkspaceAgentScript {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -209,7 +194,7 @@ export function readWorkspaceAgentScript(r: Reader, end: number, m: WorkspaceAge
         m.startBlocksLogin = r.bool();
         break;
       case 8:
-        m.timeout = readDuration(r, r.open(), m.timeout);
+        m.timeout = readDuration(r, m.timeout);
         break;
       case 9:
         m.displayName = r.string();
@@ -233,31 +218,22 @@ export const newWorkspaceAgentMetadata = /*@__PURE__*/ messageShape<WorkspaceAge
   this.$typeName = "coder.agent.v2.WorkspaceAgentMetadata";
 });
 
-export function writeWorkspaceAgentMetadata(w: Writer, m: WorkspaceAgentMetadataInit): void {
-  w.begin(m, (m as WorkspaceAgentMetadata | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata");
-  if (m.result != null) {
-    const at = w.open(10, "WorkspaceAgentMetadata.result");
-    writeWorkspaceAgentMetadata_Result(w, m.result);
-    w.close(at);
-  }
-  if (m.description != null) {
-    const at = w.open(18, "WorkspaceAgentMetadata.description");
-    writeWorkspaceAgentMetadata_Description(w, m.description);
-    w.close(at);
-  }
-  const { $unknown } = m as WorkspaceAgentMetadata;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceAgentMetadata(w: Writer, m: WorkspaceAgentMetadataInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentMetadata | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata", tag);
+  if (m.result != null) writeWorkspaceAgentMetadata_Result(w, m.result, 10);
+  if (m.description != null) writeWorkspaceAgentMetadata_Description(w, m.description, 18);
+  w.end(at, (m as WorkspaceAgentMetadata).$unknown);
 }
 
-export function readWorkspaceAgentMetadata(r: Reader, end: number, m: WorkspaceAgentMetadata = new newWorkspaceAgentMetadata()): WorkspaceAgentMetadata {
+export function readWorkspaceAgentMetadata(r: Reader, m: WorkspaceAgentMetadata = new newWorkspaceAgentMetadata(), end: number = r.open()): WorkspaceAgentMetadata {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.result = readWorkspaceAgentMetadata_Result(r, r.open(), m.result);
+        m.result = readWorkspaceAgentMetadata_Result(r, m.result);
         break;
       case 2:
-        m.description = readWorkspaceAgentMetadata_Description(r, r.open(), m.description);
+        m.description = readWorkspaceAgentMetadata_Description(r, m.description);
         break;
       default:
         r.unknown(m, tag);
@@ -278,26 +254,21 @@ export const newWorkspaceAgentMetadata_Result = /*@__PURE__*/ messageShape<Works
   this.error = "";
 });
 
-export function writeWorkspaceAgentMetadata_Result(w: Writer, m: WorkspaceAgentMetadata_ResultInit): void {
-  w.begin(m, (m as WorkspaceAgentMetadata_Result | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata.Result");
-  if (m.collectedAt != null) {
-    const at = w.open(10, "WorkspaceAgentMetadata.Result.collectedAt");
-    writeTimestamp(w, m.collectedAt);
-    w.close(at);
-  }
-  w.int64(16, m.age, "WorkspaceAgentMetadata.Result.age");
-  w.string(26, m.value, "WorkspaceAgentMetadata.Result.value");
-  w.string(34, m.error, "WorkspaceAgentMetadata.Result.error");
-  const { $unknown } = m as WorkspaceAgentMetadata_Result;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceAgentMetadata_Result(w: Writer, m: WorkspaceAgentMetadata_ResultInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentMetadata_Result | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata.Result", tag);
+  if (m.collectedAt != null) writeTimestamp(w, m.collectedAt, 10);
+  w.int64(16, m.age);
+  w.string(26, m.value);
+  w.string(34, m.error);
+  w.end(at, (m as WorkspaceAgentMetadata_Result).$unknown);
 }
 
-export function readWorkspaceAgentMetadata_Result(r: Reader, end: number, m: WorkspaceAgentMetadata_Result = new newWorkspaceAgentMetadata_Result()): WorkspaceAgentMetadata_Result {
+export function readWorkspaceAgentMetadata_Result(r: Reader, m: WorkspaceAgentMetadata_Result = new newWorkspaceAgentMetadata_Result(), end: number = r.open()): WorkspaceAgentMetadata_Result {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.collectedAt = readTimestamp(r, r.open(), m.collectedAt);
+        m.collectedAt = readTimestamp(r, m.collectedAt);
         break;
       case 2:
         m.age = r.int64();
@@ -327,26 +298,17 @@ export const newWorkspaceAgentMetadata_Description = /*@__PURE__*/ messageShape<
   this.script = "";
 });
 
-export function writeWorkspaceAgentMetadata_Description(w: Writer, m: WorkspaceAgentMetadata_DescriptionInit): void {
-  w.begin(m, (m as WorkspaceAgentMetadata_Description | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata.Description");
-  w.string(10, m.displayName, "WorkspaceAgentMetadata.Description.displayName");
-  w.string(18, m.key, "WorkspaceAgentMetadata.Description.key");
-  w.string(26, m.script, "WorkspaceAgentMetadata.Description.script");
-  if (m.interval != null) {
-    const at = w.open(34, "WorkspaceAgentMetadata.Description.interval");
-    writeDuration(w, m.interval);
-    w.close(at);
-  }
-  if (m.timeout != null) {
-    const at = w.open(42, "WorkspaceAgentMetadata.Description.timeout");
-    writeDuration(w, m.timeout);
-    w.close(at);
-  }
-  const { $unknown } = m as WorkspaceAgentMetadata_Description;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceAgentMetadata_Description(w: Writer, m: WorkspaceAgentMetadata_DescriptionInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentMetadata_Description | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata.Description", tag);
+  w.string(10, m.displayName);
+  w.string(18, m.key);
+  w.string(26, m.script);
+  if (m.interval != null) writeDuration(w, m.interval, 34);
+  if (m.timeout != null) writeDuration(w, m.timeout, 42);
+  w.end(at, (m as WorkspaceAgentMetadata_Description).$unknown);
 }
 
-export function readWorkspaceAgentMetadata_Description(r: Reader, end: number, m: WorkspaceAgentMetadata_Description = new newWorkspaceAgentMetadata_Description()): WorkspaceAgentMetadata_Description {
+export function readWorkspaceAgentMetadata_Description(r: Reader, m: WorkspaceAgentMetadata_Description = new newWorkspaceAgentMetadata_Description(), end: number = r.open()): WorkspaceAgentMetadata_Description {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -360,10 +322,10 @@ export function readWorkspaceAgentMetadata_Description(r: Reader, end: number, m
         m.script = r.string();
         break;
       case 4:
-        m.interval = readDuration(r, r.open(), m.interval);
+        m.interval = readDuration(r, m.interval);
         break;
       case 5:
-        m.timeout = readDuration(r, r.open(), m.timeout);
+        m.timeout = readDuration(r, m.timeout);
         break;
       default:
         r.unknown(m, tag);
@@ -398,62 +360,37 @@ export const newManifest = /*@__PURE__*/ messageShape<Manifest>(function () {
   this.secrets = [];
 });
 
-export function writeManifest(w: Writer, m: ManifestInit): void {
-  w.begin(m, (m as Manifest | undefined)?.$typeName, "coder.agent.v2.Manifest");
-  w.bytes(10, m.agentId, "Manifest.agentId");
-  w.uint32(16, m.gitAuthConfigs, "Manifest.gitAuthConfigs");
-  const environmentVariables = w.map(m.environmentVariables, "Manifest.environmentVariables");
+export function writeManifest(w: Writer, m: ManifestInit, tag: number): void {
+  const at = w.begin(m, (m as Manifest | undefined)?.$typeName, "coder.agent.v2.Manifest", tag);
+  w.bytes(10, m.agentId);
+  w.uint32(16, m.gitAuthConfigs);
+  const environmentVariables = w.map(m.environmentVariables);
   for (const key of Object.keys(environmentVariables)) {
-    const entry = w.open(26, "Manifest.environmentVariables");
-    w.putString(10, key, "Manifest.environmentVariables");
-    w.putString(18, environmentVariables[key], "Manifest.environmentVariables");
+    const entry = w.open(26);
+    w.putString(10, key);
+    w.putString(18, environmentVariables[key]);
     w.close(entry);
   }
-  w.string(34, m.directory, "Manifest.directory");
-  w.string(42, m.vsCodePortProxyUri, "Manifest.vsCodePortProxyUri");
-  w.string(50, m.motdPath, "Manifest.motdPath");
-  w.bool(56, m.disableDirectConnections, "Manifest.disableDirectConnections");
-  w.bool(64, m.derpForceWebsockets, "Manifest.derpForceWebsockets");
-  if (m.derpMap != null) {
-    const at = w.open(74, "Manifest.derpMap");
-    writeDERPMap(w, m.derpMap);
-    w.close(at);
-  }
-  for (const item of w.list(m.scripts, "Manifest.scripts")) {
-    const at = w.open(82, "Manifest.scripts");
-    writeWorkspaceAgentScript(w, item);
-    w.close(at);
-  }
-  for (const item of w.list(m.apps, "Manifest.apps")) {
-    const at = w.open(90, "Manifest.apps");
-    writeWorkspaceApp(w, item);
-    w.close(at);
-  }
-  for (const item of w.list(m.metadata, "Manifest.metadata")) {
-    const at = w.open(98, "Manifest.metadata");
-    writeWorkspaceAgentMetadata_Description(w, item);
-    w.close(at);
-  }
-  w.string(106, m.ownerUsername, "Manifest.ownerUsername");
-  w.bytes(114, m.workspaceId, "Manifest.workspaceId");
-  w.string(122, m.agentName, "Manifest.agentName");
-  w.string(130, m.workspaceName, "Manifest.workspaceName");
-  for (const item of w.list(m.devcontainers, "Manifest.devcontainers")) {
-    const at = w.open(138, "Manifest.devcontainers");
-    writeWorkspaceAgentDevcontainer(w, item);
-    w.close(at);
-  }
-  if (m.parentId != null) w.putBytes(146, m.parentId, "Manifest.parentId");
-  for (const item of w.list(m.secrets, "Manifest.secrets")) {
-    const at = w.open(154, "Manifest.secrets");
-    writeWorkspaceSecret(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as Manifest;
-  if ($unknown !== undefined) w.unknown($unknown);
+  w.string(34, m.directory);
+  w.string(42, m.vsCodePortProxyUri);
+  w.string(50, m.motdPath);
+  w.bool(56, m.disableDirectConnections);
+  w.bool(64, m.derpForceWebsockets);
+  if (m.derpMap != null) writeDERPMap(w, m.derpMap, 74);
+  for (const item of w.list(m.scripts)) writeWorkspaceAgentScript(w, item, 82);
+  for (const item of w.list(m.apps)) writeWorkspaceApp(w, item, 90);
+  for (const item of w.list(m.metadata)) writeWorkspaceAgentMetadata_Description(w, item, 98);
+  w.string(106, m.ownerUsername);
+  w.bytes(114, m.workspaceId);
+  w.string(122, m.agentName);
+  w.string(130, m.workspaceName);
+  for (const item of w.list(m.devcontainers)) writeWorkspaceAgentDevcontainer(w, item, 138);
+  if (m.parentId != null) w.putBytes(146, m.parentId);
+  for (const item of w.list(m.secrets)) writeWorkspaceSecret(w, item, 154);
+  w.end(at, (m as Manifest).$unknown);
 }
 
-export function readManifest(r: Reader, end: number, m: Manifest = new newManifest()): Manifest {
+export function readManifest(r: Reader, m: Manifest = new newManifest(), end: number = r.open()): Manifest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -497,22 +434,22 @@ export function readManifest(r: Reader, end: number, m: Manifest = new newManife
         m.parentId = r.bytes();
         break;
       case 9:
-        m.derpMap = readDERPMap(r, r.open(), m.derpMap);
+        m.derpMap = readDERPMap(r, m.derpMap);
         break;
       case 10:
-        m.scripts.push(readWorkspaceAgentScript(r, r.open()));
+        m.scripts.push(readWorkspaceAgentScript(r));
         break;
       case 11:
-        m.apps.push(readWorkspaceApp(r, r.open()));
+        m.apps.push(readWorkspaceApp(r));
         break;
       case 12:
-        m.metadata.push(readWorkspaceAgentMetadata_Description(r, r.open()));
+        m.metadata.push(readWorkspaceAgentMetadata_Description(r));
         break;
       case 17:
-        m.devcontainers.push(readWorkspaceAgentDevcontainer(r, r.open()));
+        m.devcontainers.push(readWorkspaceAgentDevcontainer(r));
         break;
       case 19:
-        m.secrets.push(readWorkspaceSecret(r, r.open()));
+        m.secrets.push(readWorkspaceSecret(r));
         break;
       default:
         r.unknown(m, tag);
@@ -545,16 +482,15 @@ export const newWorkspaceSecret = /*@__PURE__*/ messageShape<WorkspaceSecret>(fu
   this.value = noBytes;
 });
 
-export function writeWorkspaceSecret(w: Writer, m: WorkspaceSecretInit): void {
-  w.begin(m, (m as WorkspaceSecret | undefined)?.$typeName, "coder.agent.v2.WorkspaceSecret");
-  w.string(10, m.envName, "WorkspaceSecret.envName");
-  w.string(18, m.filePath, "WorkspaceSecret.filePath");
-  w.bytes(26, m.value, "WorkspaceSecret.value");
-  const { $unknown } = m as WorkspaceSecret;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceSecret(w: Writer, m: WorkspaceSecretInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceSecret | undefined)?.$typeName, "coder.agent.v2.WorkspaceSecret", tag);
+  w.string(10, m.envName);
+  w.string(18, m.filePath);
+  w.bytes(26, m.value);
+  w.end(at, (m as WorkspaceSecret).$unknown);
 }
 
-export function readWorkspaceSecret(r: Reader, end: number, m: WorkspaceSecret = new newWorkspaceSecret()): WorkspaceSecret {
+export function readWorkspaceSecret(r: Reader, m: WorkspaceSecret = new newWorkspaceSecret(), end: number = r.open()): WorkspaceSecret {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -587,18 +523,17 @@ export const newWorkspaceAgentDevcontainer = /*@__PURE__*/ messageShape<Workspac
   this.name = "";
 });
 
-export function writeWorkspaceAgentDevcontainer(w: Writer, m: WorkspaceAgentDevcontainerInit): void {
-  w.begin(m, (m as WorkspaceAgentDevcontainer | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentDevcontainer");
-  w.bytes(10, m.id, "WorkspaceAgentDevcontainer.id");
-  w.string(18, m.workspaceFolder, "WorkspaceAgentDevcontainer.workspaceFolder");
-  w.string(26, m.configPath, "WorkspaceAgentDevcontainer.configPath");
-  w.string(34, m.name, "WorkspaceAgentDevcontainer.name");
-  if (m.subagentId != null) w.putBytes(42, m.subagentId, "WorkspaceAgentDevcontainer.subagentId");
-  const { $unknown } = m as WorkspaceAgentDevcontainer;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceAgentDevcontainer(w: Writer, m: WorkspaceAgentDevcontainerInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentDevcontainer | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentDevcontainer", tag);
+  w.bytes(10, m.id);
+  w.string(18, m.workspaceFolder);
+  w.string(26, m.configPath);
+  w.string(34, m.name);
+  if (m.subagentId != null) w.putBytes(42, m.subagentId);
+  w.end(at, (m as WorkspaceAgentDevcontainer).$unknown);
 }
 
-export function readWorkspaceAgentDevcontainer(r: Reader, end: number, m: WorkspaceAgentDevcontainer = new newWorkspaceAgentDevcontainer()): WorkspaceAgentDevcontainer {
+export function readWorkspaceAgentDevcontainer(r: Reader, m: WorkspaceAgentDevcontainer = new newWorkspaceAgentDevcontainer(), end: number = r.open()): WorkspaceAgentDevcontainer {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -633,13 +568,12 @@ export const newGetManifestRequest = /*@__PURE__*/ messageShape<GetManifestReque
   this.$typeName = "coder.agent.v2.GetManifestRequest";
 });
 
-export function writeGetManifestRequest(w: Writer, m: GetManifestRequestInit): void {
-  w.begin(m, (m as GetManifestRequest | undefined)?.$typeName, "coder.agent.v2.GetManifestRequest");
-  const { $unknown } = m as GetManifestRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetManifestRequest(w: Writer, m: GetManifestRequestInit, tag: number): void {
+  const at = w.begin(m, (m as GetManifestRequest | undefined)?.$typeName, "coder.agent.v2.GetManifestRequest", tag);
+  w.end(at, (m as GetManifestRequest).$unknown);
 }
 
-export function readGetManifestRequest(r: Reader, end: number, m: GetManifestRequest = new newGetManifestRequest()): GetManifestRequest {
+export function readGetManifestRequest(r: Reader, m: GetManifestRequest = new newGetManifestRequest(), end: number = r.open()): GetManifestRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -659,16 +593,15 @@ export const newServiceBanner = /*@__PURE__*/ messageShape<ServiceBanner>(functi
   this.backgroundColor = "";
 });
 
-export function writeServiceBanner(w: Writer, m: ServiceBannerInit): void {
-  w.begin(m, (m as ServiceBanner | undefined)?.$typeName, "coder.agent.v2.ServiceBanner");
-  w.bool(8, m.enabled, "ServiceBanner.enabled");
-  w.string(18, m.message, "ServiceBanner.message");
-  w.string(26, m.backgroundColor, "ServiceBanner.backgroundColor");
-  const { $unknown } = m as ServiceBanner;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeServiceBanner(w: Writer, m: ServiceBannerInit, tag: number): void {
+  const at = w.begin(m, (m as ServiceBanner | undefined)?.$typeName, "coder.agent.v2.ServiceBanner", tag);
+  w.bool(8, m.enabled);
+  w.string(18, m.message);
+  w.string(26, m.backgroundColor);
+  w.end(at, (m as ServiceBanner).$unknown);
 }
 
-export function readServiceBanner(r: Reader, end: number, m: ServiceBanner = new newServiceBanner()): ServiceBanner {
+export function readServiceBanner(r: Reader, m: ServiceBanner = new newServiceBanner(), end: number = r.open()): ServiceBanner {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -697,13 +630,12 @@ export const newGetServiceBannerRequest = /*@__PURE__*/ messageShape<GetServiceB
   this.$typeName = "coder.agent.v2.GetServiceBannerRequest";
 });
 
-export function writeGetServiceBannerRequest(w: Writer, m: GetServiceBannerRequestInit): void {
-  w.begin(m, (m as GetServiceBannerRequest | undefined)?.$typeName, "coder.agent.v2.GetServiceBannerRequest");
-  const { $unknown } = m as GetServiceBannerRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetServiceBannerRequest(w: Writer, m: GetServiceBannerRequestInit, tag: number): void {
+  const at = w.begin(m, (m as GetServiceBannerRequest | undefined)?.$typeName, "coder.agent.v2.GetServiceBannerRequest", tag);
+  w.end(at, (m as GetServiceBannerRequest).$unknown);
 }
 
-export function readGetServiceBannerRequest(r: Reader, end: number, m: GetServiceBannerRequest = new newGetServiceBannerRequest()): GetServiceBannerRequest {
+export function readGetServiceBannerRequest(r: Reader, m: GetServiceBannerRequest = new newGetServiceBannerRequest(), end: number = r.open()): GetServiceBannerRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -732,35 +664,30 @@ export const newStats = /*@__PURE__*/ messageShape<Stats>(function () {
   this.metrics = [];
 });
 
-export function writeStats(w: Writer, m: StatsInit): void {
-  w.begin(m, (m as Stats | undefined)?.$typeName, "coder.agent.v2.Stats");
-  const connectionsByProto = w.map(m.connectionsByProto, "Stats.connectionsByProto");
+export function writeStats(w: Writer, m: StatsInit, tag: number): void {
+  const at = w.begin(m, (m as Stats | undefined)?.$typeName, "coder.agent.v2.Stats", tag);
+  const connectionsByProto = w.map(m.connectionsByProto);
   for (const key of Object.keys(connectionsByProto)) {
-    const entry = w.open(10, "Stats.connectionsByProto");
-    w.putString(10, key, "Stats.connectionsByProto");
-    w.putInt64(16, connectionsByProto[key], "Stats.connectionsByProto");
+    const entry = w.open(10);
+    w.putString(10, key);
+    w.putInt64(16, connectionsByProto[key]);
     w.close(entry);
   }
-  w.int64(16, m.connectionCount, "Stats.connectionCount");
-  w.double(25, m.connectionMedianLatencyMs, "Stats.connectionMedianLatencyMs");
-  w.int64(32, m.rxPackets, "Stats.rxPackets");
-  w.int64(40, m.rxBytes, "Stats.rxBytes");
-  w.int64(48, m.txPackets, "Stats.txPackets");
-  w.int64(56, m.txBytes, "Stats.txBytes");
-  w.int64(64, m.sessionCountVscode, "Stats.sessionCountVscode");
-  w.int64(72, m.sessionCountJetbrains, "Stats.sessionCountJetbrains");
-  w.int64(80, m.sessionCountReconnectingPty, "Stats.sessionCountReconnectingPty");
-  w.int64(88, m.sessionCountSsh, "Stats.sessionCountSsh");
-  for (const item of w.list(m.metrics, "Stats.metrics")) {
-    const at = w.open(98, "Stats.metrics");
-    writeStats_Metric(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as Stats;
-  if ($unknown !== undefined) w.unknown($unknown);
+  w.int64(16, m.connectionCount);
+  w.double(25, m.connectionMedianLatencyMs);
+  w.int64(32, m.rxPackets);
+  w.int64(40, m.rxBytes);
+  w.int64(48, m.txPackets);
+  w.int64(56, m.txBytes);
+  w.int64(64, m.sessionCountVscode);
+  w.int64(72, m.sessionCountJetbrains);
+  w.int64(80, m.sessionCountReconnectingPty);
+  w.int64(88, m.sessionCountSsh);
+  for (const item of w.list(m.metrics)) writeStats_Metric(w, item, 98);
+  w.end(at, (m as Stats).$unknown);
 }
 
-export function readStats(r: Reader, end: number, m: Stats = new newStats()): Stats {
+export function readStats(r: Reader, m: Stats = new newStats(), end: number = r.open()): Stats {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -798,7 +725,7 @@ export function readStats(r: Reader, end: number, m: Stats = new newStats()): St
         m.sessionCountSsh = r.int64();
         break;
       case 12:
-        m.metrics.push(readStats_Metric(r, r.open()));
+        m.metrics.push(readStats_Metric(r));
         break;
       default:
         r.unknown(m, tag);
@@ -832,21 +759,16 @@ export const newStats_Metric = /*@__PURE__*/ messageShape<Stats_Metric>(function
   this.labels = [];
 });
 
-export function writeStats_Metric(w: Writer, m: Stats_MetricInit): void {
-  w.begin(m, (m as Stats_Metric | undefined)?.$typeName, "coder.agent.v2.Stats.Metric");
-  w.string(10, m.name, "Stats.Metric.name");
-  w.int32(16, m.type, "Stats.Metric.type");
-  w.double(25, m.value, "Stats.Metric.value");
-  for (const item of w.list(m.labels, "Stats.Metric.labels")) {
-    const at = w.open(34, "Stats.Metric.labels");
-    writeStats_Metric_Label(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as Stats_Metric;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeStats_Metric(w: Writer, m: Stats_MetricInit, tag: number): void {
+  const at = w.begin(m, (m as Stats_Metric | undefined)?.$typeName, "coder.agent.v2.Stats.Metric", tag);
+  w.string(10, m.name);
+  w.int32(16, m.type);
+  w.double(25, m.value);
+  for (const item of w.list(m.labels)) writeStats_Metric_Label(w, item, 34);
+  w.end(at, (m as Stats_Metric).$unknown);
 }
 
-export function readStats_Metric(r: Reader, end: number, m: Stats_Metric = new newStats_Metric()): Stats_Metric {
+export function readStats_Metric(r: Reader, m: Stats_Metric = new newStats_Metric(), end: number = r.open()): Stats_Metric {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -860,7 +782,7 @@ export function readStats_Metric(r: Reader, end: number, m: Stats_Metric = new n
         m.value = r.double();
         break;
       case 4:
-        m.labels.push(readStats_Metric_Label(r, r.open()));
+        m.labels.push(readStats_Metric_Label(r));
         break;
       default:
         r.unknown(m, tag);
@@ -880,15 +802,14 @@ export const newStats_Metric_Label = /*@__PURE__*/ messageShape<Stats_Metric_Lab
   this.value = "";
 });
 
-export function writeStats_Metric_Label(w: Writer, m: Stats_Metric_LabelInit): void {
-  w.begin(m, (m as Stats_Metric_Label | undefined)?.$typeName, "coder.agent.v2.Stats.Metric.Label");
-  w.string(10, m.name, "Stats.Metric.Label.name");
-  w.string(18, m.value, "Stats.Metric.Label.value");
-  const { $unknown } = m as Stats_Metric_Label;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeStats_Metric_Label(w: Writer, m: Stats_Metric_LabelInit, tag: number): void {
+  const at = w.begin(m, (m as Stats_Metric_Label | undefined)?.$typeName, "coder.agent.v2.Stats.Metric.Label", tag);
+  w.string(10, m.name);
+  w.string(18, m.value);
+  w.end(at, (m as Stats_Metric_Label).$unknown);
 }
 
-export function readStats_Metric_Label(r: Reader, end: number, m: Stats_Metric_Label = new newStats_Metric_Label()): Stats_Metric_Label {
+export function readStats_Metric_Label(r: Reader, m: Stats_Metric_Label = new newStats_Metric_Label(), end: number = r.open()): Stats_Metric_Label {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -914,23 +835,18 @@ export const newUpdateStatsRequest = /*@__PURE__*/ messageShape<UpdateStatsReque
   this.$typeName = "coder.agent.v2.UpdateStatsRequest";
 });
 
-export function writeUpdateStatsRequest(w: Writer, m: UpdateStatsRequestInit): void {
-  w.begin(m, (m as UpdateStatsRequest | undefined)?.$typeName, "coder.agent.v2.UpdateStatsRequest");
-  if (m.stats != null) {
-    const at = w.open(10, "UpdateStatsRequest.stats");
-    writeStats(w, m.stats);
-    w.close(at);
-  }
-  const { $unknown } = m as UpdateStatsRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeUpdateStatsRequest(w: Writer, m: UpdateStatsRequestInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateStatsRequest | undefined)?.$typeName, "coder.agent.v2.UpdateStatsRequest", tag);
+  if (m.stats != null) writeStats(w, m.stats, 10);
+  w.end(at, (m as UpdateStatsRequest).$unknown);
 }
 
-export function readUpdateStatsRequest(r: Reader, end: number, m: UpdateStatsRequest = new newUpdateStatsRequest()): UpdateStatsRequest {
+export function readUpdateStatsRequest(r: Reader, m: UpdateStatsRequest = new newUpdateStatsRequest(), end: number = r.open()): UpdateStatsRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.stats = readStats(r, r.open(), m.stats);
+        m.stats = readStats(r, m.stats);
         break;
       default:
         r.unknown(m, tag);
@@ -948,23 +864,18 @@ export const newUpdateStatsResponse = /*@__PURE__*/ messageShape<UpdateStatsResp
   this.$typeName = "coder.agent.v2.UpdateStatsResponse";
 });
 
-export function writeUpdateStatsResponse(w: Writer, m: UpdateStatsResponseInit): void {
-  w.begin(m, (m as UpdateStatsResponse | undefined)?.$typeName, "coder.agent.v2.UpdateStatsResponse");
-  if (m.reportInterval != null) {
-    const at = w.open(10, "UpdateStatsResponse.reportInterval");
-    writeDuration(w, m.reportInterval);
-    w.close(at);
-  }
-  const { $unknown } = m as UpdateStatsResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeUpdateStatsResponse(w: Writer, m: UpdateStatsResponseInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateStatsResponse | undefined)?.$typeName, "coder.agent.v2.UpdateStatsResponse", tag);
+  if (m.reportInterval != null) writeDuration(w, m.reportInterval, 10);
+  w.end(at, (m as UpdateStatsResponse).$unknown);
 }
 
-export function readUpdateStatsResponse(r: Reader, end: number, m: UpdateStatsResponse = new newUpdateStatsResponse()): UpdateStatsResponse {
+export function readUpdateStatsResponse(r: Reader, m: UpdateStatsResponse = new newUpdateStatsResponse(), end: number = r.open()): UpdateStatsResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.reportInterval = readDuration(r, r.open(), m.reportInterval);
+        m.reportInterval = readDuration(r, m.reportInterval);
         break;
       default:
         r.unknown(m, tag);
@@ -983,19 +894,14 @@ export const newLifecycle = /*@__PURE__*/ messageShape<Lifecycle>(function () {
   this.state = 0;
 });
 
-export function writeLifecycle(w: Writer, m: LifecycleInit): void {
-  w.begin(m, (m as Lifecycle | undefined)?.$typeName, "coder.agent.v2.Lifecycle");
-  w.int32(8, m.state, "Lifecycle.state");
-  if (m.changedAt != null) {
-    const at = w.open(18, "Lifecycle.changedAt");
-    writeTimestamp(w, m.changedAt);
-    w.close(at);
-  }
-  const { $unknown } = m as Lifecycle;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeLifecycle(w: Writer, m: LifecycleInit, tag: number): void {
+  const at = w.begin(m, (m as Lifecycle | undefined)?.$typeName, "coder.agent.v2.Lifecycle", tag);
+  w.int32(8, m.state);
+  if (m.changedAt != null) writeTimestamp(w, m.changedAt, 18);
+  w.end(at, (m as Lifecycle).$unknown);
 }
 
-export function readLifecycle(r: Reader, end: number, m: Lifecycle = new newLifecycle()): Lifecycle {
+export function readLifecycle(r: Reader, m: Lifecycle = new newLifecycle(), end: number = r.open()): Lifecycle {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1003,7 +909,7 @@ export function readLifecycle(r: Reader, end: number, m: Lifecycle = new newLife
         m.state = r.int32();
         break;
       case 2:
-        m.changedAt = readTimestamp(r, r.open(), m.changedAt);
+        m.changedAt = readTimestamp(r, m.changedAt);
         break;
       default:
         r.unknown(m, tag);
@@ -1021,23 +927,18 @@ export const newUpdateLifecycleRequest = /*@__PURE__*/ messageShape<UpdateLifecy
   this.$typeName = "coder.agent.v2.UpdateLifecycleRequest";
 });
 
-export function writeUpdateLifecycleRequest(w: Writer, m: UpdateLifecycleRequestInit): void {
-  w.begin(m, (m as UpdateLifecycleRequest | undefined)?.$typeName, "coder.agent.v2.UpdateLifecycleRequest");
-  if (m.lifecycle != null) {
-    const at = w.open(10, "UpdateLifecycleRequest.lifecycle");
-    writeLifecycle(w, m.lifecycle);
-    w.close(at);
-  }
-  const { $unknown } = m as UpdateLifecycleRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeUpdateLifecycleRequest(w: Writer, m: UpdateLifecycleRequestInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateLifecycleRequest | undefined)?.$typeName, "coder.agent.v2.UpdateLifecycleRequest", tag);
+  if (m.lifecycle != null) writeLifecycle(w, m.lifecycle, 10);
+  w.end(at, (m as UpdateLifecycleRequest).$unknown);
 }
 
-export function readUpdateLifecycleRequest(r: Reader, end: number, m: UpdateLifecycleRequest = new newUpdateLifecycleRequest()): UpdateLifecycleRequest {
+export function readUpdateLifecycleRequest(r: Reader, m: UpdateLifecycleRequest = new newUpdateLifecycleRequest(), end: number = r.open()): UpdateLifecycleRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.lifecycle = readLifecycle(r, r.open(), m.lifecycle);
+        m.lifecycle = readLifecycle(r, m.lifecycle);
         break;
       default:
         r.unknown(m, tag);
@@ -1056,23 +957,18 @@ export const newBatchUpdateAppHealthRequest = /*@__PURE__*/ messageShape<BatchUp
   this.updates = [];
 });
 
-export function writeBatchUpdateAppHealthRequest(w: Writer, m: BatchUpdateAppHealthRequestInit): void {
-  w.begin(m, (m as BatchUpdateAppHealthRequest | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthRequest");
-  for (const item of w.list(m.updates, "BatchUpdateAppHealthRequest.updates")) {
-    const at = w.open(10, "BatchUpdateAppHealthRequest.updates");
-    writeBatchUpdateAppHealthRequest_HealthUpdate(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as BatchUpdateAppHealthRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBatchUpdateAppHealthRequest(w: Writer, m: BatchUpdateAppHealthRequestInit, tag: number): void {
+  const at = w.begin(m, (m as BatchUpdateAppHealthRequest | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthRequest", tag);
+  for (const item of w.list(m.updates)) writeBatchUpdateAppHealthRequest_HealthUpdate(w, item, 10);
+  w.end(at, (m as BatchUpdateAppHealthRequest).$unknown);
 }
 
-export function readBatchUpdateAppHealthRequest(r: Reader, end: number, m: BatchUpdateAppHealthRequest = new newBatchUpdateAppHealthRequest()): BatchUpdateAppHealthRequest {
+export function readBatchUpdateAppHealthRequest(r: Reader, m: BatchUpdateAppHealthRequest = new newBatchUpdateAppHealthRequest(), end: number = r.open()): BatchUpdateAppHealthRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.updates.push(readBatchUpdateAppHealthRequest_HealthUpdate(r, r.open()));
+        m.updates.push(readBatchUpdateAppHealthRequest_HealthUpdate(r));
         break;
       default:
         r.unknown(m, tag);
@@ -1092,15 +988,14 @@ export const newBatchUpdateAppHealthRequest_HealthUpdate = /*@__PURE__*/ message
   this.health = 0;
 });
 
-export function writeBatchUpdateAppHealthRequest_HealthUpdate(w: Writer, m: BatchUpdateAppHealthRequest_HealthUpdateInit): void {
-  w.begin(m, (m as BatchUpdateAppHealthRequest_HealthUpdate | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthRequest.HealthUpdate");
-  w.bytes(10, m.id, "BatchUpdateAppHealthRequest.HealthUpdate.id");
-  w.int32(16, m.health, "BatchUpdateAppHealthRequest.HealthUpdate.health");
-  const { $unknown } = m as BatchUpdateAppHealthRequest_HealthUpdate;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBatchUpdateAppHealthRequest_HealthUpdate(w: Writer, m: BatchUpdateAppHealthRequest_HealthUpdateInit, tag: number): void {
+  const at = w.begin(m, (m as BatchUpdateAppHealthRequest_HealthUpdate | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthRequest.HealthUpdate", tag);
+  w.bytes(10, m.id);
+  w.int32(16, m.health);
+  w.end(at, (m as BatchUpdateAppHealthRequest_HealthUpdate).$unknown);
 }
 
-export function readBatchUpdateAppHealthRequest_HealthUpdate(r: Reader, end: number, m: BatchUpdateAppHealthRequest_HealthUpdate = new newBatchUpdateAppHealthRequest_HealthUpdate()): BatchUpdateAppHealthRequest_HealthUpdate {
+export function readBatchUpdateAppHealthRequest_HealthUpdate(r: Reader, m: BatchUpdateAppHealthRequest_HealthUpdate = new newBatchUpdateAppHealthRequest_HealthUpdate(), end: number = r.open()): BatchUpdateAppHealthRequest_HealthUpdate {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1126,13 +1021,12 @@ export const newBatchUpdateAppHealthResponse = /*@__PURE__*/ messageShape<BatchU
   this.$typeName = "coder.agent.v2.BatchUpdateAppHealthResponse";
 });
 
-export function writeBatchUpdateAppHealthResponse(w: Writer, m: BatchUpdateAppHealthResponseInit): void {
-  w.begin(m, (m as BatchUpdateAppHealthResponse | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthResponse");
-  const { $unknown } = m as BatchUpdateAppHealthResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBatchUpdateAppHealthResponse(w: Writer, m: BatchUpdateAppHealthResponseInit, tag: number): void {
+  const at = w.begin(m, (m as BatchUpdateAppHealthResponse | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthResponse", tag);
+  w.end(at, (m as BatchUpdateAppHealthResponse).$unknown);
 }
 
-export function readBatchUpdateAppHealthResponse(r: Reader, end: number, m: BatchUpdateAppHealthResponse = new newBatchUpdateAppHealthResponse()): BatchUpdateAppHealthResponse {
+export function readBatchUpdateAppHealthResponse(r: Reader, m: BatchUpdateAppHealthResponse = new newBatchUpdateAppHealthResponse(), end: number = r.open()): BatchUpdateAppHealthResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -1152,20 +1046,19 @@ export const newStartup = /*@__PURE__*/ messageShape<Startup>(function () {
   this.subsystems = [];
 });
 
-export function writeStartup(w: Writer, m: StartupInit): void {
-  w.begin(m, (m as Startup | undefined)?.$typeName, "coder.agent.v2.Startup");
-  w.string(10, m.version, "Startup.version");
-  w.string(18, m.expandedDirectory, "Startup.expandedDirectory");
-  if (w.list(m.subsystems, "Startup.subsystems").length > 0) {
-    const at = w.open(26, "Startup.subsystems");
-    for (const item of w.list(m.subsystems, "Startup.subsystems")) w.putInt32(0, item, "Startup.subsystems");
+export function writeStartup(w: Writer, m: StartupInit, tag: number): void {
+  const at = w.begin(m, (m as Startup | undefined)?.$typeName, "coder.agent.v2.Startup", tag);
+  w.string(10, m.version);
+  w.string(18, m.expandedDirectory);
+  if (w.list(m.subsystems).length > 0) {
+    const at = w.open(26);
+    for (const item of w.list(m.subsystems)) w.putInt32(0, item);
     w.close(at);
   }
-  const { $unknown } = m as Startup;
-  if ($unknown !== undefined) w.unknown($unknown);
+  w.end(at, (m as Startup).$unknown);
 }
 
-export function readStartup(r: Reader, end: number, m: Startup = new newStartup()): Startup {
+export function readStartup(r: Reader, m: Startup = new newStartup(), end: number = r.open()): Startup {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1195,23 +1088,18 @@ export const newUpdateStartupRequest = /*@__PURE__*/ messageShape<UpdateStartupR
   this.$typeName = "coder.agent.v2.UpdateStartupRequest";
 });
 
-export function writeUpdateStartupRequest(w: Writer, m: UpdateStartupRequestInit): void {
-  w.begin(m, (m as UpdateStartupRequest | undefined)?.$typeName, "coder.agent.v2.UpdateStartupRequest");
-  if (m.startup != null) {
-    const at = w.open(10, "UpdateStartupRequest.startup");
-    writeStartup(w, m.startup);
-    w.close(at);
-  }
-  const { $unknown } = m as UpdateStartupRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeUpdateStartupRequest(w: Writer, m: UpdateStartupRequestInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateStartupRequest | undefined)?.$typeName, "coder.agent.v2.UpdateStartupRequest", tag);
+  if (m.startup != null) writeStartup(w, m.startup, 10);
+  w.end(at, (m as UpdateStartupRequest).$unknown);
 }
 
-export function readUpdateStartupRequest(r: Reader, end: number, m: UpdateStartupRequest = new newUpdateStartupRequest()): UpdateStartupRequest {
+export function readUpdateStartupRequest(r: Reader, m: UpdateStartupRequest = new newUpdateStartupRequest(), end: number = r.open()): UpdateStartupRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.startup = readStartup(r, r.open(), m.startup);
+        m.startup = readStartup(r, m.startup);
         break;
       default:
         r.unknown(m, tag);
@@ -1230,19 +1118,14 @@ export const newMetadata = /*@__PURE__*/ messageShape<Metadata>(function () {
   this.key = "";
 });
 
-export function writeMetadata(w: Writer, m: MetadataInit): void {
-  w.begin(m, (m as Metadata | undefined)?.$typeName, "coder.agent.v2.Metadata");
-  w.string(10, m.key, "Metadata.key");
-  if (m.result != null) {
-    const at = w.open(18, "Metadata.result");
-    writeWorkspaceAgentMetadata_Result(w, m.result);
-    w.close(at);
-  }
-  const { $unknown } = m as Metadata;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeMetadata(w: Writer, m: MetadataInit, tag: number): void {
+  const at = w.begin(m, (m as Metadata | undefined)?.$typeName, "coder.agent.v2.Metadata", tag);
+  w.string(10, m.key);
+  if (m.result != null) writeWorkspaceAgentMetadata_Result(w, m.result, 18);
+  w.end(at, (m as Metadata).$unknown);
 }
 
-export function readMetadata(r: Reader, end: number, m: Metadata = new newMetadata()): Metadata {
+export function readMetadata(r: Reader, m: Metadata = new newMetadata(), end: number = r.open()): Metadata {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1250,7 +1133,7 @@ export function readMetadata(r: Reader, end: number, m: Metadata = new newMetada
         m.key = r.string();
         break;
       case 2:
-        m.result = readWorkspaceAgentMetadata_Result(r, r.open(), m.result);
+        m.result = readWorkspaceAgentMetadata_Result(r, m.result);
         break;
       default:
         r.unknown(m, tag);
@@ -1269,23 +1152,18 @@ export const newBatchUpdateMetadataRequest = /*@__PURE__*/ messageShape<BatchUpd
   this.metadata = [];
 });
 
-export function writeBatchUpdateMetadataRequest(w: Writer, m: BatchUpdateMetadataRequestInit): void {
-  w.begin(m, (m as BatchUpdateMetadataRequest | undefined)?.$typeName, "coder.agent.v2.BatchUpdateMetadataRequest");
-  for (const item of w.list(m.metadata, "BatchUpdateMetadataRequest.metadata")) {
-    const at = w.open(18, "BatchUpdateMetadataRequest.metadata");
-    writeMetadata(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as BatchUpdateMetadataRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBatchUpdateMetadataRequest(w: Writer, m: BatchUpdateMetadataRequestInit, tag: number): void {
+  const at = w.begin(m, (m as BatchUpdateMetadataRequest | undefined)?.$typeName, "coder.agent.v2.BatchUpdateMetadataRequest", tag);
+  for (const item of w.list(m.metadata)) writeMetadata(w, item, 18);
+  w.end(at, (m as BatchUpdateMetadataRequest).$unknown);
 }
 
-export function readBatchUpdateMetadataRequest(r: Reader, end: number, m: BatchUpdateMetadataRequest = new newBatchUpdateMetadataRequest()): BatchUpdateMetadataRequest {
+export function readBatchUpdateMetadataRequest(r: Reader, m: BatchUpdateMetadataRequest = new newBatchUpdateMetadataRequest(), end: number = r.open()): BatchUpdateMetadataRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 2:
-        m.metadata.push(readMetadata(r, r.open()));
+        m.metadata.push(readMetadata(r));
         break;
       default:
         r.unknown(m, tag);
@@ -1303,13 +1181,12 @@ export const newBatchUpdateMetadataResponse = /*@__PURE__*/ messageShape<BatchUp
   this.$typeName = "coder.agent.v2.BatchUpdateMetadataResponse";
 });
 
-export function writeBatchUpdateMetadataResponse(w: Writer, m: BatchUpdateMetadataResponseInit): void {
-  w.begin(m, (m as BatchUpdateMetadataResponse | undefined)?.$typeName, "coder.agent.v2.BatchUpdateMetadataResponse");
-  const { $unknown } = m as BatchUpdateMetadataResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBatchUpdateMetadataResponse(w: Writer, m: BatchUpdateMetadataResponseInit, tag: number): void {
+  const at = w.begin(m, (m as BatchUpdateMetadataResponse | undefined)?.$typeName, "coder.agent.v2.BatchUpdateMetadataResponse", tag);
+  w.end(at, (m as BatchUpdateMetadataResponse).$unknown);
 }
 
-export function readBatchUpdateMetadataResponse(r: Reader, end: number, m: BatchUpdateMetadataResponse = new newBatchUpdateMetadataResponse()): BatchUpdateMetadataResponse {
+export function readBatchUpdateMetadataResponse(r: Reader, m: BatchUpdateMetadataResponse = new newBatchUpdateMetadataResponse(), end: number = r.open()): BatchUpdateMetadataResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -1328,25 +1205,20 @@ export const newLog = /*@__PURE__*/ messageShape<Log>(function () {
   this.level = 0;
 });
 
-export function writeLog(w: Writer, m: LogInit): void {
-  w.begin(m, (m as Log | undefined)?.$typeName, "coder.agent.v2.Log");
-  if (m.createdAt != null) {
-    const at = w.open(10, "Log.createdAt");
-    writeTimestamp(w, m.createdAt);
-    w.close(at);
-  }
-  w.string(18, m.output, "Log.output");
-  w.int32(24, m.level, "Log.level");
-  const { $unknown } = m as Log;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeLog(w: Writer, m: LogInit, tag: number): void {
+  const at = w.begin(m, (m as Log | undefined)?.$typeName, "coder.agent.v2.Log", tag);
+  if (m.createdAt != null) writeTimestamp(w, m.createdAt, 10);
+  w.string(18, m.output);
+  w.int32(24, m.level);
+  w.end(at, (m as Log).$unknown);
 }
 
-export function readLog(r: Reader, end: number, m: Log = new newLog()): Log {
+export function readLog(r: Reader, m: Log = new newLog(), end: number = r.open()): Log {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.createdAt = readTimestamp(r, r.open(), m.createdAt);
+        m.createdAt = readTimestamp(r, m.createdAt);
         break;
       case 2:
         m.output = r.string();
@@ -1372,19 +1244,14 @@ export const newBatchCreateLogsRequest = /*@__PURE__*/ messageShape<BatchCreateL
   this.logs = [];
 });
 
-export function writeBatchCreateLogsRequest(w: Writer, m: BatchCreateLogsRequestInit): void {
-  w.begin(m, (m as BatchCreateLogsRequest | undefined)?.$typeName, "coder.agent.v2.BatchCreateLogsRequest");
-  w.bytes(10, m.logSourceId, "BatchCreateLogsRequest.logSourceId");
-  for (const item of w.list(m.logs, "BatchCreateLogsRequest.logs")) {
-    const at = w.open(18, "BatchCreateLogsRequest.logs");
-    writeLog(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as BatchCreateLogsRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBatchCreateLogsRequest(w: Writer, m: BatchCreateLogsRequestInit, tag: number): void {
+  const at = w.begin(m, (m as BatchCreateLogsRequest | undefined)?.$typeName, "coder.agent.v2.BatchCreateLogsRequest", tag);
+  w.bytes(10, m.logSourceId);
+  for (const item of w.list(m.logs)) writeLog(w, item, 18);
+  w.end(at, (m as BatchCreateLogsRequest).$unknown);
 }
 
-export function readBatchCreateLogsRequest(r: Reader, end: number, m: BatchCreateLogsRequest = new newBatchCreateLogsRequest()): BatchCreateLogsRequest {
+export function readBatchCreateLogsRequest(r: Reader, m: BatchCreateLogsRequest = new newBatchCreateLogsRequest(), end: number = r.open()): BatchCreateLogsRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1392,7 +1259,7 @@ export function readBatchCreateLogsRequest(r: Reader, end: number, m: BatchCreat
         m.logSourceId = r.bytes();
         break;
       case 2:
-        m.logs.push(readLog(r, r.open()));
+        m.logs.push(readLog(r));
         break;
       default:
         r.unknown(m, tag);
@@ -1411,14 +1278,13 @@ export const newBatchCreateLogsResponse = /*@__PURE__*/ messageShape<BatchCreate
   this.logLimitExceeded = false;
 });
 
-export function writeBatchCreateLogsResponse(w: Writer, m: BatchCreateLogsResponseInit): void {
-  w.begin(m, (m as BatchCreateLogsResponse | undefined)?.$typeName, "coder.agent.v2.BatchCreateLogsResponse");
-  w.bool(8, m.logLimitExceeded, "BatchCreateLogsResponse.logLimitExceeded");
-  const { $unknown } = m as BatchCreateLogsResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBatchCreateLogsResponse(w: Writer, m: BatchCreateLogsResponseInit, tag: number): void {
+  const at = w.begin(m, (m as BatchCreateLogsResponse | undefined)?.$typeName, "coder.agent.v2.BatchCreateLogsResponse", tag);
+  w.bool(8, m.logLimitExceeded);
+  w.end(at, (m as BatchCreateLogsResponse).$unknown);
 }
 
-export function readBatchCreateLogsResponse(r: Reader, end: number, m: BatchCreateLogsResponse = new newBatchCreateLogsResponse()): BatchCreateLogsResponse {
+export function readBatchCreateLogsResponse(r: Reader, m: BatchCreateLogsResponse = new newBatchCreateLogsResponse(), end: number = r.open()): BatchCreateLogsResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1441,13 +1307,12 @@ export const newGetAnnouncementBannersRequest = /*@__PURE__*/ messageShape<GetAn
   this.$typeName = "coder.agent.v2.GetAnnouncementBannersRequest";
 });
 
-export function writeGetAnnouncementBannersRequest(w: Writer, m: GetAnnouncementBannersRequestInit): void {
-  w.begin(m, (m as GetAnnouncementBannersRequest | undefined)?.$typeName, "coder.agent.v2.GetAnnouncementBannersRequest");
-  const { $unknown } = m as GetAnnouncementBannersRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetAnnouncementBannersRequest(w: Writer, m: GetAnnouncementBannersRequestInit, tag: number): void {
+  const at = w.begin(m, (m as GetAnnouncementBannersRequest | undefined)?.$typeName, "coder.agent.v2.GetAnnouncementBannersRequest", tag);
+  w.end(at, (m as GetAnnouncementBannersRequest).$unknown);
 }
 
-export function readGetAnnouncementBannersRequest(r: Reader, end: number, m: GetAnnouncementBannersRequest = new newGetAnnouncementBannersRequest()): GetAnnouncementBannersRequest {
+export function readGetAnnouncementBannersRequest(r: Reader, m: GetAnnouncementBannersRequest = new newGetAnnouncementBannersRequest(), end: number = r.open()): GetAnnouncementBannersRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -1465,23 +1330,18 @@ export const newGetAnnouncementBannersResponse = /*@__PURE__*/ messageShape<GetA
   this.announcementBanners = [];
 });
 
-export function writeGetAnnouncementBannersResponse(w: Writer, m: GetAnnouncementBannersResponseInit): void {
-  w.begin(m, (m as GetAnnouncementBannersResponse | undefined)?.$typeName, "coder.agent.v2.GetAnnouncementBannersResponse");
-  for (const item of w.list(m.announcementBanners, "GetAnnouncementBannersResponse.announcementBanners")) {
-    const at = w.open(10, "GetAnnouncementBannersResponse.announcementBanners");
-    writeBannerConfig(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as GetAnnouncementBannersResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetAnnouncementBannersResponse(w: Writer, m: GetAnnouncementBannersResponseInit, tag: number): void {
+  const at = w.begin(m, (m as GetAnnouncementBannersResponse | undefined)?.$typeName, "coder.agent.v2.GetAnnouncementBannersResponse", tag);
+  for (const item of w.list(m.announcementBanners)) writeBannerConfig(w, item, 10);
+  w.end(at, (m as GetAnnouncementBannersResponse).$unknown);
 }
 
-export function readGetAnnouncementBannersResponse(r: Reader, end: number, m: GetAnnouncementBannersResponse = new newGetAnnouncementBannersResponse()): GetAnnouncementBannersResponse {
+export function readGetAnnouncementBannersResponse(r: Reader, m: GetAnnouncementBannersResponse = new newGetAnnouncementBannersResponse(), end: number = r.open()): GetAnnouncementBannersResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.announcementBanners.push(readBannerConfig(r, r.open()));
+        m.announcementBanners.push(readBannerConfig(r));
         break;
       default:
         r.unknown(m, tag);
@@ -1502,16 +1362,15 @@ export const newBannerConfig = /*@__PURE__*/ messageShape<BannerConfig>(function
   this.backgroundColor = "";
 });
 
-export function writeBannerConfig(w: Writer, m: BannerConfigInit): void {
-  w.begin(m, (m as BannerConfig | undefined)?.$typeName, "coder.agent.v2.BannerConfig");
-  w.bool(8, m.enabled, "BannerConfig.enabled");
-  w.string(18, m.message, "BannerConfig.message");
-  w.string(26, m.backgroundColor, "BannerConfig.backgroundColor");
-  const { $unknown } = m as BannerConfig;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBannerConfig(w: Writer, m: BannerConfigInit, tag: number): void {
+  const at = w.begin(m, (m as BannerConfig | undefined)?.$typeName, "coder.agent.v2.BannerConfig", tag);
+  w.bool(8, m.enabled);
+  w.string(18, m.message);
+  w.string(26, m.backgroundColor);
+  w.end(at, (m as BannerConfig).$unknown);
 }
 
-export function readBannerConfig(r: Reader, end: number, m: BannerConfig = new newBannerConfig()): BannerConfig {
+export function readBannerConfig(r: Reader, m: BannerConfig = new newBannerConfig(), end: number = r.open()): BannerConfig {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1540,23 +1399,18 @@ export const newWorkspaceAgentScriptCompletedRequest = /*@__PURE__*/ messageShap
   this.$typeName = "coder.agent.v2.WorkspaceAgentScriptCompletedRequest";
 });
 
-export function writeWorkspaceAgentScriptCompletedRequest(w: Writer, m: WorkspaceAgentScriptCompletedRequestInit): void {
-  w.begin(m, (m as WorkspaceAgentScriptCompletedRequest | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScriptCompletedRequest");
-  if (m.timing != null) {
-    const at = w.open(10, "WorkspaceAgentScriptCompletedRequest.timing");
-    writeTiming(w, m.timing);
-    w.close(at);
-  }
-  const { $unknown } = m as WorkspaceAgentScriptCompletedRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceAgentScriptCompletedRequest(w: Writer, m: WorkspaceAgentScriptCompletedRequestInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentScriptCompletedRequest | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScriptCompletedRequest", tag);
+  if (m.timing != null) writeTiming(w, m.timing, 10);
+  w.end(at, (m as WorkspaceAgentScriptCompletedRequest).$unknown);
 }
 
-export function readWorkspaceAgentScriptCompletedRequest(r: Reader, end: number, m: WorkspaceAgentScriptCompletedRequest = new newWorkspaceAgentScriptCompletedRequest()): WorkspaceAgentScriptCompletedRequest {
+export function readWorkspaceAgentScriptCompletedRequest(r: Reader, m: WorkspaceAgentScriptCompletedRequest = new newWorkspaceAgentScriptCompletedRequest(), end: number = r.open()): WorkspaceAgentScriptCompletedRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.timing = readTiming(r, r.open(), m.timing);
+        m.timing = readTiming(r, m.timing);
         break;
       default:
         r.unknown(m, tag);
@@ -1574,13 +1428,12 @@ export const newWorkspaceAgentScriptCompletedResponse = /*@__PURE__*/ messageSha
   this.$typeName = "coder.agent.v2.WorkspaceAgentScriptCompletedResponse";
 });
 
-export function writeWorkspaceAgentScriptCompletedResponse(w: Writer, m: WorkspaceAgentScriptCompletedResponseInit): void {
-  w.begin(m, (m as WorkspaceAgentScriptCompletedResponse | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScriptCompletedResponse");
-  const { $unknown } = m as WorkspaceAgentScriptCompletedResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceAgentScriptCompletedResponse(w: Writer, m: WorkspaceAgentScriptCompletedResponseInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentScriptCompletedResponse | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScriptCompletedResponse", tag);
+  w.end(at, (m as WorkspaceAgentScriptCompletedResponse).$unknown);
 }
 
-export function readWorkspaceAgentScriptCompletedResponse(r: Reader, end: number, m: WorkspaceAgentScriptCompletedResponse = new newWorkspaceAgentScriptCompletedResponse()): WorkspaceAgentScriptCompletedResponse {
+export function readWorkspaceAgentScriptCompletedResponse(r: Reader, m: WorkspaceAgentScriptCompletedResponse = new newWorkspaceAgentScriptCompletedResponse(), end: number = r.open()): WorkspaceAgentScriptCompletedResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -1601,27 +1454,18 @@ export const newTiming = /*@__PURE__*/ messageShape<Timing>(function () {
   this.status = 0;
 });
 
-export function writeTiming(w: Writer, m: TimingInit): void {
-  w.begin(m, (m as Timing | undefined)?.$typeName, "coder.agent.v2.Timing");
-  w.bytes(10, m.scriptId, "Timing.scriptId");
-  if (m.start != null) {
-    const at = w.open(18, "Timing.start");
-    writeTimestamp(w, m.start);
-    w.close(at);
-  }
-  if (m.end != null) {
-    const at = w.open(26, "Timing.end");
-    writeTimestamp(w, m.end);
-    w.close(at);
-  }
-  w.int32(32, m.exitCode, "Timing.exitCode");
-  w.int32(40, m.stage, "Timing.stage");
-  w.int32(48, m.status, "Timing.status");
-  const { $unknown } = m as Timing;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeTiming(w: Writer, m: TimingInit, tag: number): void {
+  const at = w.begin(m, (m as Timing | undefined)?.$typeName, "coder.agent.v2.Timing", tag);
+  w.bytes(10, m.scriptId);
+  if (m.start != null) writeTimestamp(w, m.start, 18);
+  if (m.end != null) writeTimestamp(w, m.end, 26);
+  w.int32(32, m.exitCode);
+  w.int32(40, m.stage);
+  w.int32(48, m.status);
+  w.end(at, (m as Timing).$unknown);
 }
 
-export function readTiming(r: Reader, end: number, m: Timing = new newTiming()): Timing {
+export function readTiming(r: Reader, m: Timing = new newTiming(), end: number = r.open()): Timing {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1629,10 +1473,10 @@ export function readTiming(r: Reader, end: number, m: Timing = new newTiming()):
         m.scriptId = r.bytes();
         break;
       case 2:
-        m.start = readTimestamp(r, r.open(), m.start);
+        m.start = readTimestamp(r, m.start);
         break;
       case 3:
-        m.end = readTimestamp(r, r.open(), m.end);
+        m.end = readTimestamp(r, m.end);
         break;
       case 4:
         m.exitCode = r.int32();
@@ -1659,13 +1503,12 @@ export const newGetResourcesMonitoringConfigurationRequest = /*@__PURE__*/ messa
   this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationRequest";
 });
 
-export function writeGetResourcesMonitoringConfigurationRequest(w: Writer, m: GetResourcesMonitoringConfigurationRequestInit): void {
-  w.begin(m, (m as GetResourcesMonitoringConfigurationRequest | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationRequest");
-  const { $unknown } = m as GetResourcesMonitoringConfigurationRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetResourcesMonitoringConfigurationRequest(w: Writer, m: GetResourcesMonitoringConfigurationRequestInit, tag: number): void {
+  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationRequest | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationRequest", tag);
+  w.end(at, (m as GetResourcesMonitoringConfigurationRequest).$unknown);
 }
 
-export function readGetResourcesMonitoringConfigurationRequest(r: Reader, end: number, m: GetResourcesMonitoringConfigurationRequest = new newGetResourcesMonitoringConfigurationRequest()): GetResourcesMonitoringConfigurationRequest {
+export function readGetResourcesMonitoringConfigurationRequest(r: Reader, m: GetResourcesMonitoringConfigurationRequest = new newGetResourcesMonitoringConfigurationRequest(), end: number = r.open()): GetResourcesMonitoringConfigurationRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -1683,39 +1526,26 @@ export const newGetResourcesMonitoringConfigurationResponse = /*@__PURE__*/ mess
   this.volumes = [];
 });
 
-export function writeGetResourcesMonitoringConfigurationResponse(w: Writer, m: GetResourcesMonitoringConfigurationResponseInit): void {
-  w.begin(m, (m as GetResourcesMonitoringConfigurationResponse | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse");
-  if (m.config != null) {
-    const at = w.open(10, "GetResourcesMonitoringConfigurationResponse.config");
-    writeGetResourcesMonitoringConfigurationResponse_Config(w, m.config);
-    w.close(at);
-  }
-  if (m.memory != null) {
-    const at = w.open(18, "GetResourcesMonitoringConfigurationResponse.memory");
-    writeGetResourcesMonitoringConfigurationResponse_Memory(w, m.memory);
-    w.close(at);
-  }
-  for (const item of w.list(m.volumes, "GetResourcesMonitoringConfigurationResponse.volumes")) {
-    const at = w.open(26, "GetResourcesMonitoringConfigurationResponse.volumes");
-    writeGetResourcesMonitoringConfigurationResponse_Volume(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as GetResourcesMonitoringConfigurationResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetResourcesMonitoringConfigurationResponse(w: Writer, m: GetResourcesMonitoringConfigurationResponseInit, tag: number): void {
+  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse", tag);
+  if (m.config != null) writeGetResourcesMonitoringConfigurationResponse_Config(w, m.config, 10);
+  if (m.memory != null) writeGetResourcesMonitoringConfigurationResponse_Memory(w, m.memory, 18);
+  for (const item of w.list(m.volumes)) writeGetResourcesMonitoringConfigurationResponse_Volume(w, item, 26);
+  w.end(at, (m as GetResourcesMonitoringConfigurationResponse).$unknown);
 }
 
-export function readGetResourcesMonitoringConfigurationResponse(r: Reader, end: number, m: GetResourcesMonitoringConfigurationResponse = new newGetResourcesMonitoringConfigurationResponse()): GetResourcesMonitoringConfigurationResponse {
+export function readGetResourcesMonitoringConfigurationResponse(r: Reader, m: GetResourcesMonitoringConfigurationResponse = new newGetResourcesMonitoringConfigurationResponse(), end: number = r.open()): GetResourcesMonitoringConfigurationResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.config = readGetResourcesMonitoringConfigurationResponse_Config(r, r.open(), m.config);
+        m.config = readGetResourcesMonitoringConfigurationResponse_Config(r, m.config);
         break;
       case 2:
-        m.memory = readGetResourcesMonitoringConfigurationResponse_Memory(r, r.open(), m.memory);
+        m.memory = readGetResourcesMonitoringConfigurationResponse_Memory(r, m.memory);
         break;
       case 3:
-        m.volumes.push(readGetResourcesMonitoringConfigurationResponse_Volume(r, r.open()));
+        m.volumes.push(readGetResourcesMonitoringConfigurationResponse_Volume(r));
         break;
       default:
         r.unknown(m, tag);
@@ -1735,15 +1565,14 @@ export const newGetResourcesMonitoringConfigurationResponse_Config = /*@__PURE__
   this.collectionIntervalSeconds = 0;
 });
 
-export function writeGetResourcesMonitoringConfigurationResponse_Config(w: Writer, m: GetResourcesMonitoringConfigurationResponse_ConfigInit): void {
-  w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Config | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Config");
-  w.int32(8, m.numDatapoints, "GetResourcesMonitoringConfigurationResponse.Config.numDatapoints");
-  w.int32(16, m.collectionIntervalSeconds, "GetResourcesMonitoringConfigurationResponse.Config.collectionIntervalSeconds");
-  const { $unknown } = m as GetResourcesMonitoringConfigurationResponse_Config;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetResourcesMonitoringConfigurationResponse_Config(w: Writer, m: GetResourcesMonitoringConfigurationResponse_ConfigInit, tag: number): void {
+  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Config | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Config", tag);
+  w.int32(8, m.numDatapoints);
+  w.int32(16, m.collectionIntervalSeconds);
+  w.end(at, (m as GetResourcesMonitoringConfigurationResponse_Config).$unknown);
 }
 
-export function readGetResourcesMonitoringConfigurationResponse_Config(r: Reader, end: number, m: GetResourcesMonitoringConfigurationResponse_Config = new newGetResourcesMonitoringConfigurationResponse_Config()): GetResourcesMonitoringConfigurationResponse_Config {
+export function readGetResourcesMonitoringConfigurationResponse_Config(r: Reader, m: GetResourcesMonitoringConfigurationResponse_Config = new newGetResourcesMonitoringConfigurationResponse_Config(), end: number = r.open()): GetResourcesMonitoringConfigurationResponse_Config {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1770,14 +1599,13 @@ export const newGetResourcesMonitoringConfigurationResponse_Memory = /*@__PURE__
   this.enabled = false;
 });
 
-export function writeGetResourcesMonitoringConfigurationResponse_Memory(w: Writer, m: GetResourcesMonitoringConfigurationResponse_MemoryInit): void {
-  w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Memory | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Memory");
-  w.bool(8, m.enabled, "GetResourcesMonitoringConfigurationResponse.Memory.enabled");
-  const { $unknown } = m as GetResourcesMonitoringConfigurationResponse_Memory;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetResourcesMonitoringConfigurationResponse_Memory(w: Writer, m: GetResourcesMonitoringConfigurationResponse_MemoryInit, tag: number): void {
+  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Memory | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Memory", tag);
+  w.bool(8, m.enabled);
+  w.end(at, (m as GetResourcesMonitoringConfigurationResponse_Memory).$unknown);
 }
 
-export function readGetResourcesMonitoringConfigurationResponse_Memory(r: Reader, end: number, m: GetResourcesMonitoringConfigurationResponse_Memory = new newGetResourcesMonitoringConfigurationResponse_Memory()): GetResourcesMonitoringConfigurationResponse_Memory {
+export function readGetResourcesMonitoringConfigurationResponse_Memory(r: Reader, m: GetResourcesMonitoringConfigurationResponse_Memory = new newGetResourcesMonitoringConfigurationResponse_Memory(), end: number = r.open()): GetResourcesMonitoringConfigurationResponse_Memory {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1802,15 +1630,14 @@ export const newGetResourcesMonitoringConfigurationResponse_Volume = /*@__PURE__
   this.path = "";
 });
 
-export function writeGetResourcesMonitoringConfigurationResponse_Volume(w: Writer, m: GetResourcesMonitoringConfigurationResponse_VolumeInit): void {
-  w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Volume | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Volume");
-  w.bool(8, m.enabled, "GetResourcesMonitoringConfigurationResponse.Volume.enabled");
-  w.string(18, m.path, "GetResourcesMonitoringConfigurationResponse.Volume.path");
-  const { $unknown } = m as GetResourcesMonitoringConfigurationResponse_Volume;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetResourcesMonitoringConfigurationResponse_Volume(w: Writer, m: GetResourcesMonitoringConfigurationResponse_VolumeInit, tag: number): void {
+  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Volume | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Volume", tag);
+  w.bool(8, m.enabled);
+  w.string(18, m.path);
+  w.end(at, (m as GetResourcesMonitoringConfigurationResponse_Volume).$unknown);
 }
 
-export function readGetResourcesMonitoringConfigurationResponse_Volume(r: Reader, end: number, m: GetResourcesMonitoringConfigurationResponse_Volume = new newGetResourcesMonitoringConfigurationResponse_Volume()): GetResourcesMonitoringConfigurationResponse_Volume {
+export function readGetResourcesMonitoringConfigurationResponse_Volume(r: Reader, m: GetResourcesMonitoringConfigurationResponse_Volume = new newGetResourcesMonitoringConfigurationResponse_Volume(), end: number = r.open()): GetResourcesMonitoringConfigurationResponse_Volume {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1837,23 +1664,18 @@ export const newPushResourcesMonitoringUsageRequest = /*@__PURE__*/ messageShape
   this.datapoints = [];
 });
 
-export function writePushResourcesMonitoringUsageRequest(w: Writer, m: PushResourcesMonitoringUsageRequestInit): void {
-  w.begin(m, (m as PushResourcesMonitoringUsageRequest | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest");
-  for (const item of w.list(m.datapoints, "PushResourcesMonitoringUsageRequest.datapoints")) {
-    const at = w.open(10, "PushResourcesMonitoringUsageRequest.datapoints");
-    writePushResourcesMonitoringUsageRequest_Datapoint(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as PushResourcesMonitoringUsageRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writePushResourcesMonitoringUsageRequest(w: Writer, m: PushResourcesMonitoringUsageRequestInit, tag: number): void {
+  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest", tag);
+  for (const item of w.list(m.datapoints)) writePushResourcesMonitoringUsageRequest_Datapoint(w, item, 10);
+  w.end(at, (m as PushResourcesMonitoringUsageRequest).$unknown);
 }
 
-export function readPushResourcesMonitoringUsageRequest(r: Reader, end: number, m: PushResourcesMonitoringUsageRequest = new newPushResourcesMonitoringUsageRequest()): PushResourcesMonitoringUsageRequest {
+export function readPushResourcesMonitoringUsageRequest(r: Reader, m: PushResourcesMonitoringUsageRequest = new newPushResourcesMonitoringUsageRequest(), end: number = r.open()): PushResourcesMonitoringUsageRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.datapoints.push(readPushResourcesMonitoringUsageRequest_Datapoint(r, r.open()));
+        m.datapoints.push(readPushResourcesMonitoringUsageRequest_Datapoint(r));
         break;
       default:
         r.unknown(m, tag);
@@ -1872,39 +1694,26 @@ export const newPushResourcesMonitoringUsageRequest_Datapoint = /*@__PURE__*/ me
   this.volumes = [];
 });
 
-export function writePushResourcesMonitoringUsageRequest_Datapoint(w: Writer, m: PushResourcesMonitoringUsageRequest_DatapointInit): void {
-  w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint");
-  if (m.collectedAt != null) {
-    const at = w.open(10, "PushResourcesMonitoringUsageRequest.Datapoint.collectedAt");
-    writeTimestamp(w, m.collectedAt);
-    w.close(at);
-  }
-  if (m.memory != null) {
-    const at = w.open(18, "PushResourcesMonitoringUsageRequest.Datapoint.memory");
-    writePushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(w, m.memory);
-    w.close(at);
-  }
-  for (const item of w.list(m.volumes, "PushResourcesMonitoringUsageRequest.Datapoint.volumes")) {
-    const at = w.open(26, "PushResourcesMonitoringUsageRequest.Datapoint.volumes");
-    writePushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as PushResourcesMonitoringUsageRequest_Datapoint;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writePushResourcesMonitoringUsageRequest_Datapoint(w: Writer, m: PushResourcesMonitoringUsageRequest_DatapointInit, tag: number): void {
+  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint", tag);
+  if (m.collectedAt != null) writeTimestamp(w, m.collectedAt, 10);
+  if (m.memory != null) writePushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(w, m.memory, 18);
+  for (const item of w.list(m.volumes)) writePushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(w, item, 26);
+  w.end(at, (m as PushResourcesMonitoringUsageRequest_Datapoint).$unknown);
 }
 
-export function readPushResourcesMonitoringUsageRequest_Datapoint(r: Reader, end: number, m: PushResourcesMonitoringUsageRequest_Datapoint = new newPushResourcesMonitoringUsageRequest_Datapoint()): PushResourcesMonitoringUsageRequest_Datapoint {
+export function readPushResourcesMonitoringUsageRequest_Datapoint(r: Reader, m: PushResourcesMonitoringUsageRequest_Datapoint = new newPushResourcesMonitoringUsageRequest_Datapoint(), end: number = r.open()): PushResourcesMonitoringUsageRequest_Datapoint {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.collectedAt = readTimestamp(r, r.open(), m.collectedAt);
+        m.collectedAt = readTimestamp(r, m.collectedAt);
         break;
       case 2:
-        m.memory = readPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(r, r.open(), m.memory);
+        m.memory = readPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(r, m.memory);
         break;
       case 3:
-        m.volumes.push(readPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(r, r.open()));
+        m.volumes.push(readPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(r));
         break;
       default:
         r.unknown(m, tag);
@@ -1924,15 +1733,14 @@ export const newPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage = /*@_
   this.total = 0n;
 });
 
-export function writePushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(w: Writer, m: PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageInit): void {
-  w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.MemoryUsage");
-  w.int64(8, m.used, "PushResourcesMonitoringUsageRequest.Datapoint.MemoryUsage.used");
-  w.int64(16, m.total, "PushResourcesMonitoringUsageRequest.Datapoint.MemoryUsage.total");
-  const { $unknown } = m as PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writePushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(w: Writer, m: PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageInit, tag: number): void {
+  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.MemoryUsage", tag);
+  w.int64(8, m.used);
+  w.int64(16, m.total);
+  w.end(at, (m as PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage).$unknown);
 }
 
-export function readPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(r: Reader, end: number, m: PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage = new newPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage()): PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage {
+export function readPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(r: Reader, m: PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage = new newPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(), end: number = r.open()): PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1961,16 +1769,15 @@ export const newPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage = /*@_
   this.total = 0n;
 });
 
-export function writePushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(w: Writer, m: PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageInit): void {
-  w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage");
-  w.string(10, m.volume, "PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage.volume");
-  w.int64(16, m.used, "PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage.used");
-  w.int64(24, m.total, "PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage.total");
-  const { $unknown } = m as PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writePushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(w: Writer, m: PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageInit, tag: number): void {
+  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage", tag);
+  w.string(10, m.volume);
+  w.int64(16, m.used);
+  w.int64(24, m.total);
+  w.end(at, (m as PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage).$unknown);
 }
 
-export function readPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(r: Reader, end: number, m: PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage = new newPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage()): PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage {
+export function readPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(r: Reader, m: PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage = new newPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(), end: number = r.open()): PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1999,13 +1806,12 @@ export const newPushResourcesMonitoringUsageResponse = /*@__PURE__*/ messageShap
   this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageResponse";
 });
 
-export function writePushResourcesMonitoringUsageResponse(w: Writer, m: PushResourcesMonitoringUsageResponseInit): void {
-  w.begin(m, (m as PushResourcesMonitoringUsageResponse | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageResponse");
-  const { $unknown } = m as PushResourcesMonitoringUsageResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writePushResourcesMonitoringUsageResponse(w: Writer, m: PushResourcesMonitoringUsageResponseInit, tag: number): void {
+  const at = w.begin(m, (m as PushResourcesMonitoringUsageResponse | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageResponse", tag);
+  w.end(at, (m as PushResourcesMonitoringUsageResponse).$unknown);
 }
 
-export function readPushResourcesMonitoringUsageResponse(r: Reader, end: number, m: PushResourcesMonitoringUsageResponse = new newPushResourcesMonitoringUsageResponse()): PushResourcesMonitoringUsageResponse {
+export function readPushResourcesMonitoringUsageResponse(r: Reader, m: PushResourcesMonitoringUsageResponse = new newPushResourcesMonitoringUsageResponse(), end: number = r.open()): PushResourcesMonitoringUsageResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -2027,24 +1833,19 @@ export const newConnection = /*@__PURE__*/ messageShape<Connection>(function () 
   this.statusCode = 0;
 });
 
-export function writeConnection(w: Writer, m: ConnectionInit): void {
-  w.begin(m, (m as Connection | undefined)?.$typeName, "coder.agent.v2.Connection");
-  w.bytes(10, m.id, "Connection.id");
-  w.int32(16, m.action, "Connection.action");
-  w.int32(24, m.type, "Connection.type");
-  if (m.timestamp != null) {
-    const at = w.open(34, "Connection.timestamp");
-    writeTimestamp(w, m.timestamp);
-    w.close(at);
-  }
-  w.string(42, m.ip, "Connection.ip");
-  w.int32(48, m.statusCode, "Connection.statusCode");
-  if (m.reason != null) w.putString(58, m.reason, "Connection.reason");
-  const { $unknown } = m as Connection;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeConnection(w: Writer, m: ConnectionInit, tag: number): void {
+  const at = w.begin(m, (m as Connection | undefined)?.$typeName, "coder.agent.v2.Connection", tag);
+  w.bytes(10, m.id);
+  w.int32(16, m.action);
+  w.int32(24, m.type);
+  if (m.timestamp != null) writeTimestamp(w, m.timestamp, 34);
+  w.string(42, m.ip);
+  w.int32(48, m.statusCode);
+  if (m.reason != null) w.putString(58, m.reason);
+  w.end(at, (m as Connection).$unknown);
 }
 
-export function readConnection(r: Reader, end: number, m: Connection = new newConnection()): Connection {
+export function readConnection(r: Reader, m: Connection = new newConnection(), end: number = r.open()): Connection {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2058,7 +1859,7 @@ export function readConnection(r: Reader, end: number, m: Connection = new newCo
         m.type = r.int32();
         break;
       case 4:
-        m.timestamp = readTimestamp(r, r.open(), m.timestamp);
+        m.timestamp = readTimestamp(r, m.timestamp);
         break;
       case 5:
         m.ip = r.string();
@@ -2085,23 +1886,18 @@ export const newReportConnectionRequest = /*@__PURE__*/ messageShape<ReportConne
   this.$typeName = "coder.agent.v2.ReportConnectionRequest";
 });
 
-export function writeReportConnectionRequest(w: Writer, m: ReportConnectionRequestInit): void {
-  w.begin(m, (m as ReportConnectionRequest | undefined)?.$typeName, "coder.agent.v2.ReportConnectionRequest");
-  if (m.connection != null) {
-    const at = w.open(10, "ReportConnectionRequest.connection");
-    writeConnection(w, m.connection);
-    w.close(at);
-  }
-  const { $unknown } = m as ReportConnectionRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeReportConnectionRequest(w: Writer, m: ReportConnectionRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ReportConnectionRequest | undefined)?.$typeName, "coder.agent.v2.ReportConnectionRequest", tag);
+  if (m.connection != null) writeConnection(w, m.connection, 10);
+  w.end(at, (m as ReportConnectionRequest).$unknown);
 }
 
-export function readReportConnectionRequest(r: Reader, end: number, m: ReportConnectionRequest = new newReportConnectionRequest()): ReportConnectionRequest {
+export function readReportConnectionRequest(r: Reader, m: ReportConnectionRequest = new newReportConnectionRequest(), end: number = r.open()): ReportConnectionRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.connection = readConnection(r, r.open(), m.connection);
+        m.connection = readConnection(r, m.connection);
         break;
       default:
         r.unknown(m, tag);
@@ -2122,16 +1918,15 @@ export const newSubAgent = /*@__PURE__*/ messageShape<SubAgent>(function () {
   this.authToken = noBytes;
 });
 
-export function writeSubAgent(w: Writer, m: SubAgentInit): void {
-  w.begin(m, (m as SubAgent | undefined)?.$typeName, "coder.agent.v2.SubAgent");
-  w.string(10, m.name, "SubAgent.name");
-  w.bytes(18, m.id, "SubAgent.id");
-  w.bytes(26, m.authToken, "SubAgent.authToken");
-  const { $unknown } = m as SubAgent;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSubAgent(w: Writer, m: SubAgentInit, tag: number): void {
+  const at = w.begin(m, (m as SubAgent | undefined)?.$typeName, "coder.agent.v2.SubAgent", tag);
+  w.string(10, m.name);
+  w.bytes(18, m.id);
+  w.bytes(26, m.authToken);
+  w.end(at, (m as SubAgent).$unknown);
 }
 
-export function readSubAgent(r: Reader, end: number, m: SubAgent = new newSubAgent()): SubAgent {
+export function readSubAgent(r: Reader, m: SubAgent = new newSubAgent(), end: number = r.open()): SubAgent {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2166,28 +1961,23 @@ export const newCreateSubAgentRequest = /*@__PURE__*/ messageShape<CreateSubAgen
   this.displayApps = [];
 });
 
-export function writeCreateSubAgentRequest(w: Writer, m: CreateSubAgentRequestInit): void {
-  w.begin(m, (m as CreateSubAgentRequest | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest");
-  w.string(10, m.name, "CreateSubAgentRequest.name");
-  w.string(18, m.directory, "CreateSubAgentRequest.directory");
-  w.string(26, m.architecture, "CreateSubAgentRequest.architecture");
-  w.string(34, m.operatingSystem, "CreateSubAgentRequest.operatingSystem");
-  for (const item of w.list(m.apps, "CreateSubAgentRequest.apps")) {
-    const at = w.open(42, "CreateSubAgentRequest.apps");
-    writeCreateSubAgentRequest_App(w, item);
+export function writeCreateSubAgentRequest(w: Writer, m: CreateSubAgentRequestInit, tag: number): void {
+  const at = w.begin(m, (m as CreateSubAgentRequest | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest", tag);
+  w.string(10, m.name);
+  w.string(18, m.directory);
+  w.string(26, m.architecture);
+  w.string(34, m.operatingSystem);
+  for (const item of w.list(m.apps)) writeCreateSubAgentRequest_App(w, item, 42);
+  if (w.list(m.displayApps).length > 0) {
+    const at = w.open(50);
+    for (const item of w.list(m.displayApps)) w.putInt32(0, item);
     w.close(at);
   }
-  if (w.list(m.displayApps, "CreateSubAgentRequest.displayApps").length > 0) {
-    const at = w.open(50, "CreateSubAgentRequest.displayApps");
-    for (const item of w.list(m.displayApps, "CreateSubAgentRequest.displayApps")) w.putInt32(0, item, "CreateSubAgentRequest.displayApps");
-    w.close(at);
-  }
-  if (m.id != null) w.putBytes(58, m.id, "CreateSubAgentRequest.id");
-  const { $unknown } = m as CreateSubAgentRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+  if (m.id != null) w.putBytes(58, m.id);
+  w.end(at, (m as CreateSubAgentRequest).$unknown);
 }
 
-export function readCreateSubAgentRequest(r: Reader, end: number, m: CreateSubAgentRequest = new newCreateSubAgentRequest()): CreateSubAgentRequest {
+export function readCreateSubAgentRequest(r: Reader, m: CreateSubAgentRequest = new newCreateSubAgentRequest(), end: number = r.open()): CreateSubAgentRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2204,7 +1994,7 @@ export function readCreateSubAgentRequest(r: Reader, end: number, m: CreateSubAg
         m.operatingSystem = r.string();
         break;
       case 5:
-        m.apps.push(readCreateSubAgentRequest_App(r, r.open()));
+        m.apps.push(readCreateSubAgentRequest_App(r));
         break;
       case 6:
         if ((tag & 7) === 2) for (const end = r.entry(); r.within(end); ) m.displayApps.push(r.int32());
@@ -2230,30 +2020,25 @@ export const newCreateSubAgentRequest_App = /*@__PURE__*/ messageShape<CreateSub
   this.slug = "";
 });
 
-export function writeCreateSubAgentRequest_App(w: Writer, m: CreateSubAgentRequest_AppInit): void {
-  w.begin(m, (m as CreateSubAgentRequest_App | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest.App");
-  w.string(10, m.slug, "CreateSubAgentRequest.App.slug");
-  if (m.command != null) w.putString(18, m.command, "CreateSubAgentRequest.App.command");
-  if (m.displayName != null) w.putString(26, m.displayName, "CreateSubAgentRequest.App.displayName");
-  if (m.external != null) w.putBool(32, m.external, "CreateSubAgentRequest.App.external");
-  if (m.group != null) w.putString(42, m.group, "CreateSubAgentRequest.App.group");
-  if (m.healthcheck != null) {
-    const at = w.open(50, "CreateSubAgentRequest.App.healthcheck");
-    writeCreateSubAgentRequest_App_Healthcheck(w, m.healthcheck);
-    w.close(at);
-  }
-  if (m.hidden != null) w.putBool(56, m.hidden, "CreateSubAgentRequest.App.hidden");
-  if (m.icon != null) w.putString(66, m.icon, "CreateSubAgentRequest.App.icon");
-  if (m.openIn != null) w.putInt32(72, m.openIn, "CreateSubAgentRequest.App.openIn");
-  if (m.order != null) w.putInt32(80, m.order, "CreateSubAgentRequest.App.order");
-  if (m.share != null) w.putInt32(88, m.share, "CreateSubAgentRequest.App.share");
-  if (m.subdomain != null) w.putBool(96, m.subdomain, "CreateSubAgentRequest.App.subdomain");
-  if (m.url != null) w.putString(106, m.url, "CreateSubAgentRequest.App.url");
-  const { $unknown } = m as CreateSubAgentRequest_App;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCreateSubAgentRequest_App(w: Writer, m: CreateSubAgentRequest_AppInit, tag: number): void {
+  const at = w.begin(m, (m as CreateSubAgentRequest_App | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest.App", tag);
+  w.string(10, m.slug);
+  if (m.command != null) w.putString(18, m.command);
+  if (m.displayName != null) w.putString(26, m.displayName);
+  if (m.external != null) w.putBool(32, m.external);
+  if (m.group != null) w.putString(42, m.group);
+  if (m.healthcheck != null) writeCreateSubAgentRequest_App_Healthcheck(w, m.healthcheck, 50);
+  if (m.hidden != null) w.putBool(56, m.hidden);
+  if (m.icon != null) w.putString(66, m.icon);
+  if (m.openIn != null) w.putInt32(72, m.openIn);
+  if (m.order != null) w.putInt32(80, m.order);
+  if (m.share != null) w.putInt32(88, m.share);
+  if (m.subdomain != null) w.putBool(96, m.subdomain);
+  if (m.url != null) w.putString(106, m.url);
+  w.end(at, (m as CreateSubAgentRequest_App).$unknown);
 }
 
-export function readCreateSubAgentRequest_App(r: Reader, end: number, m: CreateSubAgentRequest_App = new newCreateSubAgentRequest_App()): CreateSubAgentRequest_App {
+export function readCreateSubAgentRequest_App(r: Reader, m: CreateSubAgentRequest_App = new newCreateSubAgentRequest_App(), end: number = r.open()): CreateSubAgentRequest_App {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2273,7 +2058,7 @@ export function readCreateSubAgentRequest_App(r: Reader, end: number, m: CreateS
         m.group = r.string();
         break;
       case 6:
-        m.healthcheck = readCreateSubAgentRequest_App_Healthcheck(r, r.open(), m.healthcheck);
+        m.healthcheck = readCreateSubAgentRequest_App_Healthcheck(r, m.healthcheck);
         break;
       case 7:
         m.hidden = r.bool();
@@ -2315,16 +2100,15 @@ export const newCreateSubAgentRequest_App_Healthcheck = /*@__PURE__*/ messageSha
   this.url = "";
 });
 
-export function writeCreateSubAgentRequest_App_Healthcheck(w: Writer, m: CreateSubAgentRequest_App_HealthcheckInit): void {
-  w.begin(m, (m as CreateSubAgentRequest_App_Healthcheck | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest.App.Healthcheck");
-  w.int32(8, m.interval, "CreateSubAgentRequest.App.Healthcheck.interval");
-  w.int32(16, m.threshold, "CreateSubAgentRequest.App.Healthcheck.threshold");
-  w.string(26, m.url, "CreateSubAgentRequest.App.Healthcheck.url");
-  const { $unknown } = m as CreateSubAgentRequest_App_Healthcheck;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCreateSubAgentRequest_App_Healthcheck(w: Writer, m: CreateSubAgentRequest_App_HealthcheckInit, tag: number): void {
+  const at = w.begin(m, (m as CreateSubAgentRequest_App_Healthcheck | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest.App.Healthcheck", tag);
+  w.int32(8, m.interval);
+  w.int32(16, m.threshold);
+  w.string(26, m.url);
+  w.end(at, (m as CreateSubAgentRequest_App_Healthcheck).$unknown);
 }
 
-export function readCreateSubAgentRequest_App_Healthcheck(r: Reader, end: number, m: CreateSubAgentRequest_App_Healthcheck = new newCreateSubAgentRequest_App_Healthcheck()): CreateSubAgentRequest_App_Healthcheck {
+export function readCreateSubAgentRequest_App_Healthcheck(r: Reader, m: CreateSubAgentRequest_App_Healthcheck = new newCreateSubAgentRequest_App_Healthcheck(), end: number = r.open()): CreateSubAgentRequest_App_Healthcheck {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2354,31 +2138,22 @@ export const newCreateSubAgentResponse = /*@__PURE__*/ messageShape<CreateSubAge
   this.appCreationErrors = [];
 });
 
-export function writeCreateSubAgentResponse(w: Writer, m: CreateSubAgentResponseInit): void {
-  w.begin(m, (m as CreateSubAgentResponse | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentResponse");
-  if (m.agent != null) {
-    const at = w.open(10, "CreateSubAgentResponse.agent");
-    writeSubAgent(w, m.agent);
-    w.close(at);
-  }
-  for (const item of w.list(m.appCreationErrors, "CreateSubAgentResponse.appCreationErrors")) {
-    const at = w.open(18, "CreateSubAgentResponse.appCreationErrors");
-    writeCreateSubAgentResponse_AppCreationError(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as CreateSubAgentResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCreateSubAgentResponse(w: Writer, m: CreateSubAgentResponseInit, tag: number): void {
+  const at = w.begin(m, (m as CreateSubAgentResponse | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentResponse", tag);
+  if (m.agent != null) writeSubAgent(w, m.agent, 10);
+  for (const item of w.list(m.appCreationErrors)) writeCreateSubAgentResponse_AppCreationError(w, item, 18);
+  w.end(at, (m as CreateSubAgentResponse).$unknown);
 }
 
-export function readCreateSubAgentResponse(r: Reader, end: number, m: CreateSubAgentResponse = new newCreateSubAgentResponse()): CreateSubAgentResponse {
+export function readCreateSubAgentResponse(r: Reader, m: CreateSubAgentResponse = new newCreateSubAgentResponse(), end: number = r.open()): CreateSubAgentResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.agent = readSubAgent(r, r.open(), m.agent);
+        m.agent = readSubAgent(r, m.agent);
         break;
       case 2:
-        m.appCreationErrors.push(readCreateSubAgentResponse_AppCreationError(r, r.open()));
+        m.appCreationErrors.push(readCreateSubAgentResponse_AppCreationError(r));
         break;
       default:
         r.unknown(m, tag);
@@ -2398,16 +2173,15 @@ export const newCreateSubAgentResponse_AppCreationError = /*@__PURE__*/ messageS
   this.error = "";
 });
 
-export function writeCreateSubAgentResponse_AppCreationError(w: Writer, m: CreateSubAgentResponse_AppCreationErrorInit): void {
-  w.begin(m, (m as CreateSubAgentResponse_AppCreationError | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentResponse.AppCreationError");
-  w.int32(8, m.index, "CreateSubAgentResponse.AppCreationError.index");
-  if (m.field != null) w.putString(18, m.field, "CreateSubAgentResponse.AppCreationError.field");
-  w.string(26, m.error, "CreateSubAgentResponse.AppCreationError.error");
-  const { $unknown } = m as CreateSubAgentResponse_AppCreationError;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCreateSubAgentResponse_AppCreationError(w: Writer, m: CreateSubAgentResponse_AppCreationErrorInit, tag: number): void {
+  const at = w.begin(m, (m as CreateSubAgentResponse_AppCreationError | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentResponse.AppCreationError", tag);
+  w.int32(8, m.index);
+  if (m.field != null) w.putString(18, m.field);
+  w.string(26, m.error);
+  w.end(at, (m as CreateSubAgentResponse_AppCreationError).$unknown);
 }
 
-export function readCreateSubAgentResponse_AppCreationError(r: Reader, end: number, m: CreateSubAgentResponse_AppCreationError = new newCreateSubAgentResponse_AppCreationError()): CreateSubAgentResponse_AppCreationError {
+export function readCreateSubAgentResponse_AppCreationError(r: Reader, m: CreateSubAgentResponse_AppCreationError = new newCreateSubAgentResponse_AppCreationError(), end: number = r.open()): CreateSubAgentResponse_AppCreationError {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2437,14 +2211,13 @@ export const newDeleteSubAgentRequest = /*@__PURE__*/ messageShape<DeleteSubAgen
   this.id = noBytes;
 });
 
-export function writeDeleteSubAgentRequest(w: Writer, m: DeleteSubAgentRequestInit): void {
-  w.begin(m, (m as DeleteSubAgentRequest | undefined)?.$typeName, "coder.agent.v2.DeleteSubAgentRequest");
-  w.bytes(10, m.id, "DeleteSubAgentRequest.id");
-  const { $unknown } = m as DeleteSubAgentRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeDeleteSubAgentRequest(w: Writer, m: DeleteSubAgentRequestInit, tag: number): void {
+  const at = w.begin(m, (m as DeleteSubAgentRequest | undefined)?.$typeName, "coder.agent.v2.DeleteSubAgentRequest", tag);
+  w.bytes(10, m.id);
+  w.end(at, (m as DeleteSubAgentRequest).$unknown);
 }
 
-export function readDeleteSubAgentRequest(r: Reader, end: number, m: DeleteSubAgentRequest = new newDeleteSubAgentRequest()): DeleteSubAgentRequest {
+export function readDeleteSubAgentRequest(r: Reader, m: DeleteSubAgentRequest = new newDeleteSubAgentRequest(), end: number = r.open()): DeleteSubAgentRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2467,13 +2240,12 @@ export const newDeleteSubAgentResponse = /*@__PURE__*/ messageShape<DeleteSubAge
   this.$typeName = "coder.agent.v2.DeleteSubAgentResponse";
 });
 
-export function writeDeleteSubAgentResponse(w: Writer, m: DeleteSubAgentResponseInit): void {
-  w.begin(m, (m as DeleteSubAgentResponse | undefined)?.$typeName, "coder.agent.v2.DeleteSubAgentResponse");
-  const { $unknown } = m as DeleteSubAgentResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeDeleteSubAgentResponse(w: Writer, m: DeleteSubAgentResponseInit, tag: number): void {
+  const at = w.begin(m, (m as DeleteSubAgentResponse | undefined)?.$typeName, "coder.agent.v2.DeleteSubAgentResponse", tag);
+  w.end(at, (m as DeleteSubAgentResponse).$unknown);
 }
 
-export function readDeleteSubAgentResponse(r: Reader, end: number, m: DeleteSubAgentResponse = new newDeleteSubAgentResponse()): DeleteSubAgentResponse {
+export function readDeleteSubAgentResponse(r: Reader, m: DeleteSubAgentResponse = new newDeleteSubAgentResponse(), end: number = r.open()): DeleteSubAgentResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -2490,13 +2262,12 @@ export const newListSubAgentsRequest = /*@__PURE__*/ messageShape<ListSubAgentsR
   this.$typeName = "coder.agent.v2.ListSubAgentsRequest";
 });
 
-export function writeListSubAgentsRequest(w: Writer, m: ListSubAgentsRequestInit): void {
-  w.begin(m, (m as ListSubAgentsRequest | undefined)?.$typeName, "coder.agent.v2.ListSubAgentsRequest");
-  const { $unknown } = m as ListSubAgentsRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeListSubAgentsRequest(w: Writer, m: ListSubAgentsRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ListSubAgentsRequest | undefined)?.$typeName, "coder.agent.v2.ListSubAgentsRequest", tag);
+  w.end(at, (m as ListSubAgentsRequest).$unknown);
 }
 
-export function readListSubAgentsRequest(r: Reader, end: number, m: ListSubAgentsRequest = new newListSubAgentsRequest()): ListSubAgentsRequest {
+export function readListSubAgentsRequest(r: Reader, m: ListSubAgentsRequest = new newListSubAgentsRequest(), end: number = r.open()): ListSubAgentsRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -2514,23 +2285,18 @@ export const newListSubAgentsResponse = /*@__PURE__*/ messageShape<ListSubAgents
   this.agents = [];
 });
 
-export function writeListSubAgentsResponse(w: Writer, m: ListSubAgentsResponseInit): void {
-  w.begin(m, (m as ListSubAgentsResponse | undefined)?.$typeName, "coder.agent.v2.ListSubAgentsResponse");
-  for (const item of w.list(m.agents, "ListSubAgentsResponse.agents")) {
-    const at = w.open(10, "ListSubAgentsResponse.agents");
-    writeSubAgent(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as ListSubAgentsResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeListSubAgentsResponse(w: Writer, m: ListSubAgentsResponseInit, tag: number): void {
+  const at = w.begin(m, (m as ListSubAgentsResponse | undefined)?.$typeName, "coder.agent.v2.ListSubAgentsResponse", tag);
+  for (const item of w.list(m.agents)) writeSubAgent(w, item, 10);
+  w.end(at, (m as ListSubAgentsResponse).$unknown);
 }
 
-export function readListSubAgentsResponse(r: Reader, end: number, m: ListSubAgentsResponse = new newListSubAgentsResponse()): ListSubAgentsResponse {
+export function readListSubAgentsResponse(r: Reader, m: ListSubAgentsResponse = new newListSubAgentsResponse(), end: number = r.open()): ListSubAgentsResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.agents.push(readSubAgent(r, r.open()));
+        m.agents.push(readSubAgent(r));
         break;
       default:
         r.unknown(m, tag);
@@ -2551,25 +2317,16 @@ export const newBoundaryLog = /*@__PURE__*/ messageShape<BoundaryLog>(function (
   this.sequenceNumber = 0;
 });
 
-export function writeBoundaryLog(w: Writer, m: BoundaryLogInit): void {
-  w.begin(m, (m as BoundaryLog | undefined)?.$typeName, "coder.agent.v2.BoundaryLog");
-  w.bool(8, m.allowed, "BoundaryLog.allowed");
-  if (m.time != null) {
-    const at = w.open(18, "BoundaryLog.time");
-    writeTimestamp(w, m.time);
-    w.close(at);
-  }
-  if (m.resource?.case === "httpRequest") {
-    const at = w.open(26, "BoundaryLog.httpRequest");
-    writeBoundaryLog_HttpRequest(w, m.resource.value);
-    w.close(at);
-  }
-  w.int32(32, m.sequenceNumber, "BoundaryLog.sequenceNumber");
-  const { $unknown } = m as BoundaryLog;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBoundaryLog(w: Writer, m: BoundaryLogInit, tag: number): void {
+  const at = w.begin(m, (m as BoundaryLog | undefined)?.$typeName, "coder.agent.v2.BoundaryLog", tag);
+  w.bool(8, m.allowed);
+  if (m.time != null) writeTimestamp(w, m.time, 18);
+  if (m.resource?.case === "httpRequest") writeBoundaryLog_HttpRequest(w, m.resource.value, 26);
+  w.int32(32, m.sequenceNumber);
+  w.end(at, (m as BoundaryLog).$unknown);
 }
 
-export function readBoundaryLog(r: Reader, end: number, m: BoundaryLog = new newBoundaryLog()): BoundaryLog {
+export function readBoundaryLog(r: Reader, m: BoundaryLog = new newBoundaryLog(), end: number = r.open()): BoundaryLog {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2577,10 +2334,10 @@ export function readBoundaryLog(r: Reader, end: number, m: BoundaryLog = new new
         m.allowed = r.bool();
         break;
       case 2:
-        m.time = readTimestamp(r, r.open(), m.time);
+        m.time = readTimestamp(r, m.time);
         break;
       case 3:
-        m.resource = { case: "httpRequest", value: readBoundaryLog_HttpRequest(r, r.open(), m.resource.case === "httpRequest" ? m.resource.value : undefined) };
+        m.resource = { case: "httpRequest", value: readBoundaryLog_HttpRequest(r, m.resource.case === "httpRequest" ? m.resource.value : undefined) };
         break;
       case 4:
         m.sequenceNumber = r.int32();
@@ -2604,16 +2361,15 @@ export const newBoundaryLog_HttpRequest = /*@__PURE__*/ messageShape<BoundaryLog
   this.matchedRule = "";
 });
 
-export function writeBoundaryLog_HttpRequest(w: Writer, m: BoundaryLog_HttpRequestInit): void {
-  w.begin(m, (m as BoundaryLog_HttpRequest | undefined)?.$typeName, "coder.agent.v2.BoundaryLog.HttpRequest");
-  w.string(10, m.method, "BoundaryLog.HttpRequest.method");
-  w.string(18, m.url, "BoundaryLog.HttpRequest.url");
-  w.string(26, m.matchedRule, "BoundaryLog.HttpRequest.matchedRule");
-  const { $unknown } = m as BoundaryLog_HttpRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBoundaryLog_HttpRequest(w: Writer, m: BoundaryLog_HttpRequestInit, tag: number): void {
+  const at = w.begin(m, (m as BoundaryLog_HttpRequest | undefined)?.$typeName, "coder.agent.v2.BoundaryLog.HttpRequest", tag);
+  w.string(10, m.method);
+  w.string(18, m.url);
+  w.string(26, m.matchedRule);
+  w.end(at, (m as BoundaryLog_HttpRequest).$unknown);
 }
 
-export function readBoundaryLog_HttpRequest(r: Reader, end: number, m: BoundaryLog_HttpRequest = new newBoundaryLog_HttpRequest()): BoundaryLog_HttpRequest {
+export function readBoundaryLog_HttpRequest(r: Reader, m: BoundaryLog_HttpRequest = new newBoundaryLog_HttpRequest(), end: number = r.open()): BoundaryLog_HttpRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2645,25 +2401,20 @@ export const newReportBoundaryLogsRequest = /*@__PURE__*/ messageShape<ReportBou
   this.confinedProcessName = "";
 });
 
-export function writeReportBoundaryLogsRequest(w: Writer, m: ReportBoundaryLogsRequestInit): void {
-  w.begin(m, (m as ReportBoundaryLogsRequest | undefined)?.$typeName, "coder.agent.v2.ReportBoundaryLogsRequest");
-  for (const item of w.list(m.logs, "ReportBoundaryLogsRequest.logs")) {
-    const at = w.open(10, "ReportBoundaryLogsRequest.logs");
-    writeBoundaryLog(w, item);
-    w.close(at);
-  }
-  w.string(18, m.sessionId, "ReportBoundaryLogsRequest.sessionId");
-  w.string(26, m.confinedProcessName, "ReportBoundaryLogsRequest.confinedProcessName");
-  const { $unknown } = m as ReportBoundaryLogsRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeReportBoundaryLogsRequest(w: Writer, m: ReportBoundaryLogsRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ReportBoundaryLogsRequest | undefined)?.$typeName, "coder.agent.v2.ReportBoundaryLogsRequest", tag);
+  for (const item of w.list(m.logs)) writeBoundaryLog(w, item, 10);
+  w.string(18, m.sessionId);
+  w.string(26, m.confinedProcessName);
+  w.end(at, (m as ReportBoundaryLogsRequest).$unknown);
 }
 
-export function readReportBoundaryLogsRequest(r: Reader, end: number, m: ReportBoundaryLogsRequest = new newReportBoundaryLogsRequest()): ReportBoundaryLogsRequest {
+export function readReportBoundaryLogsRequest(r: Reader, m: ReportBoundaryLogsRequest = new newReportBoundaryLogsRequest(), end: number = r.open()): ReportBoundaryLogsRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.logs.push(readBoundaryLog(r, r.open()));
+        m.logs.push(readBoundaryLog(r));
         break;
       case 2:
         m.sessionId = r.string();
@@ -2687,13 +2438,12 @@ export const newReportBoundaryLogsResponse = /*@__PURE__*/ messageShape<ReportBo
   this.$typeName = "coder.agent.v2.ReportBoundaryLogsResponse";
 });
 
-export function writeReportBoundaryLogsResponse(w: Writer, m: ReportBoundaryLogsResponseInit): void {
-  w.begin(m, (m as ReportBoundaryLogsResponse | undefined)?.$typeName, "coder.agent.v2.ReportBoundaryLogsResponse");
-  const { $unknown } = m as ReportBoundaryLogsResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeReportBoundaryLogsResponse(w: Writer, m: ReportBoundaryLogsResponseInit, tag: number): void {
+  const at = w.begin(m, (m as ReportBoundaryLogsResponse | undefined)?.$typeName, "coder.agent.v2.ReportBoundaryLogsResponse", tag);
+  w.end(at, (m as ReportBoundaryLogsResponse).$unknown);
 }
 
-export function readReportBoundaryLogsResponse(r: Reader, end: number, m: ReportBoundaryLogsResponse = new newReportBoundaryLogsResponse()): ReportBoundaryLogsResponse {
+export function readReportBoundaryLogsResponse(r: Reader, m: ReportBoundaryLogsResponse = new newReportBoundaryLogsResponse(), end: number = r.open()): ReportBoundaryLogsResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -2714,17 +2464,16 @@ export const newUpdateAppStatusRequest = /*@__PURE__*/ messageShape<UpdateAppSta
   this.uri = "";
 });
 
-export function writeUpdateAppStatusRequest(w: Writer, m: UpdateAppStatusRequestInit): void {
-  w.begin(m, (m as UpdateAppStatusRequest | undefined)?.$typeName, "coder.agent.v2.UpdateAppStatusRequest");
-  w.string(10, m.slug, "UpdateAppStatusRequest.slug");
-  w.int32(16, m.state, "UpdateAppStatusRequest.state");
-  w.string(26, m.message, "UpdateAppStatusRequest.message");
-  w.string(34, m.uri, "UpdateAppStatusRequest.uri");
-  const { $unknown } = m as UpdateAppStatusRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeUpdateAppStatusRequest(w: Writer, m: UpdateAppStatusRequestInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateAppStatusRequest | undefined)?.$typeName, "coder.agent.v2.UpdateAppStatusRequest", tag);
+  w.string(10, m.slug);
+  w.int32(16, m.state);
+  w.string(26, m.message);
+  w.string(34, m.uri);
+  w.end(at, (m as UpdateAppStatusRequest).$unknown);
 }
 
-export function readUpdateAppStatusRequest(r: Reader, end: number, m: UpdateAppStatusRequest = new newUpdateAppStatusRequest()): UpdateAppStatusRequest {
+export function readUpdateAppStatusRequest(r: Reader, m: UpdateAppStatusRequest = new newUpdateAppStatusRequest(), end: number = r.open()): UpdateAppStatusRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2756,13 +2505,12 @@ export const newUpdateAppStatusResponse = /*@__PURE__*/ messageShape<UpdateAppSt
   this.$typeName = "coder.agent.v2.UpdateAppStatusResponse";
 });
 
-export function writeUpdateAppStatusResponse(w: Writer, m: UpdateAppStatusResponseInit): void {
-  w.begin(m, (m as UpdateAppStatusResponse | undefined)?.$typeName, "coder.agent.v2.UpdateAppStatusResponse");
-  const { $unknown } = m as UpdateAppStatusResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeUpdateAppStatusResponse(w: Writer, m: UpdateAppStatusResponseInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateAppStatusResponse | undefined)?.$typeName, "coder.agent.v2.UpdateAppStatusResponse", tag);
+  w.end(at, (m as UpdateAppStatusResponse).$unknown);
 }
 
-export function readUpdateAppStatusResponse(r: Reader, end: number, m: UpdateAppStatusResponse = new newUpdateAppStatusResponse()): UpdateAppStatusResponse {
+export function readUpdateAppStatusResponse(r: Reader, m: UpdateAppStatusResponse = new newUpdateAppStatusResponse(), end: number = r.open()): UpdateAppStatusResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -2785,39 +2533,22 @@ export const newContextResource = /*@__PURE__*/ messageShape<ContextResource>(fu
   this.body = { case: undefined };
 });
 
-export function writeContextResource(w: Writer, m: ContextResourceInit): void {
-  w.begin(m, (m as ContextResource | undefined)?.$typeName, "coder.agent.v2.ContextResource");
-  w.string(10, m.source, "ContextResource.source");
-  if (m.sourcePath != null) w.putString(18, m.sourcePath, "ContextResource.sourcePath");
-  w.bytes(26, m.contentHash, "ContextResource.contentHash");
-  w.uint64(32, m.sizeBytes, "ContextResource.sizeBytes");
-  w.int32(40, m.status, "ContextResource.status");
-  w.string(50, m.error, "ContextResource.error");
-  if (m.body?.case === "instructionFile") {
-    const at = w.open(82, "ContextResource.instructionFile");
-    writeInstructionFileBody(w, m.body.value);
-    w.close(at);
-  }
-  if (m.body?.case === "skill") {
-    const at = w.open(90, "ContextResource.skill");
-    writeSkillMetaBody(w, m.body.value);
-    w.close(at);
-  }
-  if (m.body?.case === "mcpConfig") {
-    const at = w.open(98, "ContextResource.mcpConfig");
-    writeMCPConfigBody(w, m.body.value);
-    w.close(at);
-  }
-  if (m.body?.case === "mcpServer") {
-    const at = w.open(106, "ContextResource.mcpServer");
-    writeMCPServerBody(w, m.body.value);
-    w.close(at);
-  }
-  const { $unknown } = m as ContextResource;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeContextResource(w: Writer, m: ContextResourceInit, tag: number): void {
+  const at = w.begin(m, (m as ContextResource | undefined)?.$typeName, "coder.agent.v2.ContextResource", tag);
+  w.string(10, m.source);
+  if (m.sourcePath != null) w.putString(18, m.sourcePath);
+  w.bytes(26, m.contentHash);
+  w.uint64(32, m.sizeBytes);
+  w.int32(40, m.status);
+  w.string(50, m.error);
+  if (m.body?.case === "instructionFile") writeInstructionFileBody(w, m.body.value, 82);
+  if (m.body?.case === "skill") writeSkillMetaBody(w, m.body.value, 90);
+  if (m.body?.case === "mcpConfig") writeMCPConfigBody(w, m.body.value, 98);
+  if (m.body?.case === "mcpServer") writeMCPServerBody(w, m.body.value, 106);
+  w.end(at, (m as ContextResource).$unknown);
 }
 
-export function readContextResource(r: Reader, end: number, m: ContextResource = new newContextResource()): ContextResource {
+export function readContextResource(r: Reader, m: ContextResource = new newContextResource(), end: number = r.open()): ContextResource {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2840,16 +2571,16 @@ export function readContextResource(r: Reader, end: number, m: ContextResource =
         m.error = r.string();
         break;
       case 10:
-        m.body = { case: "instructionFile", value: readInstructionFileBody(r, r.open(), m.body.case === "instructionFile" ? m.body.value : undefined) };
+        m.body = { case: "instructionFile", value: readInstructionFileBody(r, m.body.case === "instructionFile" ? m.body.value : undefined) };
         break;
       case 11:
-        m.body = { case: "skill", value: readSkillMetaBody(r, r.open(), m.body.case === "skill" ? m.body.value : undefined) };
+        m.body = { case: "skill", value: readSkillMetaBody(r, m.body.case === "skill" ? m.body.value : undefined) };
         break;
       case 12:
-        m.body = { case: "mcpConfig", value: readMCPConfigBody(r, r.open(), m.body.case === "mcpConfig" ? m.body.value : undefined) };
+        m.body = { case: "mcpConfig", value: readMCPConfigBody(r, m.body.case === "mcpConfig" ? m.body.value : undefined) };
         break;
       case 13:
-        m.body = { case: "mcpServer", value: readMCPServerBody(r, r.open(), m.body.case === "mcpServer" ? m.body.value : undefined) };
+        m.body = { case: "mcpServer", value: readMCPServerBody(r, m.body.case === "mcpServer" ? m.body.value : undefined) };
         break;
       default:
         r.unknown(m, tag);
@@ -2868,14 +2599,13 @@ export const newInstructionFileBody = /*@__PURE__*/ messageShape<InstructionFile
   this.content = noBytes;
 });
 
-export function writeInstructionFileBody(w: Writer, m: InstructionFileBodyInit): void {
-  w.begin(m, (m as InstructionFileBody | undefined)?.$typeName, "coder.agent.v2.InstructionFileBody");
-  w.bytes(10, m.content, "InstructionFileBody.content");
-  const { $unknown } = m as InstructionFileBody;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeInstructionFileBody(w: Writer, m: InstructionFileBodyInit, tag: number): void {
+  const at = w.begin(m, (m as InstructionFileBody | undefined)?.$typeName, "coder.agent.v2.InstructionFileBody", tag);
+  w.bytes(10, m.content);
+  w.end(at, (m as InstructionFileBody).$unknown);
 }
 
-export function readInstructionFileBody(r: Reader, end: number, m: InstructionFileBody = new newInstructionFileBody()): InstructionFileBody {
+export function readInstructionFileBody(r: Reader, m: InstructionFileBody = new newInstructionFileBody(), end: number = r.open()): InstructionFileBody {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2901,16 +2631,15 @@ export const newSkillMetaBody = /*@__PURE__*/ messageShape<SkillMetaBody>(functi
   this.description = "";
 });
 
-export function writeSkillMetaBody(w: Writer, m: SkillMetaBodyInit): void {
-  w.begin(m, (m as SkillMetaBody | undefined)?.$typeName, "coder.agent.v2.SkillMetaBody");
-  w.bytes(10, m.meta, "SkillMetaBody.meta");
-  w.string(18, m.name, "SkillMetaBody.name");
-  w.string(26, m.description, "SkillMetaBody.description");
-  const { $unknown } = m as SkillMetaBody;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSkillMetaBody(w: Writer, m: SkillMetaBodyInit, tag: number): void {
+  const at = w.begin(m, (m as SkillMetaBody | undefined)?.$typeName, "coder.agent.v2.SkillMetaBody", tag);
+  w.bytes(10, m.meta);
+  w.string(18, m.name);
+  w.string(26, m.description);
+  w.end(at, (m as SkillMetaBody).$unknown);
 }
 
-export function readSkillMetaBody(r: Reader, end: number, m: SkillMetaBody = new newSkillMetaBody()): SkillMetaBody {
+export function readSkillMetaBody(r: Reader, m: SkillMetaBody = new newSkillMetaBody(), end: number = r.open()): SkillMetaBody {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2939,13 +2668,12 @@ export const newMCPConfigBody = /*@__PURE__*/ messageShape<MCPConfigBody>(functi
   this.$typeName = "coder.agent.v2.MCPConfigBody";
 });
 
-export function writeMCPConfigBody(w: Writer, m: MCPConfigBodyInit): void {
-  w.begin(m, (m as MCPConfigBody | undefined)?.$typeName, "coder.agent.v2.MCPConfigBody");
-  const { $unknown } = m as MCPConfigBody;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeMCPConfigBody(w: Writer, m: MCPConfigBodyInit, tag: number): void {
+  const at = w.begin(m, (m as MCPConfigBody | undefined)?.$typeName, "coder.agent.v2.MCPConfigBody", tag);
+  w.end(at, (m as MCPConfigBody).$unknown);
 }
 
-export function readMCPConfigBody(r: Reader, end: number, m: MCPConfigBody = new newMCPConfigBody()): MCPConfigBody {
+export function readMCPConfigBody(r: Reader, m: MCPConfigBody = new newMCPConfigBody(), end: number = r.open()): MCPConfigBody {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -2965,20 +2693,15 @@ export const newMCPServerBody = /*@__PURE__*/ messageShape<MCPServerBody>(functi
   this.tools = [];
 });
 
-export function writeMCPServerBody(w: Writer, m: MCPServerBodyInit): void {
-  w.begin(m, (m as MCPServerBody | undefined)?.$typeName, "coder.agent.v2.MCPServerBody");
-  w.string(10, m.serverName, "MCPServerBody.serverName");
-  w.string(18, m.description, "MCPServerBody.description");
-  for (const item of w.list(m.tools, "MCPServerBody.tools")) {
-    const at = w.open(26, "MCPServerBody.tools");
-    writeMCPTool(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as MCPServerBody;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeMCPServerBody(w: Writer, m: MCPServerBodyInit, tag: number): void {
+  const at = w.begin(m, (m as MCPServerBody | undefined)?.$typeName, "coder.agent.v2.MCPServerBody", tag);
+  w.string(10, m.serverName);
+  w.string(18, m.description);
+  for (const item of w.list(m.tools)) writeMCPTool(w, item, 26);
+  w.end(at, (m as MCPServerBody).$unknown);
 }
 
-export function readMCPServerBody(r: Reader, end: number, m: MCPServerBody = new newMCPServerBody()): MCPServerBody {
+export function readMCPServerBody(r: Reader, m: MCPServerBody = new newMCPServerBody(), end: number = r.open()): MCPServerBody {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -2989,7 +2712,7 @@ export function readMCPServerBody(r: Reader, end: number, m: MCPServerBody = new
         m.description = r.string();
         break;
       case 3:
-        m.tools.push(readMCPTool(r, r.open()));
+        m.tools.push(readMCPTool(r));
         break;
       default:
         r.unknown(m, tag);
@@ -3009,20 +2732,15 @@ export const newMCPTool = /*@__PURE__*/ messageShape<MCPTool>(function () {
   this.description = "";
 });
 
-export function writeMCPTool(w: Writer, m: MCPToolInit): void {
-  w.begin(m, (m as MCPTool | undefined)?.$typeName, "coder.agent.v2.MCPTool");
-  w.string(10, m.name, "MCPTool.name");
-  w.string(18, m.description, "MCPTool.description");
-  if (m.inputSchema != null) {
-    const at = w.open(26, "MCPTool.inputSchema");
-    writeStruct(w, m.inputSchema, "MCPTool.inputSchema");
-    w.close(at);
-  }
-  const { $unknown } = m as MCPTool;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeMCPTool(w: Writer, m: MCPToolInit, tag: number): void {
+  const at = w.begin(m, (m as MCPTool | undefined)?.$typeName, "coder.agent.v2.MCPTool", tag);
+  w.string(10, m.name);
+  w.string(18, m.description);
+  if (m.inputSchema != null) writeStruct(w, m.inputSchema, 26);
+  w.end(at, (m as MCPTool).$unknown);
 }
 
-export function readMCPTool(r: Reader, end: number, m: MCPTool = new newMCPTool()): MCPTool {
+export function readMCPTool(r: Reader, m: MCPTool = new newMCPTool(), end: number = r.open()): MCPTool {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -3033,7 +2751,7 @@ export function readMCPTool(r: Reader, end: number, m: MCPTool = new newMCPTool(
         m.description = r.string();
         break;
       case 3:
-        m.inputSchema = readStruct(r, r.open(), m.inputSchema);
+        m.inputSchema = readStruct(r, m.inputSchema);
         break;
       default:
         r.unknown(m, tag);
@@ -3056,22 +2774,17 @@ export const newPushContextStateRequest = /*@__PURE__*/ messageShape<PushContext
   this.snapshotError = "";
 });
 
-export function writePushContextStateRequest(w: Writer, m: PushContextStateRequestInit): void {
-  w.begin(m, (m as PushContextStateRequest | undefined)?.$typeName, "coder.agent.v2.PushContextStateRequest");
-  w.uint64(8, m.version, "PushContextStateRequest.version");
-  w.bytes(18, m.aggregateHash, "PushContextStateRequest.aggregateHash");
-  for (const item of w.list(m.resources, "PushContextStateRequest.resources")) {
-    const at = w.open(26, "PushContextStateRequest.resources");
-    writeContextResource(w, item);
-    w.close(at);
-  }
-  w.bool(32, m.initial, "PushContextStateRequest.initial");
-  w.string(50, m.snapshotError, "PushContextStateRequest.snapshotError");
-  const { $unknown } = m as PushContextStateRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writePushContextStateRequest(w: Writer, m: PushContextStateRequestInit, tag: number): void {
+  const at = w.begin(m, (m as PushContextStateRequest | undefined)?.$typeName, "coder.agent.v2.PushContextStateRequest", tag);
+  w.uint64(8, m.version);
+  w.bytes(18, m.aggregateHash);
+  for (const item of w.list(m.resources)) writeContextResource(w, item, 26);
+  w.bool(32, m.initial);
+  w.string(50, m.snapshotError);
+  w.end(at, (m as PushContextStateRequest).$unknown);
 }
 
-export function readPushContextStateRequest(r: Reader, end: number, m: PushContextStateRequest = new newPushContextStateRequest()): PushContextStateRequest {
+export function readPushContextStateRequest(r: Reader, m: PushContextStateRequest = new newPushContextStateRequest(), end: number = r.open()): PushContextStateRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -3082,7 +2795,7 @@ export function readPushContextStateRequest(r: Reader, end: number, m: PushConte
         m.aggregateHash = r.bytes();
         break;
       case 3:
-        m.resources.push(readContextResource(r, r.open()));
+        m.resources.push(readContextResource(r));
         break;
       case 4:
         m.initial = r.bool();
@@ -3107,14 +2820,13 @@ export const newPushContextStateResponse = /*@__PURE__*/ messageShape<PushContex
   this.accepted = false;
 });
 
-export function writePushContextStateResponse(w: Writer, m: PushContextStateResponseInit): void {
-  w.begin(m, (m as PushContextStateResponse | undefined)?.$typeName, "coder.agent.v2.PushContextStateResponse");
-  w.bool(8, m.accepted, "PushContextStateResponse.accepted");
-  const { $unknown } = m as PushContextStateResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writePushContextStateResponse(w: Writer, m: PushContextStateResponseInit, tag: number): void {
+  const at = w.begin(m, (m as PushContextStateResponse | undefined)?.$typeName, "coder.agent.v2.PushContextStateResponse", tag);
+  w.bool(8, m.accepted);
+  w.end(at, (m as PushContextStateResponse).$unknown);
 }
 
-export function readPushContextStateResponse(r: Reader, end: number, m: PushContextStateResponse = new newPushContextStateResponse()): PushContextStateResponse {
+export function readPushContextStateResponse(r: Reader, m: PushContextStateResponse = new newPushContextStateResponse(), end: number = r.open()): PushContextStateResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -3175,43 +2887,24 @@ export const agentCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
 ]);
 
 /** What callers need of them, half as large: writes the requests and reads the answers. */
-export const agentCallerCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
-  [GetManifestRequestSchema, /*@__PURE__*/ messageEncoder(writeGetManifestRequest)],
-  [ManifestSchema, /*@__PURE__*/ messageDecoder(readManifest)],
-  [GetServiceBannerRequestSchema, /*@__PURE__*/ messageEncoder(writeGetServiceBannerRequest)],
-  [ServiceBannerSchema, /*@__PURE__*/ messageDecoder(readServiceBanner)],
-  [UpdateStatsRequestSchema, /*@__PURE__*/ messageEncoder(writeUpdateStatsRequest)],
-  [UpdateStatsResponseSchema, /*@__PURE__*/ messageDecoder(readUpdateStatsResponse)],
-  [UpdateLifecycleRequestSchema, /*@__PURE__*/ messageEncoder(writeUpdateLifecycleRequest)],
-  [LifecycleSchema, /*@__PURE__*/ messageDecoder(readLifecycle)],
-  [BatchUpdateAppHealthRequestSchema, /*@__PURE__*/ messageEncoder(writeBatchUpdateAppHealthRequest)],
-  [BatchUpdateAppHealthResponseSchema, /*@__PURE__*/ messageDecoder(readBatchUpdateAppHealthResponse)],
-  [UpdateStartupRequestSchema, /*@__PURE__*/ messageEncoder(writeUpdateStartupRequest)],
-  [StartupSchema, /*@__PURE__*/ messageDecoder(readStartup)],
-  [BatchUpdateMetadataRequestSchema, /*@__PURE__*/ messageEncoder(writeBatchUpdateMetadataRequest)],
-  [BatchUpdateMetadataResponseSchema, /*@__PURE__*/ messageDecoder(readBatchUpdateMetadataResponse)],
-  [BatchCreateLogsRequestSchema, /*@__PURE__*/ messageEncoder(writeBatchCreateLogsRequest)],
-  [BatchCreateLogsResponseSchema, /*@__PURE__*/ messageDecoder(readBatchCreateLogsResponse)],
-  [GetAnnouncementBannersRequestSchema, /*@__PURE__*/ messageEncoder(writeGetAnnouncementBannersRequest)],
-  [GetAnnouncementBannersResponseSchema, /*@__PURE__*/ messageDecoder(readGetAnnouncementBannersResponse)],
-  [WorkspaceAgentScriptCompletedRequestSchema, /*@__PURE__*/ messageEncoder(writeWorkspaceAgentScriptCompletedRequest)],
-  [WorkspaceAgentScriptCompletedResponseSchema, /*@__PURE__*/ messageDecoder(readWorkspaceAgentScriptCompletedResponse)],
-  [GetResourcesMonitoringConfigurationRequestSchema, /*@__PURE__*/ messageEncoder(writeGetResourcesMonitoringConfigurationRequest)],
-  [GetResourcesMonitoringConfigurationResponseSchema, /*@__PURE__*/ messageDecoder(readGetResourcesMonitoringConfigurationResponse)],
-  [PushResourcesMonitoringUsageRequestSchema, /*@__PURE__*/ messageEncoder(writePushResourcesMonitoringUsageRequest)],
-  [PushResourcesMonitoringUsageResponseSchema, /*@__PURE__*/ messageDecoder(readPushResourcesMonitoringUsageResponse)],
-  [ReportConnectionRequestSchema, /*@__PURE__*/ messageEncoder(writeReportConnectionRequest)],
-  [EmptySchema, /*@__PURE__*/ messageDecoder(readEmpty)],
-  [CreateSubAgentRequestSchema, /*@__PURE__*/ messageEncoder(writeCreateSubAgentRequest)],
-  [CreateSubAgentResponseSchema, /*@__PURE__*/ messageDecoder(readCreateSubAgentResponse)],
-  [DeleteSubAgentRequestSchema, /*@__PURE__*/ messageEncoder(writeDeleteSubAgentRequest)],
-  [DeleteSubAgentResponseSchema, /*@__PURE__*/ messageDecoder(readDeleteSubAgentResponse)],
-  [ListSubAgentsRequestSchema, /*@__PURE__*/ messageEncoder(writeListSubAgentsRequest)],
-  [ListSubAgentsResponseSchema, /*@__PURE__*/ messageDecoder(readListSubAgentsResponse)],
-  [ReportBoundaryLogsRequestSchema, /*@__PURE__*/ messageEncoder(writeReportBoundaryLogsRequest)],
-  [ReportBoundaryLogsResponseSchema, /*@__PURE__*/ messageDecoder(readReportBoundaryLogsResponse)],
-  [UpdateAppStatusRequestSchema, /*@__PURE__*/ messageEncoder(writeUpdateAppStatusRequest)],
-  [UpdateAppStatusResponseSchema, /*@__PURE__*/ messageDecoder(readUpdateAppStatusResponse)],
-  [PushContextStateRequestSchema, /*@__PURE__*/ messageEncoder(writePushContextStateRequest)],
-  [PushContextStateResponseSchema, /*@__PURE__*/ messageDecoder(readPushContextStateResponse)],
+export const agentCallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(Agent, [
+  [writeGetManifestRequest, readManifest],
+  [writeGetServiceBannerRequest, readServiceBanner],
+  [writeUpdateStatsRequest, readUpdateStatsResponse],
+  [writeUpdateLifecycleRequest, readLifecycle],
+  [writeBatchUpdateAppHealthRequest, readBatchUpdateAppHealthResponse],
+  [writeUpdateStartupRequest, readStartup],
+  [writeBatchUpdateMetadataRequest, readBatchUpdateMetadataResponse],
+  [writeBatchCreateLogsRequest, readBatchCreateLogsResponse],
+  [writeGetAnnouncementBannersRequest, readGetAnnouncementBannersResponse],
+  [writeWorkspaceAgentScriptCompletedRequest, readWorkspaceAgentScriptCompletedResponse],
+  [writeGetResourcesMonitoringConfigurationRequest, readGetResourcesMonitoringConfigurationResponse],
+  [writePushResourcesMonitoringUsageRequest, readPushResourcesMonitoringUsageResponse],
+  [writeReportConnectionRequest, readEmpty],
+  [writeCreateSubAgentRequest, readCreateSubAgentResponse],
+  [writeDeleteSubAgentRequest, readDeleteSubAgentResponse],
+  [writeListSubAgentsRequest, readListSubAgentsResponse],
+  [writeReportBoundaryLogsRequest, readReportBoundaryLogsResponse],
+  [writeUpdateAppStatusRequest, readUpdateAppStatusResponse],
+  [writePushContextStateRequest, readPushContextStateResponse],
 ]);

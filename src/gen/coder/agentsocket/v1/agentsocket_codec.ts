@@ -2,24 +2,23 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AddContextSourceRequest, AddContextSourceResponse, ContextResource, ContextResourceSchema, ContextSnapshot, ContextSnapshotRequest, ContextSnapshotResponse, ContextSnapshotSchema, ContextSource, ContextSourceSchema, ContextSourcesRequest, ContextSourcesResponse, DependencyInfo, DependencyInfoSchema, GetContextSourceRequest, GetContextSourceResponse, PingRequest, PingResponse, RemoveContextSourceRequest, RemoveContextSourceResponse, ResyncContextRequest, ResyncContextResponse, SyncCompleteRequest, SyncCompleteResponse, SyncListRequest, SyncListResponse, SyncReadyRequest, SyncReadyResponse, SyncStartRequest, SyncStartResponse, SyncStatusRequest, SyncStatusResponse, SyncWantRequest, SyncWantResponse, UnitInfo, UnitInfoSchema } from "./agentsocket_pb.js";
-import { AddContextSourceRequestSchema, AddContextSourceResponseSchema, ContextSnapshotRequestSchema, ContextSnapshotResponseSchema, ContextSourcesRequestSchema, ContextSourcesResponseSchema, GetContextSourceRequestSchema, GetContextSourceResponseSchema, PingRequestSchema, PingResponseSchema, RemoveContextSourceRequestSchema, RemoveContextSourceResponseSchema, ResyncContextRequestSchema, ResyncContextResponseSchema, SyncCompleteRequestSchema, SyncCompleteResponseSchema, SyncListRequestSchema, SyncListResponseSchema, SyncReadyRequestSchema, SyncReadyResponseSchema, SyncStartRequestSchema, SyncStartResponseSchema, SyncStatusRequestSchema, SyncStatusResponseSchema, SyncWantRequestSchema, SyncWantResponseSchema } from "./agentsocket_pb.js";
+import { AddContextSourceRequestSchema, AddContextSourceResponseSchema, AgentSocket, ContextSnapshotRequestSchema, ContextSnapshotResponseSchema, ContextSourcesRequestSchema, ContextSourcesResponseSchema, GetContextSourceRequestSchema, GetContextSourceResponseSchema, PingRequestSchema, PingResponseSchema, RemoveContextSourceRequestSchema, RemoveContextSourceResponseSchema, ResyncContextRequestSchema, ResyncContextResponseSchema, SyncCompleteRequestSchema, SyncCompleteResponseSchema, SyncListRequestSchema, SyncListResponseSchema, SyncReadyRequestSchema, SyncReadyResponseSchema, SyncStartRequestSchema, SyncStartResponseSchema, SyncStatusRequestSchema, SyncStatusResponseSchema, SyncWantRequestSchema, SyncWantResponseSchema } from "./agentsocket_pb.js";
 import type { MessageCodec, MessageCodecs, Reader, Writer } from "../../../../codec/protobuf/index.js";
-import { codecTable, messageCodec, messageDecoder, messageEncoder, messageShape } from "../../../../codec/protobuf/index.js";
-import { UpdateAppStatusRequestSchema, UpdateAppStatusResponseSchema } from "../../agent/v2/agent_pb.js";
+import { callerCodecs, codecTable, messageCodec, messageShape } from "../../../../codec/protobuf/index.js";
 import { UpdateAppStatusRequestCodec, UpdateAppStatusResponseCodec, readUpdateAppStatusResponse, writeUpdateAppStatusRequest } from "../../agent/v2/agent_codec.js";
+import { UpdateAppStatusRequestSchema, UpdateAppStatusResponseSchema } from "../../agent/v2/agent_pb.js";
 
 export type PingRequestInit = MessageInitShape<typeof PingRequestSchema>;
 export const newPingRequest = /*@__PURE__*/ messageShape<PingRequest>(function () {
   this.$typeName = "coder.agentsocket.v1.PingRequest";
 });
 
-export function writePingRequest(w: Writer, m: PingRequestInit): void {
-  w.begin(m, (m as PingRequest | undefined)?.$typeName, "coder.agentsocket.v1.PingRequest");
-  const { $unknown } = m as PingRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writePingRequest(w: Writer, m: PingRequestInit, tag: number): void {
+  const at = w.begin(m, (m as PingRequest | undefined)?.$typeName, "coder.agentsocket.v1.PingRequest", tag);
+  w.end(at, (m as PingRequest).$unknown);
 }
 
-export function readPingRequest(r: Reader, end: number, m: PingRequest = new newPingRequest()): PingRequest {
+export function readPingRequest(r: Reader, m: PingRequest = new newPingRequest(), end: number = r.open()): PingRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -36,13 +35,12 @@ export const newPingResponse = /*@__PURE__*/ messageShape<PingResponse>(function
   this.$typeName = "coder.agentsocket.v1.PingResponse";
 });
 
-export function writePingResponse(w: Writer, m: PingResponseInit): void {
-  w.begin(m, (m as PingResponse | undefined)?.$typeName, "coder.agentsocket.v1.PingResponse");
-  const { $unknown } = m as PingResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writePingResponse(w: Writer, m: PingResponseInit, tag: number): void {
+  const at = w.begin(m, (m as PingResponse | undefined)?.$typeName, "coder.agentsocket.v1.PingResponse", tag);
+  w.end(at, (m as PingResponse).$unknown);
 }
 
-export function readPingResponse(r: Reader, end: number, m: PingResponse = new newPingResponse()): PingResponse {
+export function readPingResponse(r: Reader, m: PingResponse = new newPingResponse(), end: number = r.open()): PingResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -60,14 +58,13 @@ export const newSyncStartRequest = /*@__PURE__*/ messageShape<SyncStartRequest>(
   this.unit = "";
 });
 
-export function writeSyncStartRequest(w: Writer, m: SyncStartRequestInit): void {
-  w.begin(m, (m as SyncStartRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncStartRequest");
-  w.string(10, m.unit, "SyncStartRequest.unit");
-  const { $unknown } = m as SyncStartRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncStartRequest(w: Writer, m: SyncStartRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncStartRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncStartRequest", tag);
+  w.string(10, m.unit);
+  w.end(at, (m as SyncStartRequest).$unknown);
 }
 
-export function readSyncStartRequest(r: Reader, end: number, m: SyncStartRequest = new newSyncStartRequest()): SyncStartRequest {
+export function readSyncStartRequest(r: Reader, m: SyncStartRequest = new newSyncStartRequest(), end: number = r.open()): SyncStartRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -90,13 +87,12 @@ export const newSyncStartResponse = /*@__PURE__*/ messageShape<SyncStartResponse
   this.$typeName = "coder.agentsocket.v1.SyncStartResponse";
 });
 
-export function writeSyncStartResponse(w: Writer, m: SyncStartResponseInit): void {
-  w.begin(m, (m as SyncStartResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncStartResponse");
-  const { $unknown } = m as SyncStartResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncStartResponse(w: Writer, m: SyncStartResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncStartResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncStartResponse", tag);
+  w.end(at, (m as SyncStartResponse).$unknown);
 }
 
-export function readSyncStartResponse(r: Reader, end: number, m: SyncStartResponse = new newSyncStartResponse()): SyncStartResponse {
+export function readSyncStartResponse(r: Reader, m: SyncStartResponse = new newSyncStartResponse(), end: number = r.open()): SyncStartResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -115,15 +111,14 @@ export const newSyncWantRequest = /*@__PURE__*/ messageShape<SyncWantRequest>(fu
   this.dependsOn = "";
 });
 
-export function writeSyncWantRequest(w: Writer, m: SyncWantRequestInit): void {
-  w.begin(m, (m as SyncWantRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncWantRequest");
-  w.string(10, m.unit, "SyncWantRequest.unit");
-  w.string(18, m.dependsOn, "SyncWantRequest.dependsOn");
-  const { $unknown } = m as SyncWantRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncWantRequest(w: Writer, m: SyncWantRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncWantRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncWantRequest", tag);
+  w.string(10, m.unit);
+  w.string(18, m.dependsOn);
+  w.end(at, (m as SyncWantRequest).$unknown);
 }
 
-export function readSyncWantRequest(r: Reader, end: number, m: SyncWantRequest = new newSyncWantRequest()): SyncWantRequest {
+export function readSyncWantRequest(r: Reader, m: SyncWantRequest = new newSyncWantRequest(), end: number = r.open()): SyncWantRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -149,13 +144,12 @@ export const newSyncWantResponse = /*@__PURE__*/ messageShape<SyncWantResponse>(
   this.$typeName = "coder.agentsocket.v1.SyncWantResponse";
 });
 
-export function writeSyncWantResponse(w: Writer, m: SyncWantResponseInit): void {
-  w.begin(m, (m as SyncWantResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncWantResponse");
-  const { $unknown } = m as SyncWantResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncWantResponse(w: Writer, m: SyncWantResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncWantResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncWantResponse", tag);
+  w.end(at, (m as SyncWantResponse).$unknown);
 }
 
-export function readSyncWantResponse(r: Reader, end: number, m: SyncWantResponse = new newSyncWantResponse()): SyncWantResponse {
+export function readSyncWantResponse(r: Reader, m: SyncWantResponse = new newSyncWantResponse(), end: number = r.open()): SyncWantResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -173,14 +167,13 @@ export const newSyncCompleteRequest = /*@__PURE__*/ messageShape<SyncCompleteReq
   this.unit = "";
 });
 
-export function writeSyncCompleteRequest(w: Writer, m: SyncCompleteRequestInit): void {
-  w.begin(m, (m as SyncCompleteRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncCompleteRequest");
-  w.string(10, m.unit, "SyncCompleteRequest.unit");
-  const { $unknown } = m as SyncCompleteRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncCompleteRequest(w: Writer, m: SyncCompleteRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncCompleteRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncCompleteRequest", tag);
+  w.string(10, m.unit);
+  w.end(at, (m as SyncCompleteRequest).$unknown);
 }
 
-export function readSyncCompleteRequest(r: Reader, end: number, m: SyncCompleteRequest = new newSyncCompleteRequest()): SyncCompleteRequest {
+export function readSyncCompleteRequest(r: Reader, m: SyncCompleteRequest = new newSyncCompleteRequest(), end: number = r.open()): SyncCompleteRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -203,13 +196,12 @@ export const newSyncCompleteResponse = /*@__PURE__*/ messageShape<SyncCompleteRe
   this.$typeName = "coder.agentsocket.v1.SyncCompleteResponse";
 });
 
-export function writeSyncCompleteResponse(w: Writer, m: SyncCompleteResponseInit): void {
-  w.begin(m, (m as SyncCompleteResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncCompleteResponse");
-  const { $unknown } = m as SyncCompleteResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncCompleteResponse(w: Writer, m: SyncCompleteResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncCompleteResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncCompleteResponse", tag);
+  w.end(at, (m as SyncCompleteResponse).$unknown);
 }
 
-export function readSyncCompleteResponse(r: Reader, end: number, m: SyncCompleteResponse = new newSyncCompleteResponse()): SyncCompleteResponse {
+export function readSyncCompleteResponse(r: Reader, m: SyncCompleteResponse = new newSyncCompleteResponse(), end: number = r.open()): SyncCompleteResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -227,14 +219,13 @@ export const newSyncReadyRequest = /*@__PURE__*/ messageShape<SyncReadyRequest>(
   this.unit = "";
 });
 
-export function writeSyncReadyRequest(w: Writer, m: SyncReadyRequestInit): void {
-  w.begin(m, (m as SyncReadyRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncReadyRequest");
-  w.string(10, m.unit, "SyncReadyRequest.unit");
-  const { $unknown } = m as SyncReadyRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncReadyRequest(w: Writer, m: SyncReadyRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncReadyRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncReadyRequest", tag);
+  w.string(10, m.unit);
+  w.end(at, (m as SyncReadyRequest).$unknown);
 }
 
-export function readSyncReadyRequest(r: Reader, end: number, m: SyncReadyRequest = new newSyncReadyRequest()): SyncReadyRequest {
+export function readSyncReadyRequest(r: Reader, m: SyncReadyRequest = new newSyncReadyRequest(), end: number = r.open()): SyncReadyRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -258,14 +249,13 @@ export const newSyncReadyResponse = /*@__PURE__*/ messageShape<SyncReadyResponse
   this.ready = false;
 });
 
-export function writeSyncReadyResponse(w: Writer, m: SyncReadyResponseInit): void {
-  w.begin(m, (m as SyncReadyResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncReadyResponse");
-  w.bool(8, m.ready, "SyncReadyResponse.ready");
-  const { $unknown } = m as SyncReadyResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncReadyResponse(w: Writer, m: SyncReadyResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncReadyResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncReadyResponse", tag);
+  w.bool(8, m.ready);
+  w.end(at, (m as SyncReadyResponse).$unknown);
 }
 
-export function readSyncReadyResponse(r: Reader, end: number, m: SyncReadyResponse = new newSyncReadyResponse()): SyncReadyResponse {
+export function readSyncReadyResponse(r: Reader, m: SyncReadyResponse = new newSyncReadyResponse(), end: number = r.open()): SyncReadyResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -289,14 +279,13 @@ export const newSyncStatusRequest = /*@__PURE__*/ messageShape<SyncStatusRequest
   this.unit = "";
 });
 
-export function writeSyncStatusRequest(w: Writer, m: SyncStatusRequestInit): void {
-  w.begin(m, (m as SyncStatusRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncStatusRequest");
-  w.string(10, m.unit, "SyncStatusRequest.unit");
-  const { $unknown } = m as SyncStatusRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncStatusRequest(w: Writer, m: SyncStatusRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncStatusRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncStatusRequest", tag);
+  w.string(10, m.unit);
+  w.end(at, (m as SyncStatusRequest).$unknown);
 }
 
-export function readSyncStatusRequest(r: Reader, end: number, m: SyncStatusRequest = new newSyncStatusRequest()): SyncStatusRequest {
+export function readSyncStatusRequest(r: Reader, m: SyncStatusRequest = new newSyncStatusRequest(), end: number = r.open()): SyncStatusRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -324,18 +313,17 @@ export const newDependencyInfo = /*@__PURE__*/ messageShape<DependencyInfo>(func
   this.isSatisfied = false;
 });
 
-export function writeDependencyInfo(w: Writer, m: DependencyInfoInit): void {
-  w.begin(m, (m as DependencyInfo | undefined)?.$typeName, "coder.agentsocket.v1.DependencyInfo");
-  w.string(10, m.unit, "DependencyInfo.unit");
-  w.string(18, m.dependsOn, "DependencyInfo.dependsOn");
-  w.string(26, m.requiredStatus, "DependencyInfo.requiredStatus");
-  w.string(34, m.currentStatus, "DependencyInfo.currentStatus");
-  w.bool(40, m.isSatisfied, "DependencyInfo.isSatisfied");
-  const { $unknown } = m as DependencyInfo;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeDependencyInfo(w: Writer, m: DependencyInfoInit, tag: number): void {
+  const at = w.begin(m, (m as DependencyInfo | undefined)?.$typeName, "coder.agentsocket.v1.DependencyInfo", tag);
+  w.string(10, m.unit);
+  w.string(18, m.dependsOn);
+  w.string(26, m.requiredStatus);
+  w.string(34, m.currentStatus);
+  w.bool(40, m.isSatisfied);
+  w.end(at, (m as DependencyInfo).$unknown);
 }
 
-export function readDependencyInfo(r: Reader, end: number, m: DependencyInfo = new newDependencyInfo()): DependencyInfo {
+export function readDependencyInfo(r: Reader, m: DependencyInfo = new newDependencyInfo(), end: number = r.open()): DependencyInfo {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -373,20 +361,15 @@ export const newSyncStatusResponse = /*@__PURE__*/ messageShape<SyncStatusRespon
   this.dependencies = [];
 });
 
-export function writeSyncStatusResponse(w: Writer, m: SyncStatusResponseInit): void {
-  w.begin(m, (m as SyncStatusResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncStatusResponse");
-  w.string(10, m.status, "SyncStatusResponse.status");
-  w.bool(16, m.isReady, "SyncStatusResponse.isReady");
-  for (const item of w.list(m.dependencies, "SyncStatusResponse.dependencies")) {
-    const at = w.open(26, "SyncStatusResponse.dependencies");
-    writeDependencyInfo(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as SyncStatusResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncStatusResponse(w: Writer, m: SyncStatusResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncStatusResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncStatusResponse", tag);
+  w.string(10, m.status);
+  w.bool(16, m.isReady);
+  for (const item of w.list(m.dependencies)) writeDependencyInfo(w, item, 26);
+  w.end(at, (m as SyncStatusResponse).$unknown);
 }
 
-export function readSyncStatusResponse(r: Reader, end: number, m: SyncStatusResponse = new newSyncStatusResponse()): SyncStatusResponse {
+export function readSyncStatusResponse(r: Reader, m: SyncStatusResponse = new newSyncStatusResponse(), end: number = r.open()): SyncStatusResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -397,7 +380,7 @@ export function readSyncStatusResponse(r: Reader, end: number, m: SyncStatusResp
         m.isReady = r.bool();
         break;
       case 3:
-        m.dependencies.push(readDependencyInfo(r, r.open()));
+        m.dependencies.push(readDependencyInfo(r));
         break;
       default:
         r.unknown(m, tag);
@@ -415,13 +398,12 @@ export const newSyncListRequest = /*@__PURE__*/ messageShape<SyncListRequest>(fu
   this.$typeName = "coder.agentsocket.v1.SyncListRequest";
 });
 
-export function writeSyncListRequest(w: Writer, m: SyncListRequestInit): void {
-  w.begin(m, (m as SyncListRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncListRequest");
-  const { $unknown } = m as SyncListRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncListRequest(w: Writer, m: SyncListRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncListRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncListRequest", tag);
+  w.end(at, (m as SyncListRequest).$unknown);
 }
 
-export function readSyncListRequest(r: Reader, end: number, m: SyncListRequest = new newSyncListRequest()): SyncListRequest {
+export function readSyncListRequest(r: Reader, m: SyncListRequest = new newSyncListRequest(), end: number = r.open()): SyncListRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -441,16 +423,15 @@ export const newUnitInfo = /*@__PURE__*/ messageShape<UnitInfo>(function () {
   this.isReady = false;
 });
 
-export function writeUnitInfo(w: Writer, m: UnitInfoInit): void {
-  w.begin(m, (m as UnitInfo | undefined)?.$typeName, "coder.agentsocket.v1.UnitInfo");
-  w.string(10, m.unit, "UnitInfo.unit");
-  w.string(18, m.status, "UnitInfo.status");
-  w.bool(24, m.isReady, "UnitInfo.isReady");
-  const { $unknown } = m as UnitInfo;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeUnitInfo(w: Writer, m: UnitInfoInit, tag: number): void {
+  const at = w.begin(m, (m as UnitInfo | undefined)?.$typeName, "coder.agentsocket.v1.UnitInfo", tag);
+  w.string(10, m.unit);
+  w.string(18, m.status);
+  w.bool(24, m.isReady);
+  w.end(at, (m as UnitInfo).$unknown);
 }
 
-export function readUnitInfo(r: Reader, end: number, m: UnitInfo = new newUnitInfo()): UnitInfo {
+export function readUnitInfo(r: Reader, m: UnitInfo = new newUnitInfo(), end: number = r.open()): UnitInfo {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -480,23 +461,18 @@ export const newSyncListResponse = /*@__PURE__*/ messageShape<SyncListResponse>(
   this.units = [];
 });
 
-export function writeSyncListResponse(w: Writer, m: SyncListResponseInit): void {
-  w.begin(m, (m as SyncListResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncListResponse");
-  for (const item of w.list(m.units, "SyncListResponse.units")) {
-    const at = w.open(10, "SyncListResponse.units");
-    writeUnitInfo(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as SyncListResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeSyncListResponse(w: Writer, m: SyncListResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncListResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncListResponse", tag);
+  for (const item of w.list(m.units)) writeUnitInfo(w, item, 10);
+  w.end(at, (m as SyncListResponse).$unknown);
 }
 
-export function readSyncListResponse(r: Reader, end: number, m: SyncListResponse = new newSyncListResponse()): SyncListResponse {
+export function readSyncListResponse(r: Reader, m: SyncListResponse = new newSyncListResponse(), end: number = r.open()): SyncListResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.units.push(readUnitInfo(r, r.open()));
+        m.units.push(readUnitInfo(r));
         break;
       default:
         r.unknown(m, tag);
@@ -515,14 +491,13 @@ export const newContextSource = /*@__PURE__*/ messageShape<ContextSource>(functi
   this.path = "";
 });
 
-export function writeContextSource(w: Writer, m: ContextSourceInit): void {
-  w.begin(m, (m as ContextSource | undefined)?.$typeName, "coder.agentsocket.v1.ContextSource");
-  w.string(10, m.path, "ContextSource.path");
-  const { $unknown } = m as ContextSource;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeContextSource(w: Writer, m: ContextSourceInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSource | undefined)?.$typeName, "coder.agentsocket.v1.ContextSource", tag);
+  w.string(10, m.path);
+  w.end(at, (m as ContextSource).$unknown);
 }
 
-export function readContextSource(r: Reader, end: number, m: ContextSource = new newContextSource()): ContextSource {
+export function readContextSource(r: Reader, m: ContextSource = new newContextSource(), end: number = r.open()): ContextSource {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -545,13 +520,12 @@ export const newContextSourcesRequest = /*@__PURE__*/ messageShape<ContextSource
   this.$typeName = "coder.agentsocket.v1.ContextSourcesRequest";
 });
 
-export function writeContextSourcesRequest(w: Writer, m: ContextSourcesRequestInit): void {
-  w.begin(m, (m as ContextSourcesRequest | undefined)?.$typeName, "coder.agentsocket.v1.ContextSourcesRequest");
-  const { $unknown } = m as ContextSourcesRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeContextSourcesRequest(w: Writer, m: ContextSourcesRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSourcesRequest | undefined)?.$typeName, "coder.agentsocket.v1.ContextSourcesRequest", tag);
+  w.end(at, (m as ContextSourcesRequest).$unknown);
 }
 
-export function readContextSourcesRequest(r: Reader, end: number, m: ContextSourcesRequest = new newContextSourcesRequest()): ContextSourcesRequest {
+export function readContextSourcesRequest(r: Reader, m: ContextSourcesRequest = new newContextSourcesRequest(), end: number = r.open()): ContextSourcesRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -569,23 +543,18 @@ export const newContextSourcesResponse = /*@__PURE__*/ messageShape<ContextSourc
   this.sources = [];
 });
 
-export function writeContextSourcesResponse(w: Writer, m: ContextSourcesResponseInit): void {
-  w.begin(m, (m as ContextSourcesResponse | undefined)?.$typeName, "coder.agentsocket.v1.ContextSourcesResponse");
-  for (const item of w.list(m.sources, "ContextSourcesResponse.sources")) {
-    const at = w.open(10, "ContextSourcesResponse.sources");
-    writeContextSource(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as ContextSourcesResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeContextSourcesResponse(w: Writer, m: ContextSourcesResponseInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSourcesResponse | undefined)?.$typeName, "coder.agentsocket.v1.ContextSourcesResponse", tag);
+  for (const item of w.list(m.sources)) writeContextSource(w, item, 10);
+  w.end(at, (m as ContextSourcesResponse).$unknown);
 }
 
-export function readContextSourcesResponse(r: Reader, end: number, m: ContextSourcesResponse = new newContextSourcesResponse()): ContextSourcesResponse {
+export function readContextSourcesResponse(r: Reader, m: ContextSourcesResponse = new newContextSourcesResponse(), end: number = r.open()): ContextSourcesResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.sources.push(readContextSource(r, r.open()));
+        m.sources.push(readContextSource(r));
         break;
       default:
         r.unknown(m, tag);
@@ -604,14 +573,13 @@ export const newGetContextSourceRequest = /*@__PURE__*/ messageShape<GetContextS
   this.path = "";
 });
 
-export function writeGetContextSourceRequest(w: Writer, m: GetContextSourceRequestInit): void {
-  w.begin(m, (m as GetContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.GetContextSourceRequest");
-  w.string(10, m.path, "GetContextSourceRequest.path");
-  const { $unknown } = m as GetContextSourceRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetContextSourceRequest(w: Writer, m: GetContextSourceRequestInit, tag: number): void {
+  const at = w.begin(m, (m as GetContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.GetContextSourceRequest", tag);
+  w.string(10, m.path);
+  w.end(at, (m as GetContextSourceRequest).$unknown);
 }
 
-export function readGetContextSourceRequest(r: Reader, end: number, m: GetContextSourceRequest = new newGetContextSourceRequest()): GetContextSourceRequest {
+export function readGetContextSourceRequest(r: Reader, m: GetContextSourceRequest = new newGetContextSourceRequest(), end: number = r.open()): GetContextSourceRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -634,23 +602,18 @@ export const newGetContextSourceResponse = /*@__PURE__*/ messageShape<GetContext
   this.$typeName = "coder.agentsocket.v1.GetContextSourceResponse";
 });
 
-export function writeGetContextSourceResponse(w: Writer, m: GetContextSourceResponseInit): void {
-  w.begin(m, (m as GetContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.GetContextSourceResponse");
-  if (m.source != null) {
-    const at = w.open(10, "GetContextSourceResponse.source");
-    writeContextSource(w, m.source);
-    w.close(at);
-  }
-  const { $unknown } = m as GetContextSourceResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeGetContextSourceResponse(w: Writer, m: GetContextSourceResponseInit, tag: number): void {
+  const at = w.begin(m, (m as GetContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.GetContextSourceResponse", tag);
+  if (m.source != null) writeContextSource(w, m.source, 10);
+  w.end(at, (m as GetContextSourceResponse).$unknown);
 }
 
-export function readGetContextSourceResponse(r: Reader, end: number, m: GetContextSourceResponse = new newGetContextSourceResponse()): GetContextSourceResponse {
+export function readGetContextSourceResponse(r: Reader, m: GetContextSourceResponse = new newGetContextSourceResponse(), end: number = r.open()): GetContextSourceResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.source = readContextSource(r, r.open(), m.source);
+        m.source = readContextSource(r, m.source);
         break;
       default:
         r.unknown(m, tag);
@@ -669,14 +632,13 @@ export const newAddContextSourceRequest = /*@__PURE__*/ messageShape<AddContextS
   this.path = "";
 });
 
-export function writeAddContextSourceRequest(w: Writer, m: AddContextSourceRequestInit): void {
-  w.begin(m, (m as AddContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.AddContextSourceRequest");
-  w.string(10, m.path, "AddContextSourceRequest.path");
-  const { $unknown } = m as AddContextSourceRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeAddContextSourceRequest(w: Writer, m: AddContextSourceRequestInit, tag: number): void {
+  const at = w.begin(m, (m as AddContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.AddContextSourceRequest", tag);
+  w.string(10, m.path);
+  w.end(at, (m as AddContextSourceRequest).$unknown);
 }
 
-export function readAddContextSourceRequest(r: Reader, end: number, m: AddContextSourceRequest = new newAddContextSourceRequest()): AddContextSourceRequest {
+export function readAddContextSourceRequest(r: Reader, m: AddContextSourceRequest = new newAddContextSourceRequest(), end: number = r.open()): AddContextSourceRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -699,23 +661,18 @@ export const newAddContextSourceResponse = /*@__PURE__*/ messageShape<AddContext
   this.$typeName = "coder.agentsocket.v1.AddContextSourceResponse";
 });
 
-export function writeAddContextSourceResponse(w: Writer, m: AddContextSourceResponseInit): void {
-  w.begin(m, (m as AddContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.AddContextSourceResponse");
-  if (m.source != null) {
-    const at = w.open(10, "AddContextSourceResponse.source");
-    writeContextSource(w, m.source);
-    w.close(at);
-  }
-  const { $unknown } = m as AddContextSourceResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeAddContextSourceResponse(w: Writer, m: AddContextSourceResponseInit, tag: number): void {
+  const at = w.begin(m, (m as AddContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.AddContextSourceResponse", tag);
+  if (m.source != null) writeContextSource(w, m.source, 10);
+  w.end(at, (m as AddContextSourceResponse).$unknown);
 }
 
-export function readAddContextSourceResponse(r: Reader, end: number, m: AddContextSourceResponse = new newAddContextSourceResponse()): AddContextSourceResponse {
+export function readAddContextSourceResponse(r: Reader, m: AddContextSourceResponse = new newAddContextSourceResponse(), end: number = r.open()): AddContextSourceResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.source = readContextSource(r, r.open(), m.source);
+        m.source = readContextSource(r, m.source);
         break;
       default:
         r.unknown(m, tag);
@@ -734,14 +691,13 @@ export const newRemoveContextSourceRequest = /*@__PURE__*/ messageShape<RemoveCo
   this.path = "";
 });
 
-export function writeRemoveContextSourceRequest(w: Writer, m: RemoveContextSourceRequestInit): void {
-  w.begin(m, (m as RemoveContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.RemoveContextSourceRequest");
-  w.string(10, m.path, "RemoveContextSourceRequest.path");
-  const { $unknown } = m as RemoveContextSourceRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeRemoveContextSourceRequest(w: Writer, m: RemoveContextSourceRequestInit, tag: number): void {
+  const at = w.begin(m, (m as RemoveContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.RemoveContextSourceRequest", tag);
+  w.string(10, m.path);
+  w.end(at, (m as RemoveContextSourceRequest).$unknown);
 }
 
-export function readRemoveContextSourceRequest(r: Reader, end: number, m: RemoveContextSourceRequest = new newRemoveContextSourceRequest()): RemoveContextSourceRequest {
+export function readRemoveContextSourceRequest(r: Reader, m: RemoveContextSourceRequest = new newRemoveContextSourceRequest(), end: number = r.open()): RemoveContextSourceRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -764,13 +720,12 @@ export const newRemoveContextSourceResponse = /*@__PURE__*/ messageShape<RemoveC
   this.$typeName = "coder.agentsocket.v1.RemoveContextSourceResponse";
 });
 
-export function writeRemoveContextSourceResponse(w: Writer, m: RemoveContextSourceResponseInit): void {
-  w.begin(m, (m as RemoveContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.RemoveContextSourceResponse");
-  const { $unknown } = m as RemoveContextSourceResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeRemoveContextSourceResponse(w: Writer, m: RemoveContextSourceResponseInit, tag: number): void {
+  const at = w.begin(m, (m as RemoveContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.RemoveContextSourceResponse", tag);
+  w.end(at, (m as RemoveContextSourceResponse).$unknown);
 }
 
-export function readRemoveContextSourceResponse(r: Reader, end: number, m: RemoveContextSourceResponse = new newRemoveContextSourceResponse()): RemoveContextSourceResponse {
+export function readRemoveContextSourceResponse(r: Reader, m: RemoveContextSourceResponse = new newRemoveContextSourceResponse(), end: number = r.open()): RemoveContextSourceResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -797,23 +752,22 @@ export const newContextResource = /*@__PURE__*/ messageShape<ContextResource>(fu
   this.description = "";
 });
 
-export function writeContextResource(w: Writer, m: ContextResourceInit): void {
-  w.begin(m, (m as ContextResource | undefined)?.$typeName, "coder.agentsocket.v1.ContextResource");
-  w.string(10, m.id, "ContextResource.id");
-  w.string(18, m.kind, "ContextResource.kind");
-  w.string(26, m.source, "ContextResource.source");
-  w.string(34, m.sourcePath, "ContextResource.sourcePath");
-  w.string(42, m.contentHash, "ContextResource.contentHash");
-  w.uint64(48, m.sizeBytes, "ContextResource.sizeBytes");
-  w.string(58, m.status, "ContextResource.status");
-  w.string(66, m.error, "ContextResource.error");
-  w.string(74, m.name, "ContextResource.name");
-  w.string(82, m.description, "ContextResource.description");
-  const { $unknown } = m as ContextResource;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeContextResource(w: Writer, m: ContextResourceInit, tag: number): void {
+  const at = w.begin(m, (m as ContextResource | undefined)?.$typeName, "coder.agentsocket.v1.ContextResource", tag);
+  w.string(10, m.id);
+  w.string(18, m.kind);
+  w.string(26, m.source);
+  w.string(34, m.sourcePath);
+  w.string(42, m.contentHash);
+  w.uint64(48, m.sizeBytes);
+  w.string(58, m.status);
+  w.string(66, m.error);
+  w.string(74, m.name);
+  w.string(82, m.description);
+  w.end(at, (m as ContextResource).$unknown);
 }
 
-export function readContextResource(r: Reader, end: number, m: ContextResource = new newContextResource()): ContextResource {
+export function readContextResource(r: Reader, m: ContextResource = new newContextResource(), end: number = r.open()): ContextResource {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -868,22 +822,17 @@ export const newContextSnapshot = /*@__PURE__*/ messageShape<ContextSnapshot>(fu
   this.snapshotError = "";
 });
 
-export function writeContextSnapshot(w: Writer, m: ContextSnapshotInit): void {
-  w.begin(m, (m as ContextSnapshot | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshot");
-  w.uint64(8, m.version, "ContextSnapshot.version");
-  w.string(18, m.aggregateHash, "ContextSnapshot.aggregateHash");
-  for (const item of w.list(m.resources, "ContextSnapshot.resources")) {
-    const at = w.open(26, "ContextSnapshot.resources");
-    writeContextResource(w, item);
-    w.close(at);
-  }
-  w.uint64(32, m.payloadBytes, "ContextSnapshot.payloadBytes");
-  w.string(42, m.snapshotError, "ContextSnapshot.snapshotError");
-  const { $unknown } = m as ContextSnapshot;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeContextSnapshot(w: Writer, m: ContextSnapshotInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSnapshot | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshot", tag);
+  w.uint64(8, m.version);
+  w.string(18, m.aggregateHash);
+  for (const item of w.list(m.resources)) writeContextResource(w, item, 26);
+  w.uint64(32, m.payloadBytes);
+  w.string(42, m.snapshotError);
+  w.end(at, (m as ContextSnapshot).$unknown);
 }
 
-export function readContextSnapshot(r: Reader, end: number, m: ContextSnapshot = new newContextSnapshot()): ContextSnapshot {
+export function readContextSnapshot(r: Reader, m: ContextSnapshot = new newContextSnapshot(), end: number = r.open()): ContextSnapshot {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -894,7 +843,7 @@ export function readContextSnapshot(r: Reader, end: number, m: ContextSnapshot =
         m.aggregateHash = r.string();
         break;
       case 3:
-        m.resources.push(readContextResource(r, r.open()));
+        m.resources.push(readContextResource(r));
         break;
       case 4:
         m.payloadBytes = r.uint64();
@@ -918,13 +867,12 @@ export const newContextSnapshotRequest = /*@__PURE__*/ messageShape<ContextSnaps
   this.$typeName = "coder.agentsocket.v1.ContextSnapshotRequest";
 });
 
-export function writeContextSnapshotRequest(w: Writer, m: ContextSnapshotRequestInit): void {
-  w.begin(m, (m as ContextSnapshotRequest | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshotRequest");
-  const { $unknown } = m as ContextSnapshotRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeContextSnapshotRequest(w: Writer, m: ContextSnapshotRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSnapshotRequest | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshotRequest", tag);
+  w.end(at, (m as ContextSnapshotRequest).$unknown);
 }
 
-export function readContextSnapshotRequest(r: Reader, end: number, m: ContextSnapshotRequest = new newContextSnapshotRequest()): ContextSnapshotRequest {
+export function readContextSnapshotRequest(r: Reader, m: ContextSnapshotRequest = new newContextSnapshotRequest(), end: number = r.open()): ContextSnapshotRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -941,23 +889,18 @@ export const newContextSnapshotResponse = /*@__PURE__*/ messageShape<ContextSnap
   this.$typeName = "coder.agentsocket.v1.ContextSnapshotResponse";
 });
 
-export function writeContextSnapshotResponse(w: Writer, m: ContextSnapshotResponseInit): void {
-  w.begin(m, (m as ContextSnapshotResponse | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshotResponse");
-  if (m.snapshot != null) {
-    const at = w.open(10, "ContextSnapshotResponse.snapshot");
-    writeContextSnapshot(w, m.snapshot);
-    w.close(at);
-  }
-  const { $unknown } = m as ContextSnapshotResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeContextSnapshotResponse(w: Writer, m: ContextSnapshotResponseInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSnapshotResponse | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshotResponse", tag);
+  if (m.snapshot != null) writeContextSnapshot(w, m.snapshot, 10);
+  w.end(at, (m as ContextSnapshotResponse).$unknown);
 }
 
-export function readContextSnapshotResponse(r: Reader, end: number, m: ContextSnapshotResponse = new newContextSnapshotResponse()): ContextSnapshotResponse {
+export function readContextSnapshotResponse(r: Reader, m: ContextSnapshotResponse = new newContextSnapshotResponse(), end: number = r.open()): ContextSnapshotResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.snapshot = readContextSnapshot(r, r.open(), m.snapshot);
+        m.snapshot = readContextSnapshot(r, m.snapshot);
         break;
       default:
         r.unknown(m, tag);
@@ -975,13 +918,12 @@ export const newResyncContextRequest = /*@__PURE__*/ messageShape<ResyncContextR
   this.$typeName = "coder.agentsocket.v1.ResyncContextRequest";
 });
 
-export function writeResyncContextRequest(w: Writer, m: ResyncContextRequestInit): void {
-  w.begin(m, (m as ResyncContextRequest | undefined)?.$typeName, "coder.agentsocket.v1.ResyncContextRequest");
-  const { $unknown } = m as ResyncContextRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeResyncContextRequest(w: Writer, m: ResyncContextRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ResyncContextRequest | undefined)?.$typeName, "coder.agentsocket.v1.ResyncContextRequest", tag);
+  w.end(at, (m as ResyncContextRequest).$unknown);
 }
 
-export function readResyncContextRequest(r: Reader, end: number, m: ResyncContextRequest = new newResyncContextRequest()): ResyncContextRequest {
+export function readResyncContextRequest(r: Reader, m: ResyncContextRequest = new newResyncContextRequest(), end: number = r.open()): ResyncContextRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -998,23 +940,18 @@ export const newResyncContextResponse = /*@__PURE__*/ messageShape<ResyncContext
   this.$typeName = "coder.agentsocket.v1.ResyncContextResponse";
 });
 
-export function writeResyncContextResponse(w: Writer, m: ResyncContextResponseInit): void {
-  w.begin(m, (m as ResyncContextResponse | undefined)?.$typeName, "coder.agentsocket.v1.ResyncContextResponse");
-  if (m.snapshot != null) {
-    const at = w.open(10, "ResyncContextResponse.snapshot");
-    writeContextSnapshot(w, m.snapshot);
-    w.close(at);
-  }
-  const { $unknown } = m as ResyncContextResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeResyncContextResponse(w: Writer, m: ResyncContextResponseInit, tag: number): void {
+  const at = w.begin(m, (m as ResyncContextResponse | undefined)?.$typeName, "coder.agentsocket.v1.ResyncContextResponse", tag);
+  if (m.snapshot != null) writeContextSnapshot(w, m.snapshot, 10);
+  w.end(at, (m as ResyncContextResponse).$unknown);
 }
 
-export function readResyncContextResponse(r: Reader, end: number, m: ResyncContextResponse = new newResyncContextResponse()): ResyncContextResponse {
+export function readResyncContextResponse(r: Reader, m: ResyncContextResponse = new newResyncContextResponse(), end: number = r.open()): ResyncContextResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.snapshot = readContextSnapshot(r, r.open(), m.snapshot);
+        m.snapshot = readContextSnapshot(r, m.snapshot);
         break;
       default:
         r.unknown(m, tag);
@@ -1060,33 +997,19 @@ export const agentSocketCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
 ]);
 
 /** What callers need of them, half as large: writes the requests and reads the answers. */
-export const agentSocketCallerCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
-  [PingRequestSchema, /*@__PURE__*/ messageEncoder(writePingRequest)],
-  [PingResponseSchema, /*@__PURE__*/ messageDecoder(readPingResponse)],
-  [SyncStartRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncStartRequest)],
-  [SyncStartResponseSchema, /*@__PURE__*/ messageDecoder(readSyncStartResponse)],
-  [SyncWantRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncWantRequest)],
-  [SyncWantResponseSchema, /*@__PURE__*/ messageDecoder(readSyncWantResponse)],
-  [SyncCompleteRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncCompleteRequest)],
-  [SyncCompleteResponseSchema, /*@__PURE__*/ messageDecoder(readSyncCompleteResponse)],
-  [SyncReadyRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncReadyRequest)],
-  [SyncReadyResponseSchema, /*@__PURE__*/ messageDecoder(readSyncReadyResponse)],
-  [SyncStatusRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncStatusRequest)],
-  [SyncStatusResponseSchema, /*@__PURE__*/ messageDecoder(readSyncStatusResponse)],
-  [SyncListRequestSchema, /*@__PURE__*/ messageEncoder(writeSyncListRequest)],
-  [SyncListResponseSchema, /*@__PURE__*/ messageDecoder(readSyncListResponse)],
-  [UpdateAppStatusRequestSchema, /*@__PURE__*/ messageEncoder(writeUpdateAppStatusRequest)],
-  [UpdateAppStatusResponseSchema, /*@__PURE__*/ messageDecoder(readUpdateAppStatusResponse)],
-  [ContextSourcesRequestSchema, /*@__PURE__*/ messageEncoder(writeContextSourcesRequest)],
-  [ContextSourcesResponseSchema, /*@__PURE__*/ messageDecoder(readContextSourcesResponse)],
-  [GetContextSourceRequestSchema, /*@__PURE__*/ messageEncoder(writeGetContextSourceRequest)],
-  [GetContextSourceResponseSchema, /*@__PURE__*/ messageDecoder(readGetContextSourceResponse)],
-  [AddContextSourceRequestSchema, /*@__PURE__*/ messageEncoder(writeAddContextSourceRequest)],
-  [AddContextSourceResponseSchema, /*@__PURE__*/ messageDecoder(readAddContextSourceResponse)],
-  [RemoveContextSourceRequestSchema, /*@__PURE__*/ messageEncoder(writeRemoveContextSourceRequest)],
-  [RemoveContextSourceResponseSchema, /*@__PURE__*/ messageDecoder(readRemoveContextSourceResponse)],
-  [ContextSnapshotRequestSchema, /*@__PURE__*/ messageEncoder(writeContextSnapshotRequest)],
-  [ContextSnapshotResponseSchema, /*@__PURE__*/ messageDecoder(readContextSnapshotResponse)],
-  [ResyncContextRequestSchema, /*@__PURE__*/ messageEncoder(writeResyncContextRequest)],
-  [ResyncContextResponseSchema, /*@__PURE__*/ messageDecoder(readResyncContextResponse)],
+export const agentSocketCallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(AgentSocket, [
+  [writePingRequest, readPingResponse],
+  [writeSyncStartRequest, readSyncStartResponse],
+  [writeSyncWantRequest, readSyncWantResponse],
+  [writeSyncCompleteRequest, readSyncCompleteResponse],
+  [writeSyncReadyRequest, readSyncReadyResponse],
+  [writeSyncStatusRequest, readSyncStatusResponse],
+  [writeSyncListRequest, readSyncListResponse],
+  [writeUpdateAppStatusRequest, readUpdateAppStatusResponse],
+  [writeContextSourcesRequest, readContextSourcesResponse],
+  [writeGetContextSourceRequest, readGetContextSourceResponse],
+  [writeAddContextSourceRequest, readAddContextSourceResponse],
+  [writeRemoveContextSourceRequest, readRemoveContextSourceResponse],
+  [writeContextSnapshotRequest, readContextSnapshotResponse],
+  [writeResyncContextRequest, readResyncContextResponse],
 ]);

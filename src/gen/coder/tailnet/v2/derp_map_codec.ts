@@ -11,32 +11,25 @@ export const newDERPMap = /*@__PURE__*/ messageShape<DERPMap>(function () {
   this.regions = {};
 });
 
-export function writeDERPMap(w: Writer, m: DERPMapInit): void {
-  w.begin(m, (m as DERPMap | undefined)?.$typeName, "coder.tailnet.v2.DERPMap");
-  if (m.homeParams != null) {
-    const at = w.open(10, "DERPMap.homeParams");
-    writeDERPMap_HomeParams(w, m.homeParams);
-    w.close(at);
-  }
-  const regions = w.map(m.regions, "DERPMap.regions");
+export function writeDERPMap(w: Writer, m: DERPMapInit, tag: number): void {
+  const at = w.begin(m, (m as DERPMap | undefined)?.$typeName, "coder.tailnet.v2.DERPMap", tag);
+  if (m.homeParams != null) writeDERPMap_HomeParams(w, m.homeParams, 10);
+  const regions = w.map(m.regions);
   for (const key of Object.keys(regions)) {
-    const entry = w.open(18, "DERPMap.regions");
-    w.putInt64(8, key, "DERPMap.regions");
-    const at = w.open(18, "DERPMap.regions");
-    writeDERPMap_Region(w, regions[key] as DERPMap_RegionInit);
-    w.close(at);
+    const entry = w.open(18);
+    w.putInt64(8, key);
+    writeDERPMap_Region(w, regions[key] as DERPMap_RegionInit, 18);
     w.close(entry);
   }
-  const { $unknown } = m as DERPMap;
-  if ($unknown !== undefined) w.unknown($unknown);
+  w.end(at, (m as DERPMap).$unknown);
 }
 
-export function readDERPMap(r: Reader, end: number, m: DERPMap = new newDERPMap()): DERPMap {
+export function readDERPMap(r: Reader, m: DERPMap = new newDERPMap(), end: number = r.open()): DERPMap {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.homeParams = readDERPMap_HomeParams(r, r.open(), m.homeParams);
+        m.homeParams = readDERPMap_HomeParams(r, m.homeParams);
         break;
       case 2:
         readDERPMap_regions(r, m.regions);
@@ -54,7 +47,7 @@ function readDERPMap_regions(r: Reader, map: { [key: string]: DERPMap_Region }):
   for (const end = r.entry(); r.within(end); ) {
     const tag = r.tag();
     if (tag >>> 3 === 1) key = r.int64();
-    else if (tag >>> 3 === 2) value = readDERPMap_Region(r, r.open(), value);
+    else if (tag >>> 3 === 2) value = readDERPMap_Region(r, value);
     else r.skip(tag);
   }
   setEntry(map, String(key), value ?? new newDERPMap_Region());
@@ -70,20 +63,19 @@ export const newDERPMap_HomeParams = /*@__PURE__*/ messageShape<DERPMap_HomePara
   this.regionScore = {};
 });
 
-export function writeDERPMap_HomeParams(w: Writer, m: DERPMap_HomeParamsInit): void {
-  w.begin(m, (m as DERPMap_HomeParams | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.HomeParams");
-  const regionScore = w.map(m.regionScore, "DERPMap.HomeParams.regionScore");
+export function writeDERPMap_HomeParams(w: Writer, m: DERPMap_HomeParamsInit, tag: number): void {
+  const at = w.begin(m, (m as DERPMap_HomeParams | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.HomeParams", tag);
+  const regionScore = w.map(m.regionScore);
   for (const key of Object.keys(regionScore)) {
-    const entry = w.open(10, "DERPMap.HomeParams.regionScore");
-    w.putInt64(8, key, "DERPMap.HomeParams.regionScore");
-    w.putDouble(17, regionScore[key], "DERPMap.HomeParams.regionScore");
+    const entry = w.open(10);
+    w.putInt64(8, key);
+    w.putDouble(17, regionScore[key]);
     w.close(entry);
   }
-  const { $unknown } = m as DERPMap_HomeParams;
-  if ($unknown !== undefined) w.unknown($unknown);
+  w.end(at, (m as DERPMap_HomeParams).$unknown);
 }
 
-export function readDERPMap_HomeParams(r: Reader, end: number, m: DERPMap_HomeParams = new newDERPMap_HomeParams()): DERPMap_HomeParams {
+export function readDERPMap_HomeParams(r: Reader, m: DERPMap_HomeParams = new newDERPMap_HomeParams(), end: number = r.open()): DERPMap_HomeParams {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -124,23 +116,18 @@ export const newDERPMap_Region = /*@__PURE__*/ messageShape<DERPMap_Region>(func
   this.nodes = [];
 });
 
-export function writeDERPMap_Region(w: Writer, m: DERPMap_RegionInit): void {
-  w.begin(m, (m as DERPMap_Region | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.Region");
-  w.int64(8, m.regionId, "DERPMap.Region.regionId");
-  w.bool(16, m.embeddedRelay, "DERPMap.Region.embeddedRelay");
-  w.string(26, m.regionCode, "DERPMap.Region.regionCode");
-  w.string(34, m.regionName, "DERPMap.Region.regionName");
-  w.bool(40, m.avoid, "DERPMap.Region.avoid");
-  for (const item of w.list(m.nodes, "DERPMap.Region.nodes")) {
-    const at = w.open(50, "DERPMap.Region.nodes");
-    writeDERPMap_Region_Node(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as DERPMap_Region;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeDERPMap_Region(w: Writer, m: DERPMap_RegionInit, tag: number): void {
+  const at = w.begin(m, (m as DERPMap_Region | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.Region", tag);
+  w.int64(8, m.regionId);
+  w.bool(16, m.embeddedRelay);
+  w.string(26, m.regionCode);
+  w.string(34, m.regionName);
+  w.bool(40, m.avoid);
+  for (const item of w.list(m.nodes)) writeDERPMap_Region_Node(w, item, 50);
+  w.end(at, (m as DERPMap_Region).$unknown);
 }
 
-export function readDERPMap_Region(r: Reader, end: number, m: DERPMap_Region = new newDERPMap_Region()): DERPMap_Region {
+export function readDERPMap_Region(r: Reader, m: DERPMap_Region = new newDERPMap_Region(), end: number = r.open()): DERPMap_Region {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -160,7 +147,7 @@ export function readDERPMap_Region(r: Reader, end: number, m: DERPMap_Region = n
         m.avoid = r.bool();
         break;
       case 6:
-        m.nodes.push(readDERPMap_Region_Node(r, r.open()));
+        m.nodes.push(readDERPMap_Region_Node(r));
         break;
       default:
         r.unknown(m, tag);
@@ -191,26 +178,25 @@ export const newDERPMap_Region_Node = /*@__PURE__*/ messageShape<DERPMap_Region_
   this.canPort80 = false;
 });
 
-export function writeDERPMap_Region_Node(w: Writer, m: DERPMap_Region_NodeInit): void {
-  w.begin(m, (m as DERPMap_Region_Node | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.Region.Node");
-  w.string(10, m.name, "DERPMap.Region.Node.name");
-  w.int64(16, m.regionId, "DERPMap.Region.Node.regionId");
-  w.string(26, m.hostName, "DERPMap.Region.Node.hostName");
-  w.string(34, m.certName, "DERPMap.Region.Node.certName");
-  w.string(42, m.ipv4, "DERPMap.Region.Node.ipv4");
-  w.string(50, m.ipv6, "DERPMap.Region.Node.ipv6");
-  w.int32(56, m.stunPort, "DERPMap.Region.Node.stunPort");
-  w.bool(64, m.stunOnly, "DERPMap.Region.Node.stunOnly");
-  w.int32(72, m.derpPort, "DERPMap.Region.Node.derpPort");
-  w.bool(80, m.insecureForTests, "DERPMap.Region.Node.insecureForTests");
-  w.bool(88, m.forceHttp, "DERPMap.Region.Node.forceHttp");
-  w.string(98, m.stunTestIp, "DERPMap.Region.Node.stunTestIp");
-  w.bool(104, m.canPort80, "DERPMap.Region.Node.canPort80");
-  const { $unknown } = m as DERPMap_Region_Node;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeDERPMap_Region_Node(w: Writer, m: DERPMap_Region_NodeInit, tag: number): void {
+  const at = w.begin(m, (m as DERPMap_Region_Node | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.Region.Node", tag);
+  w.string(10, m.name);
+  w.int64(16, m.regionId);
+  w.string(26, m.hostName);
+  w.string(34, m.certName);
+  w.string(42, m.ipv4);
+  w.string(50, m.ipv6);
+  w.int32(56, m.stunPort);
+  w.bool(64, m.stunOnly);
+  w.int32(72, m.derpPort);
+  w.bool(80, m.insecureForTests);
+  w.bool(88, m.forceHttp);
+  w.string(98, m.stunTestIp);
+  w.bool(104, m.canPort80);
+  w.end(at, (m as DERPMap_Region_Node).$unknown);
 }
 
-export function readDERPMap_Region_Node(r: Reader, end: number, m: DERPMap_Region_Node = new newDERPMap_Region_Node()): DERPMap_Region_Node {
+export function readDERPMap_Region_Node(r: Reader, m: DERPMap_Region_Node = new newDERPMap_Region_Node(), end: number = r.open()): DERPMap_Region_Node {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {

@@ -5,6 +5,7 @@
 // @generated from file coder/tailnet/v2/derp_map.proto (package coder.tailnet.v2, syntax proto3)
 /* eslint-disable */
 
+import { descriptorOf } from "../../../../codec/protobuf/schema-text.js";
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file coder/tailnet/v2/derp_map.proto.
  */
 export const file_coder_tailnet_v2_derp_map: GenFile = /*@__PURE__*/
-  fileDesc(/*@__PURE__*/ btoa("\n\x1fcoder/tailnet/v2/derp_map.proto\x12\x10coder.tailnet.v2\"\x84\x06\n\x07DERPMap\x129\n\x0bhome_params\x18\x01 \x01(\x0b2$.coder.tailnet.v2.DERPMap.HomeParams\x127\n\x07regions\x18\x02 \x03(\x0b2&.coder.tailnet.v2.DERPMap.RegionsEntry\x1a\x8d\x01\n\nHomeParams\x12K\n\x0cregion_score\x18\x01 \x03(\x0b25.coder.tailnet.v2.DERPMap.HomeParams.RegionScoreEntry\x1a2\n\x10RegionScoreEntry\x12\x0b\n\x03key\x18\x01 \x01(\x03\x12\x0d\n\x05value\x18\x02 \x01(\x01:\x028\x01\x1a\xa2\x03\n\x06Region\x12\x11\n\x09region_id\x18\x01 \x01(\x03\x12\x16\n\x0eembedded_relay\x18\x02 \x01(\x08\x12\x13\n\x0bregion_code\x18\x03 \x01(\x09\x12\x13\n\x0bregion_name\x18\x04 \x01(\x09\x12\x0d\n\x05avoid\x18\x05 \x01(\x08\x124\n\x05nodes\x18\x06 \x03(\x0b2%.coder.tailnet.v2.DERPMap.Region.Node\x1a\xfd\x01\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\x09\x12\x11\n\x09region_id\x18\x02 \x01(\x03\x12\x11\n\x09host_name\x18\x03 \x01(\x09\x12\x11\n\x09cert_name\x18\x04 \x01(\x09\x12\x0c\n\x04ipv4\x18\x05 \x01(\x09\x12\x0c\n\x04ipv6\x18\x06 \x01(\x09\x12\x11\n\x09stun_port\x18\x07 \x01(\x05\x12\x11\n\x09stun_only\x18\x08 \x01(\x08\x12\x11\n\x09derp_port\x18\x09 \x01(\x05\x12\x1a\n\x12insecure_for_tests\x18\n \x01(\x08\x12\x12\n\nforce_http\x18\x0b \x01(\x08\x12\x14\n\x0cstun_test_ip\x18\x0c \x01(\x09\x12\x13\n\x0bcan_port_80\x18\x0d \x01(\x08\x1aP\n\x0cRegionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x03\x12/\n\x05value\x18\x02 \x01(\x0b2 .coder.tailnet.v2.DERPMap.Region:\x028\x01b\x06proto3"));
+  fileDesc(/*@__PURE__*/ descriptorOf("coder/tailnet/v2/derp_map.proto coder.tailnet.v2\n{DERPMap home_params:~HomeParams regions:c:DERPMap.Region\n{HomeParams region_score:c:a\n}\n{Region region_id:c embedded_relay:h region_code region_name avoid:h nodes:*~Node\n{Node name region_id:c host_name cert_name ipv4 ipv6 stun_port:e stun_only:h derp_port:e insecure_for_tests:h force_http:h stun_test_ip can_port_80:h\n}\n}\n}"));
 
 /**
  * The relays of a deployment.

@@ -2,9 +2,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Agent, AgentSchema, CoordinateRequest, CoordinateRequest_Disconnect, CoordinateRequest_DisconnectSchema, CoordinateRequest_ReadyForHandshake, CoordinateRequest_ReadyForHandshakeSchema, CoordinateRequest_Tunnel, CoordinateRequest_TunnelSchema, CoordinateRequest_UpdateSelf, CoordinateRequest_UpdateSelfSchema, CoordinateResponse, CoordinateResponse_PeerUpdate, CoordinateResponse_PeerUpdateSchema, IPFields, IPFieldsSchema, Netcheck, NetcheckSchema, Netcheck_NetcheckIP, Netcheck_NetcheckIPSchema, Node, NodeSchema, RefreshResumeTokenRequest, RefreshResumeTokenResponse, StreamDERPMapsRequest, TelemetryEvent, TelemetryEventSchema, TelemetryEvent_P2PEndpoint, TelemetryEvent_P2PEndpointSchema, TelemetryRequest, TelemetryResponse, Workspace, WorkspaceSchema, WorkspaceUpdate, WorkspaceUpdatesRequest } from "./tailnet_pb.js";
-import { CoordinateRequestSchema, CoordinateResponseSchema, RefreshResumeTokenRequestSchema, RefreshResumeTokenResponseSchema, StreamDERPMapsRequestSchema, TelemetryRequestSchema, TelemetryResponseSchema, WorkspaceUpdateSchema, WorkspaceUpdatesRequestSchema } from "./tailnet_pb.js";
+import { CoordinateRequestSchema, CoordinateResponseSchema, RefreshResumeTokenRequestSchema, RefreshResumeTokenResponseSchema, StreamDERPMapsRequestSchema, Tailnet, TelemetryRequestSchema, TelemetryResponseSchema, WorkspaceUpdateSchema, WorkspaceUpdatesRequestSchema } from "./tailnet_pb.js";
 import type { MessageCodec, MessageCodecs, Reader, Writer } from "../../../../codec/protobuf/index.js";
-import { codecTable, messageCodec, messageDecoder, messageEncoder, messageShape, noBytes, setEntry } from "../../../../codec/protobuf/index.js";
+import { callerCodecs, codecTable, messageCodec, messageShape, noBytes, setEntry } from "../../../../codec/protobuf/index.js";
 import { readTimestamp, writeTimestamp } from "../../../google/protobuf/timestamp_codec.js";
 import type { DurationInit } from "../../../google/protobuf/duration_codec.js";
 import { newDuration, readDuration, writeDuration } from "../../../google/protobuf/duration_codec.js";
@@ -18,13 +18,12 @@ export const newStreamDERPMapsRequest = /*@__PURE__*/ messageShape<StreamDERPMap
   this.$typeName = "coder.tailnet.v2.StreamDERPMapsRequest";
 });
 
-export function writeStreamDERPMapsRequest(w: Writer, m: StreamDERPMapsRequestInit): void {
-  w.begin(m, (m as StreamDERPMapsRequest | undefined)?.$typeName, "coder.tailnet.v2.StreamDERPMapsRequest");
-  const { $unknown } = m as StreamDERPMapsRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeStreamDERPMapsRequest(w: Writer, m: StreamDERPMapsRequestInit, tag: number): void {
+  const at = w.begin(m, (m as StreamDERPMapsRequest | undefined)?.$typeName, "coder.tailnet.v2.StreamDERPMapsRequest", tag);
+  w.end(at, (m as StreamDERPMapsRequest).$unknown);
 }
 
-export function readStreamDERPMapsRequest(r: Reader, end: number, m: StreamDERPMapsRequest = new newStreamDERPMapsRequest()): StreamDERPMapsRequest {
+export function readStreamDERPMapsRequest(r: Reader, m: StreamDERPMapsRequest = new newStreamDERPMapsRequest(), end: number = r.open()): StreamDERPMapsRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -50,39 +49,34 @@ export const newNode = /*@__PURE__*/ messageShape<Node>(function () {
   this.endpoints = [];
 });
 
-export function writeNode(w: Writer, m: NodeInit): void {
-  w.begin(m, (m as Node | undefined)?.$typeName, "coder.tailnet.v2.Node");
-  w.int64(8, m.id, "Node.id");
-  if (m.asOf != null) {
-    const at = w.open(18, "Node.asOf");
-    writeTimestamp(w, m.asOf);
-    w.close(at);
-  }
-  w.bytes(26, m.key, "Node.key");
-  w.string(34, m.disco, "Node.disco");
-  w.int32(40, m.preferredDerp, "Node.preferredDerp");
-  const derpLatency = w.map(m.derpLatency, "Node.derpLatency");
+export function writeNode(w: Writer, m: NodeInit, tag: number): void {
+  const at = w.begin(m, (m as Node | undefined)?.$typeName, "coder.tailnet.v2.Node", tag);
+  w.int64(8, m.id);
+  if (m.asOf != null) writeTimestamp(w, m.asOf, 18);
+  w.bytes(26, m.key);
+  w.string(34, m.disco);
+  w.int32(40, m.preferredDerp);
+  const derpLatency = w.map(m.derpLatency);
   for (const key of Object.keys(derpLatency)) {
-    const entry = w.open(50, "Node.derpLatency");
-    w.putString(10, key, "Node.derpLatency");
-    w.putDouble(17, derpLatency[key], "Node.derpLatency");
+    const entry = w.open(50);
+    w.putString(10, key);
+    w.putDouble(17, derpLatency[key]);
     w.close(entry);
   }
-  const derpForcedWebsocket = w.map(m.derpForcedWebsocket, "Node.derpForcedWebsocket");
+  const derpForcedWebsocket = w.map(m.derpForcedWebsocket);
   for (const key of Object.keys(derpForcedWebsocket)) {
-    const entry = w.open(58, "Node.derpForcedWebsocket");
-    w.putInt32(8, key, "Node.derpForcedWebsocket");
-    w.putString(18, derpForcedWebsocket[key], "Node.derpForcedWebsocket");
+    const entry = w.open(58);
+    w.putInt32(8, key);
+    w.putString(18, derpForcedWebsocket[key]);
     w.close(entry);
   }
-  for (const item of w.list(m.addresses, "Node.addresses")) w.putString(66, item, "Node.addresses");
-  for (const item of w.list(m.allowedIps, "Node.allowedIps")) w.putString(74, item, "Node.allowedIps");
-  for (const item of w.list(m.endpoints, "Node.endpoints")) w.putString(82, item, "Node.endpoints");
-  const { $unknown } = m as Node;
-  if ($unknown !== undefined) w.unknown($unknown);
+  for (const item of w.list(m.addresses)) w.putString(66, item);
+  for (const item of w.list(m.allowedIps)) w.putString(74, item);
+  for (const item of w.list(m.endpoints)) w.putString(82, item);
+  w.end(at, (m as Node).$unknown);
 }
 
-export function readNode(r: Reader, end: number, m: Node = new newNode()): Node {
+export function readNode(r: Reader, m: Node = new newNode(), end: number = r.open()): Node {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -90,7 +84,7 @@ export function readNode(r: Reader, end: number, m: Node = new newNode()): Node 
         m.id = r.int64();
         break;
       case 2:
-        m.asOf = readTimestamp(r, r.open(), m.asOf);
+        m.asOf = readTimestamp(r, m.asOf);
         break;
       case 3:
         m.key = r.bytes();
@@ -156,13 +150,12 @@ export const newRefreshResumeTokenRequest = /*@__PURE__*/ messageShape<RefreshRe
   this.$typeName = "coder.tailnet.v2.RefreshResumeTokenRequest";
 });
 
-export function writeRefreshResumeTokenRequest(w: Writer, m: RefreshResumeTokenRequestInit): void {
-  w.begin(m, (m as RefreshResumeTokenRequest | undefined)?.$typeName, "coder.tailnet.v2.RefreshResumeTokenRequest");
-  const { $unknown } = m as RefreshResumeTokenRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeRefreshResumeTokenRequest(w: Writer, m: RefreshResumeTokenRequestInit, tag: number): void {
+  const at = w.begin(m, (m as RefreshResumeTokenRequest | undefined)?.$typeName, "coder.tailnet.v2.RefreshResumeTokenRequest", tag);
+  w.end(at, (m as RefreshResumeTokenRequest).$unknown);
 }
 
-export function readRefreshResumeTokenRequest(r: Reader, end: number, m: RefreshResumeTokenRequest = new newRefreshResumeTokenRequest()): RefreshResumeTokenRequest {
+export function readRefreshResumeTokenRequest(r: Reader, m: RefreshResumeTokenRequest = new newRefreshResumeTokenRequest(), end: number = r.open()): RefreshResumeTokenRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -180,24 +173,15 @@ export const newRefreshResumeTokenResponse = /*@__PURE__*/ messageShape<RefreshR
   this.token = "";
 });
 
-export function writeRefreshResumeTokenResponse(w: Writer, m: RefreshResumeTokenResponseInit): void {
-  w.begin(m, (m as RefreshResumeTokenResponse | undefined)?.$typeName, "coder.tailnet.v2.RefreshResumeTokenResponse");
-  w.string(10, m.token, "RefreshResumeTokenResponse.token");
-  if (m.refreshIn != null) {
-    const at = w.open(18, "RefreshResumeTokenResponse.refreshIn");
-    writeDuration(w, m.refreshIn);
-    w.close(at);
-  }
-  if (m.expiresAt != null) {
-    const at = w.open(26, "RefreshResumeTokenResponse.expiresAt");
-    writeTimestamp(w, m.expiresAt);
-    w.close(at);
-  }
-  const { $unknown } = m as RefreshResumeTokenResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeRefreshResumeTokenResponse(w: Writer, m: RefreshResumeTokenResponseInit, tag: number): void {
+  const at = w.begin(m, (m as RefreshResumeTokenResponse | undefined)?.$typeName, "coder.tailnet.v2.RefreshResumeTokenResponse", tag);
+  w.string(10, m.token);
+  if (m.refreshIn != null) writeDuration(w, m.refreshIn, 18);
+  if (m.expiresAt != null) writeTimestamp(w, m.expiresAt, 26);
+  w.end(at, (m as RefreshResumeTokenResponse).$unknown);
 }
 
-export function readRefreshResumeTokenResponse(r: Reader, end: number, m: RefreshResumeTokenResponse = new newRefreshResumeTokenResponse()): RefreshResumeTokenResponse {
+export function readRefreshResumeTokenResponse(r: Reader, m: RefreshResumeTokenResponse = new newRefreshResumeTokenResponse(), end: number = r.open()): RefreshResumeTokenResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -205,10 +189,10 @@ export function readRefreshResumeTokenResponse(r: Reader, end: number, m: Refres
         m.token = r.string();
         break;
       case 2:
-        m.refreshIn = readDuration(r, r.open(), m.refreshIn);
+        m.refreshIn = readDuration(r, m.refreshIn);
         break;
       case 3:
-        m.expiresAt = readTimestamp(r, r.open(), m.expiresAt);
+        m.expiresAt = readTimestamp(r, m.expiresAt);
         break;
       default:
         r.unknown(m, tag);
@@ -227,55 +211,34 @@ export const newCoordinateRequest = /*@__PURE__*/ messageShape<CoordinateRequest
   this.readyForHandshake = [];
 });
 
-export function writeCoordinateRequest(w: Writer, m: CoordinateRequestInit): void {
-  w.begin(m, (m as CoordinateRequest | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest");
-  if (m.updateSelf != null) {
-    const at = w.open(10, "CoordinateRequest.updateSelf");
-    writeCoordinateRequest_UpdateSelf(w, m.updateSelf);
-    w.close(at);
-  }
-  if (m.disconnect != null) {
-    const at = w.open(18, "CoordinateRequest.disconnect");
-    writeCoordinateRequest_Disconnect(w, m.disconnect);
-    w.close(at);
-  }
-  if (m.addTunnel != null) {
-    const at = w.open(26, "CoordinateRequest.addTunnel");
-    writeCoordinateRequest_Tunnel(w, m.addTunnel);
-    w.close(at);
-  }
-  if (m.removeTunnel != null) {
-    const at = w.open(34, "CoordinateRequest.removeTunnel");
-    writeCoordinateRequest_Tunnel(w, m.removeTunnel);
-    w.close(at);
-  }
-  for (const item of w.list(m.readyForHandshake, "CoordinateRequest.readyForHandshake")) {
-    const at = w.open(42, "CoordinateRequest.readyForHandshake");
-    writeCoordinateRequest_ReadyForHandshake(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as CoordinateRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCoordinateRequest(w: Writer, m: CoordinateRequestInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateRequest | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest", tag);
+  if (m.updateSelf != null) writeCoordinateRequest_UpdateSelf(w, m.updateSelf, 10);
+  if (m.disconnect != null) writeCoordinateRequest_Disconnect(w, m.disconnect, 18);
+  if (m.addTunnel != null) writeCoordinateRequest_Tunnel(w, m.addTunnel, 26);
+  if (m.removeTunnel != null) writeCoordinateRequest_Tunnel(w, m.removeTunnel, 34);
+  for (const item of w.list(m.readyForHandshake)) writeCoordinateRequest_ReadyForHandshake(w, item, 42);
+  w.end(at, (m as CoordinateRequest).$unknown);
 }
 
-export function readCoordinateRequest(r: Reader, end: number, m: CoordinateRequest = new newCoordinateRequest()): CoordinateRequest {
+export function readCoordinateRequest(r: Reader, m: CoordinateRequest = new newCoordinateRequest(), end: number = r.open()): CoordinateRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.updateSelf = readCoordinateRequest_UpdateSelf(r, r.open(), m.updateSelf);
+        m.updateSelf = readCoordinateRequest_UpdateSelf(r, m.updateSelf);
         break;
       case 2:
-        m.disconnect = readCoordinateRequest_Disconnect(r, r.open(), m.disconnect);
+        m.disconnect = readCoordinateRequest_Disconnect(r, m.disconnect);
         break;
       case 3:
-        m.addTunnel = readCoordinateRequest_Tunnel(r, r.open(), m.addTunnel);
+        m.addTunnel = readCoordinateRequest_Tunnel(r, m.addTunnel);
         break;
       case 4:
-        m.removeTunnel = readCoordinateRequest_Tunnel(r, r.open(), m.removeTunnel);
+        m.removeTunnel = readCoordinateRequest_Tunnel(r, m.removeTunnel);
         break;
       case 5:
-        m.readyForHandshake.push(readCoordinateRequest_ReadyForHandshake(r, r.open()));
+        m.readyForHandshake.push(readCoordinateRequest_ReadyForHandshake(r));
         break;
       default:
         r.unknown(m, tag);
@@ -293,23 +256,18 @@ export const newCoordinateRequest_UpdateSelf = /*@__PURE__*/ messageShape<Coordi
   this.$typeName = "coder.tailnet.v2.CoordinateRequest.UpdateSelf";
 });
 
-export function writeCoordinateRequest_UpdateSelf(w: Writer, m: CoordinateRequest_UpdateSelfInit): void {
-  w.begin(m, (m as CoordinateRequest_UpdateSelf | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.UpdateSelf");
-  if (m.node != null) {
-    const at = w.open(10, "CoordinateRequest.UpdateSelf.node");
-    writeNode(w, m.node);
-    w.close(at);
-  }
-  const { $unknown } = m as CoordinateRequest_UpdateSelf;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCoordinateRequest_UpdateSelf(w: Writer, m: CoordinateRequest_UpdateSelfInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateRequest_UpdateSelf | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.UpdateSelf", tag);
+  if (m.node != null) writeNode(w, m.node, 10);
+  w.end(at, (m as CoordinateRequest_UpdateSelf).$unknown);
 }
 
-export function readCoordinateRequest_UpdateSelf(r: Reader, end: number, m: CoordinateRequest_UpdateSelf = new newCoordinateRequest_UpdateSelf()): CoordinateRequest_UpdateSelf {
+export function readCoordinateRequest_UpdateSelf(r: Reader, m: CoordinateRequest_UpdateSelf = new newCoordinateRequest_UpdateSelf(), end: number = r.open()): CoordinateRequest_UpdateSelf {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.node = readNode(r, r.open(), m.node);
+        m.node = readNode(r, m.node);
         break;
       default:
         r.unknown(m, tag);
@@ -327,13 +285,12 @@ export const newCoordinateRequest_Disconnect = /*@__PURE__*/ messageShape<Coordi
   this.$typeName = "coder.tailnet.v2.CoordinateRequest.Disconnect";
 });
 
-export function writeCoordinateRequest_Disconnect(w: Writer, m: CoordinateRequest_DisconnectInit): void {
-  w.begin(m, (m as CoordinateRequest_Disconnect | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.Disconnect");
-  const { $unknown } = m as CoordinateRequest_Disconnect;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCoordinateRequest_Disconnect(w: Writer, m: CoordinateRequest_DisconnectInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateRequest_Disconnect | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.Disconnect", tag);
+  w.end(at, (m as CoordinateRequest_Disconnect).$unknown);
 }
 
-export function readCoordinateRequest_Disconnect(r: Reader, end: number, m: CoordinateRequest_Disconnect = new newCoordinateRequest_Disconnect()): CoordinateRequest_Disconnect {
+export function readCoordinateRequest_Disconnect(r: Reader, m: CoordinateRequest_Disconnect = new newCoordinateRequest_Disconnect(), end: number = r.open()): CoordinateRequest_Disconnect {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -351,14 +308,13 @@ export const newCoordinateRequest_Tunnel = /*@__PURE__*/ messageShape<Coordinate
   this.id = noBytes;
 });
 
-export function writeCoordinateRequest_Tunnel(w: Writer, m: CoordinateRequest_TunnelInit): void {
-  w.begin(m, (m as CoordinateRequest_Tunnel | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.Tunnel");
-  w.bytes(10, m.id, "CoordinateRequest.Tunnel.id");
-  const { $unknown } = m as CoordinateRequest_Tunnel;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCoordinateRequest_Tunnel(w: Writer, m: CoordinateRequest_TunnelInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateRequest_Tunnel | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.Tunnel", tag);
+  w.bytes(10, m.id);
+  w.end(at, (m as CoordinateRequest_Tunnel).$unknown);
 }
 
-export function readCoordinateRequest_Tunnel(r: Reader, end: number, m: CoordinateRequest_Tunnel = new newCoordinateRequest_Tunnel()): CoordinateRequest_Tunnel {
+export function readCoordinateRequest_Tunnel(r: Reader, m: CoordinateRequest_Tunnel = new newCoordinateRequest_Tunnel(), end: number = r.open()): CoordinateRequest_Tunnel {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -382,14 +338,13 @@ export const newCoordinateRequest_ReadyForHandshake = /*@__PURE__*/ messageShape
   this.id = noBytes;
 });
 
-export function writeCoordinateRequest_ReadyForHandshake(w: Writer, m: CoordinateRequest_ReadyForHandshakeInit): void {
-  w.begin(m, (m as CoordinateRequest_ReadyForHandshake | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.ReadyForHandshake");
-  w.bytes(10, m.id, "CoordinateRequest.ReadyForHandshake.id");
-  const { $unknown } = m as CoordinateRequest_ReadyForHandshake;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCoordinateRequest_ReadyForHandshake(w: Writer, m: CoordinateRequest_ReadyForHandshakeInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateRequest_ReadyForHandshake | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.ReadyForHandshake", tag);
+  w.bytes(10, m.id);
+  w.end(at, (m as CoordinateRequest_ReadyForHandshake).$unknown);
 }
 
-export function readCoordinateRequest_ReadyForHandshake(r: Reader, end: number, m: CoordinateRequest_ReadyForHandshake = new newCoordinateRequest_ReadyForHandshake()): CoordinateRequest_ReadyForHandshake {
+export function readCoordinateRequest_ReadyForHandshake(r: Reader, m: CoordinateRequest_ReadyForHandshake = new newCoordinateRequest_ReadyForHandshake(), end: number = r.open()): CoordinateRequest_ReadyForHandshake {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -414,24 +369,19 @@ export const newCoordinateResponse = /*@__PURE__*/ messageShape<CoordinateRespon
   this.error = "";
 });
 
-export function writeCoordinateResponse(w: Writer, m: CoordinateResponseInit): void {
-  w.begin(m, (m as CoordinateResponse | undefined)?.$typeName, "coder.tailnet.v2.CoordinateResponse");
-  for (const item of w.list(m.peerUpdates, "CoordinateResponse.peerUpdates")) {
-    const at = w.open(10, "CoordinateResponse.peerUpdates");
-    writeCoordinateResponse_PeerUpdate(w, item);
-    w.close(at);
-  }
-  w.string(18, m.error, "CoordinateResponse.error");
-  const { $unknown } = m as CoordinateResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCoordinateResponse(w: Writer, m: CoordinateResponseInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateResponse | undefined)?.$typeName, "coder.tailnet.v2.CoordinateResponse", tag);
+  for (const item of w.list(m.peerUpdates)) writeCoordinateResponse_PeerUpdate(w, item, 10);
+  w.string(18, m.error);
+  w.end(at, (m as CoordinateResponse).$unknown);
 }
 
-export function readCoordinateResponse(r: Reader, end: number, m: CoordinateResponse = new newCoordinateResponse()): CoordinateResponse {
+export function readCoordinateResponse(r: Reader, m: CoordinateResponse = new newCoordinateResponse(), end: number = r.open()): CoordinateResponse {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.peerUpdates.push(readCoordinateResponse_PeerUpdate(r, r.open()));
+        m.peerUpdates.push(readCoordinateResponse_PeerUpdate(r));
         break;
       case 2:
         m.error = r.string();
@@ -455,21 +405,16 @@ export const newCoordinateResponse_PeerUpdate = /*@__PURE__*/ messageShape<Coord
   this.reason = "";
 });
 
-export function writeCoordinateResponse_PeerUpdate(w: Writer, m: CoordinateResponse_PeerUpdateInit): void {
-  w.begin(m, (m as CoordinateResponse_PeerUpdate | undefined)?.$typeName, "coder.tailnet.v2.CoordinateResponse.PeerUpdate");
-  w.bytes(10, m.id, "CoordinateResponse.PeerUpdate.id");
-  if (m.node != null) {
-    const at = w.open(18, "CoordinateResponse.PeerUpdate.node");
-    writeNode(w, m.node);
-    w.close(at);
-  }
-  w.int32(24, m.kind, "CoordinateResponse.PeerUpdate.kind");
-  w.string(34, m.reason, "CoordinateResponse.PeerUpdate.reason");
-  const { $unknown } = m as CoordinateResponse_PeerUpdate;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeCoordinateResponse_PeerUpdate(w: Writer, m: CoordinateResponse_PeerUpdateInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateResponse_PeerUpdate | undefined)?.$typeName, "coder.tailnet.v2.CoordinateResponse.PeerUpdate", tag);
+  w.bytes(10, m.id);
+  if (m.node != null) writeNode(w, m.node, 18);
+  w.int32(24, m.kind);
+  w.string(34, m.reason);
+  w.end(at, (m as CoordinateResponse_PeerUpdate).$unknown);
 }
 
-export function readCoordinateResponse_PeerUpdate(r: Reader, end: number, m: CoordinateResponse_PeerUpdate = new newCoordinateResponse_PeerUpdate()): CoordinateResponse_PeerUpdate {
+export function readCoordinateResponse_PeerUpdate(r: Reader, m: CoordinateResponse_PeerUpdate = new newCoordinateResponse_PeerUpdate(), end: number = r.open()): CoordinateResponse_PeerUpdate {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -477,7 +422,7 @@ export function readCoordinateResponse_PeerUpdate(r: Reader, end: number, m: Coo
         m.id = r.bytes();
         break;
       case 2:
-        m.node = readNode(r, r.open(), m.node);
+        m.node = readNode(r, m.node);
         break;
       case 3:
         m.kind = r.int32();
@@ -503,15 +448,14 @@ export const newIPFields = /*@__PURE__*/ messageShape<IPFields>(function () {
   this.class = 0;
 });
 
-export function writeIPFields(w: Writer, m: IPFieldsInit): void {
-  w.begin(m, (m as IPFields | undefined)?.$typeName, "coder.tailnet.v2.IPFields");
-  w.int32(8, m.version, "IPFields.version");
-  w.int32(16, m.class, "IPFields.class");
-  const { $unknown } = m as IPFields;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeIPFields(w: Writer, m: IPFieldsInit, tag: number): void {
+  const at = w.begin(m, (m as IPFields | undefined)?.$typeName, "coder.tailnet.v2.IPFields", tag);
+  w.int32(8, m.version);
+  w.int32(16, m.class);
+  w.end(at, (m as IPFields).$unknown);
 }
 
-export function readIPFields(r: Reader, end: number, m: IPFields = new newIPFields()): IPFields {
+export function readIPFields(r: Reader, m: IPFields = new newIPFields(), end: number = r.open()): IPFields {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -546,78 +490,41 @@ export const newNetcheck = /*@__PURE__*/ messageShape<Netcheck>(function () {
   this.RegionV6Latency = {};
 });
 
-export function writeNetcheck(w: Writer, m: NetcheckInit): void {
-  w.begin(m, (m as Netcheck | undefined)?.$typeName, "coder.tailnet.v2.Netcheck");
-  w.bool(8, m.UDP, "Netcheck.UDP");
-  w.bool(16, m.IPv6, "Netcheck.IPv6");
-  w.bool(24, m.IPv4, "Netcheck.IPv4");
-  w.bool(32, m.IPv6CanSend, "Netcheck.IPv6CanSend");
-  w.bool(40, m.IPv4CanSend, "Netcheck.IPv4CanSend");
-  w.bool(48, m.ICMPv4, "Netcheck.ICMPv4");
-  if (m.OSHasIPv6 != null) {
-    const at = w.open(58, "Netcheck.OSHasIPv6");
-    writeBoolValue(w, m.OSHasIPv6, "Netcheck.OSHasIPv6");
-    w.close(at);
-  }
-  if (m.MappingVariesByDestIP != null) {
-    const at = w.open(66, "Netcheck.MappingVariesByDestIP");
-    writeBoolValue(w, m.MappingVariesByDestIP, "Netcheck.MappingVariesByDestIP");
-    w.close(at);
-  }
-  if (m.HairPinning != null) {
-    const at = w.open(74, "Netcheck.HairPinning");
-    writeBoolValue(w, m.HairPinning, "Netcheck.HairPinning");
-    w.close(at);
-  }
-  if (m.UPnP != null) {
-    const at = w.open(82, "Netcheck.UPnP");
-    writeBoolValue(w, m.UPnP, "Netcheck.UPnP");
-    w.close(at);
-  }
-  if (m.PMP != null) {
-    const at = w.open(90, "Netcheck.PMP");
-    writeBoolValue(w, m.PMP, "Netcheck.PMP");
-    w.close(at);
-  }
-  if (m.PCP != null) {
-    const at = w.open(98, "Netcheck.PCP");
-    writeBoolValue(w, m.PCP, "Netcheck.PCP");
-    w.close(at);
-  }
-  w.int64(104, m.PreferredDERP, "Netcheck.PreferredDERP");
-  const RegionV4Latency = w.map(m.RegionV4Latency, "Netcheck.RegionV4Latency");
+export function writeNetcheck(w: Writer, m: NetcheckInit, tag: number): void {
+  const at = w.begin(m, (m as Netcheck | undefined)?.$typeName, "coder.tailnet.v2.Netcheck", tag);
+  w.bool(8, m.UDP);
+  w.bool(16, m.IPv6);
+  w.bool(24, m.IPv4);
+  w.bool(32, m.IPv6CanSend);
+  w.bool(40, m.IPv4CanSend);
+  w.bool(48, m.ICMPv4);
+  if (m.OSHasIPv6 != null) writeBoolValue(w, m.OSHasIPv6, 58);
+  if (m.MappingVariesByDestIP != null) writeBoolValue(w, m.MappingVariesByDestIP, 66);
+  if (m.HairPinning != null) writeBoolValue(w, m.HairPinning, 74);
+  if (m.UPnP != null) writeBoolValue(w, m.UPnP, 82);
+  if (m.PMP != null) writeBoolValue(w, m.PMP, 90);
+  if (m.PCP != null) writeBoolValue(w, m.PCP, 98);
+  w.int64(104, m.PreferredDERP);
+  const RegionV4Latency = w.map(m.RegionV4Latency);
   for (const key of Object.keys(RegionV4Latency)) {
-    const entry = w.open(114, "Netcheck.RegionV4Latency");
-    w.putInt64(8, key, "Netcheck.RegionV4Latency");
-    const at = w.open(18, "Netcheck.RegionV4Latency");
-    writeDuration(w, RegionV4Latency[key] as DurationInit);
-    w.close(at);
+    const entry = w.open(114);
+    w.putInt64(8, key);
+    writeDuration(w, RegionV4Latency[key] as DurationInit, 18);
     w.close(entry);
   }
-  const RegionV6Latency = w.map(m.RegionV6Latency, "Netcheck.RegionV6Latency");
+  const RegionV6Latency = w.map(m.RegionV6Latency);
   for (const key of Object.keys(RegionV6Latency)) {
-    const entry = w.open(122, "Netcheck.RegionV6Latency");
-    w.putInt64(8, key, "Netcheck.RegionV6Latency");
-    const at = w.open(18, "Netcheck.RegionV6Latency");
-    writeDuration(w, RegionV6Latency[key] as DurationInit);
-    w.close(at);
+    const entry = w.open(122);
+    w.putInt64(8, key);
+    writeDuration(w, RegionV6Latency[key] as DurationInit, 18);
     w.close(entry);
   }
-  if (m.GlobalV4 != null) {
-    const at = w.open(138, "Netcheck.GlobalV4");
-    writeNetcheck_NetcheckIP(w, m.GlobalV4);
-    w.close(at);
-  }
-  if (m.GlobalV6 != null) {
-    const at = w.open(146, "Netcheck.GlobalV6");
-    writeNetcheck_NetcheckIP(w, m.GlobalV6);
-    w.close(at);
-  }
-  const { $unknown } = m as Netcheck;
-  if ($unknown !== undefined) w.unknown($unknown);
+  if (m.GlobalV4 != null) writeNetcheck_NetcheckIP(w, m.GlobalV4, 138);
+  if (m.GlobalV6 != null) writeNetcheck_NetcheckIP(w, m.GlobalV6, 146);
+  w.end(at, (m as Netcheck).$unknown);
 }
 
-export function readNetcheck(r: Reader, end: number, m: Netcheck = new newNetcheck()): Netcheck {
+export function readNetcheck(r: Reader, m: Netcheck = new newNetcheck(), end: number = r.open()): Netcheck {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -640,22 +547,22 @@ export function readNetcheck(r: Reader, end: number, m: Netcheck = new newNetche
         m.ICMPv4 = r.bool();
         break;
       case 7:
-        m.OSHasIPv6 = readBoolValue(r, r.open(), m.OSHasIPv6);
+        m.OSHasIPv6 = readBoolValue(r, m.OSHasIPv6);
         break;
       case 8:
-        m.MappingVariesByDestIP = readBoolValue(r, r.open(), m.MappingVariesByDestIP);
+        m.MappingVariesByDestIP = readBoolValue(r, m.MappingVariesByDestIP);
         break;
       case 9:
-        m.HairPinning = readBoolValue(r, r.open(), m.HairPinning);
+        m.HairPinning = readBoolValue(r, m.HairPinning);
         break;
       case 10:
-        m.UPnP = readBoolValue(r, r.open(), m.UPnP);
+        m.UPnP = readBoolValue(r, m.UPnP);
         break;
       case 11:
-        m.PMP = readBoolValue(r, r.open(), m.PMP);
+        m.PMP = readBoolValue(r, m.PMP);
         break;
       case 12:
-        m.PCP = readBoolValue(r, r.open(), m.PCP);
+        m.PCP = readBoolValue(r, m.PCP);
         break;
       case 13:
         m.PreferredDERP = r.int64();
@@ -667,10 +574,10 @@ export function readNetcheck(r: Reader, end: number, m: Netcheck = new newNetche
         readNetcheck_RegionV6Latency(r, m.RegionV6Latency);
         break;
       case 17:
-        m.GlobalV4 = readNetcheck_NetcheckIP(r, r.open(), m.GlobalV4);
+        m.GlobalV4 = readNetcheck_NetcheckIP(r, m.GlobalV4);
         break;
       case 18:
-        m.GlobalV6 = readNetcheck_NetcheckIP(r, r.open(), m.GlobalV6);
+        m.GlobalV6 = readNetcheck_NetcheckIP(r, m.GlobalV6);
         break;
       default:
         r.unknown(m, tag);
@@ -685,7 +592,7 @@ function readNetcheck_RegionV4Latency(r: Reader, map: { [key: string]: Duration 
   for (const end = r.entry(); r.within(end); ) {
     const tag = r.tag();
     if (tag >>> 3 === 1) key = r.int64();
-    else if (tag >>> 3 === 2) value = readDuration(r, r.open(), value);
+    else if (tag >>> 3 === 2) value = readDuration(r, value);
     else r.skip(tag);
   }
   setEntry(map, String(key), value ?? new newDuration());
@@ -697,7 +604,7 @@ function readNetcheck_RegionV6Latency(r: Reader, map: { [key: string]: Duration 
   for (const end = r.entry(); r.within(end); ) {
     const tag = r.tag();
     if (tag >>> 3 === 1) key = r.int64();
-    else if (tag >>> 3 === 2) value = readDuration(r, r.open(), value);
+    else if (tag >>> 3 === 2) value = readDuration(r, value);
     else r.skip(tag);
   }
   setEntry(map, String(key), value ?? new newDuration());
@@ -713,19 +620,14 @@ export const newNetcheck_NetcheckIP = /*@__PURE__*/ messageShape<Netcheck_Netche
   this.hash = "";
 });
 
-export function writeNetcheck_NetcheckIP(w: Writer, m: Netcheck_NetcheckIPInit): void {
-  w.begin(m, (m as Netcheck_NetcheckIP | undefined)?.$typeName, "coder.tailnet.v2.Netcheck.NetcheckIP");
-  w.string(10, m.hash, "Netcheck.NetcheckIP.hash");
-  if (m.fields != null) {
-    const at = w.open(18, "Netcheck.NetcheckIP.fields");
-    writeIPFields(w, m.fields);
-    w.close(at);
-  }
-  const { $unknown } = m as Netcheck_NetcheckIP;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeNetcheck_NetcheckIP(w: Writer, m: Netcheck_NetcheckIPInit, tag: number): void {
+  const at = w.begin(m, (m as Netcheck_NetcheckIP | undefined)?.$typeName, "coder.tailnet.v2.Netcheck.NetcheckIP", tag);
+  w.string(10, m.hash);
+  if (m.fields != null) writeIPFields(w, m.fields, 18);
+  w.end(at, (m as Netcheck_NetcheckIP).$unknown);
 }
 
-export function readNetcheck_NetcheckIP(r: Reader, end: number, m: Netcheck_NetcheckIP = new newNetcheck_NetcheckIP()): Netcheck_NetcheckIP {
+export function readNetcheck_NetcheckIP(r: Reader, m: Netcheck_NetcheckIP = new newNetcheck_NetcheckIP(), end: number = r.open()): Netcheck_NetcheckIP {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -733,7 +635,7 @@ export function readNetcheck_NetcheckIP(r: Reader, end: number, m: Netcheck_Netc
         m.hash = r.string();
         break;
       case 2:
-        m.fields = readIPFields(r, r.open(), m.fields);
+        m.fields = readIPFields(r, m.fields);
         break;
       default:
         r.unknown(m, tag);
@@ -759,71 +661,30 @@ export const newTelemetryEvent = /*@__PURE__*/ messageShape<TelemetryEvent>(func
   this.homeDerp = 0;
 });
 
-export function writeTelemetryEvent(w: Writer, m: TelemetryEventInit): void {
-  w.begin(m, (m as TelemetryEvent | undefined)?.$typeName, "coder.tailnet.v2.TelemetryEvent");
-  w.bytes(10, m.id, "TelemetryEvent.id");
-  if (m.time != null) {
-    const at = w.open(18, "TelemetryEvent.time");
-    writeTimestamp(w, m.time);
-    w.close(at);
-  }
-  w.string(26, m.application, "TelemetryEvent.application");
-  w.int32(32, m.status, "TelemetryEvent.status");
-  w.int32(48, m.clientType, "TelemetryEvent.clientType");
-  w.uint64(56, m.nodeIdSelf, "TelemetryEvent.nodeIdSelf");
-  w.uint64(64, m.nodeIdRemote, "TelemetryEvent.nodeIdRemote");
-  if (m.p2pEndpoint != null) {
-    const at = w.open(74, "TelemetryEvent.p2pEndpoint");
-    writeTelemetryEvent_P2PEndpoint(w, m.p2pEndpoint);
-    w.close(at);
-  }
-  w.int32(80, m.homeDerp, "TelemetryEvent.homeDerp");
-  if (m.derpMap != null) {
-    const at = w.open(90, "TelemetryEvent.derpMap");
-    writeDERPMap(w, m.derpMap);
-    w.close(at);
-  }
-  if (m.latestNetcheck != null) {
-    const at = w.open(98, "TelemetryEvent.latestNetcheck");
-    writeNetcheck(w, m.latestNetcheck);
-    w.close(at);
-  }
-  if (m.connectionAge != null) {
-    const at = w.open(106, "TelemetryEvent.connectionAge");
-    writeDuration(w, m.connectionAge);
-    w.close(at);
-  }
-  if (m.connectionSetup != null) {
-    const at = w.open(114, "TelemetryEvent.connectionSetup");
-    writeDuration(w, m.connectionSetup);
-    w.close(at);
-  }
-  if (m.p2pSetup != null) {
-    const at = w.open(122, "TelemetryEvent.p2pSetup");
-    writeDuration(w, m.p2pSetup);
-    w.close(at);
-  }
-  if (m.derpLatency != null) {
-    const at = w.open(130, "TelemetryEvent.derpLatency");
-    writeDuration(w, m.derpLatency);
-    w.close(at);
-  }
-  if (m.p2pLatency != null) {
-    const at = w.open(138, "TelemetryEvent.p2pLatency");
-    writeDuration(w, m.p2pLatency);
-    w.close(at);
-  }
-  if (m.throughputMbits != null) {
-    const at = w.open(146, "TelemetryEvent.throughputMbits");
-    writeFloatValue(w, m.throughputMbits, "TelemetryEvent.throughputMbits");
-    w.close(at);
-  }
-  w.string(154, m.clientVersion, "TelemetryEvent.clientVersion");
-  const { $unknown } = m as TelemetryEvent;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeTelemetryEvent(w: Writer, m: TelemetryEventInit, tag: number): void {
+  const at = w.begin(m, (m as TelemetryEvent | undefined)?.$typeName, "coder.tailnet.v2.TelemetryEvent", tag);
+  w.bytes(10, m.id);
+  if (m.time != null) writeTimestamp(w, m.time, 18);
+  w.string(26, m.application);
+  w.int32(32, m.status);
+  w.int32(48, m.clientType);
+  w.uint64(56, m.nodeIdSelf);
+  w.uint64(64, m.nodeIdRemote);
+  if (m.p2pEndpoint != null) writeTelemetryEvent_P2PEndpoint(w, m.p2pEndpoint, 74);
+  w.int32(80, m.homeDerp);
+  if (m.derpMap != null) writeDERPMap(w, m.derpMap, 90);
+  if (m.latestNetcheck != null) writeNetcheck(w, m.latestNetcheck, 98);
+  if (m.connectionAge != null) writeDuration(w, m.connectionAge, 106);
+  if (m.connectionSetup != null) writeDuration(w, m.connectionSetup, 114);
+  if (m.p2pSetup != null) writeDuration(w, m.p2pSetup, 122);
+  if (m.derpLatency != null) writeDuration(w, m.derpLatency, 130);
+  if (m.p2pLatency != null) writeDuration(w, m.p2pLatency, 138);
+  if (m.throughputMbits != null) writeFloatValue(w, m.throughputMbits, 146);
+  w.string(154, m.clientVersion);
+  w.end(at, (m as TelemetryEvent).$unknown);
 }
 
-export function readTelemetryEvent(r: Reader, end: number, m: TelemetryEvent = new newTelemetryEvent()): TelemetryEvent {
+export function readTelemetryEvent(r: Reader, m: TelemetryEvent = new newTelemetryEvent(), end: number = r.open()): TelemetryEvent {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -831,7 +692,7 @@ export function readTelemetryEvent(r: Reader, end: number, m: TelemetryEvent = n
         m.id = r.bytes();
         break;
       case 2:
-        m.time = readTimestamp(r, r.open(), m.time);
+        m.time = readTimestamp(r, m.time);
         break;
       case 3:
         m.application = r.string();
@@ -852,34 +713,34 @@ export function readTelemetryEvent(r: Reader, end: number, m: TelemetryEvent = n
         m.nodeIdRemote = r.uint64();
         break;
       case 9:
-        m.p2pEndpoint = readTelemetryEvent_P2PEndpoint(r, r.open(), m.p2pEndpoint);
+        m.p2pEndpoint = readTelemetryEvent_P2PEndpoint(r, m.p2pEndpoint);
         break;
       case 10:
         m.homeDerp = r.int32();
         break;
       case 11:
-        m.derpMap = readDERPMap(r, r.open(), m.derpMap);
+        m.derpMap = readDERPMap(r, m.derpMap);
         break;
       case 12:
-        m.latestNetcheck = readNetcheck(r, r.open(), m.latestNetcheck);
+        m.latestNetcheck = readNetcheck(r, m.latestNetcheck);
         break;
       case 13:
-        m.connectionAge = readDuration(r, r.open(), m.connectionAge);
+        m.connectionAge = readDuration(r, m.connectionAge);
         break;
       case 14:
-        m.connectionSetup = readDuration(r, r.open(), m.connectionSetup);
+        m.connectionSetup = readDuration(r, m.connectionSetup);
         break;
       case 15:
-        m.p2pSetup = readDuration(r, r.open(), m.p2pSetup);
+        m.p2pSetup = readDuration(r, m.p2pSetup);
         break;
       case 16:
-        m.derpLatency = readDuration(r, r.open(), m.derpLatency);
+        m.derpLatency = readDuration(r, m.derpLatency);
         break;
       case 17:
-        m.p2pLatency = readDuration(r, r.open(), m.p2pLatency);
+        m.p2pLatency = readDuration(r, m.p2pLatency);
         break;
       case 18:
-        m.throughputMbits = readFloatValue(r, r.open(), m.throughputMbits);
+        m.throughputMbits = readFloatValue(r, m.throughputMbits);
         break;
       default:
         r.unknown(m, tag);
@@ -899,20 +760,15 @@ export const newTelemetryEvent_P2PEndpoint = /*@__PURE__*/ messageShape<Telemetr
   this.port = 0;
 });
 
-export function writeTelemetryEvent_P2PEndpoint(w: Writer, m: TelemetryEvent_P2PEndpointInit): void {
-  w.begin(m, (m as TelemetryEvent_P2PEndpoint | undefined)?.$typeName, "coder.tailnet.v2.TelemetryEvent.P2PEndpoint");
-  w.string(10, m.hash, "TelemetryEvent.P2PEndpoint.hash");
-  w.int32(16, m.port, "TelemetryEvent.P2PEndpoint.port");
-  if (m.fields != null) {
-    const at = w.open(26, "TelemetryEvent.P2PEndpoint.fields");
-    writeIPFields(w, m.fields);
-    w.close(at);
-  }
-  const { $unknown } = m as TelemetryEvent_P2PEndpoint;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeTelemetryEvent_P2PEndpoint(w: Writer, m: TelemetryEvent_P2PEndpointInit, tag: number): void {
+  const at = w.begin(m, (m as TelemetryEvent_P2PEndpoint | undefined)?.$typeName, "coder.tailnet.v2.TelemetryEvent.P2PEndpoint", tag);
+  w.string(10, m.hash);
+  w.int32(16, m.port);
+  if (m.fields != null) writeIPFields(w, m.fields, 26);
+  w.end(at, (m as TelemetryEvent_P2PEndpoint).$unknown);
 }
 
-export function readTelemetryEvent_P2PEndpoint(r: Reader, end: number, m: TelemetryEvent_P2PEndpoint = new newTelemetryEvent_P2PEndpoint()): TelemetryEvent_P2PEndpoint {
+export function readTelemetryEvent_P2PEndpoint(r: Reader, m: TelemetryEvent_P2PEndpoint = new newTelemetryEvent_P2PEndpoint(), end: number = r.open()): TelemetryEvent_P2PEndpoint {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -923,7 +779,7 @@ export function readTelemetryEvent_P2PEndpoint(r: Reader, end: number, m: Teleme
         m.port = r.int32();
         break;
       case 3:
-        m.fields = readIPFields(r, r.open(), m.fields);
+        m.fields = readIPFields(r, m.fields);
         break;
       default:
         r.unknown(m, tag);
@@ -942,23 +798,18 @@ export const newTelemetryRequest = /*@__PURE__*/ messageShape<TelemetryRequest>(
   this.events = [];
 });
 
-export function writeTelemetryRequest(w: Writer, m: TelemetryRequestInit): void {
-  w.begin(m, (m as TelemetryRequest | undefined)?.$typeName, "coder.tailnet.v2.TelemetryRequest");
-  for (const item of w.list(m.events, "TelemetryRequest.events")) {
-    const at = w.open(10, "TelemetryRequest.events");
-    writeTelemetryEvent(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as TelemetryRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeTelemetryRequest(w: Writer, m: TelemetryRequestInit, tag: number): void {
+  const at = w.begin(m, (m as TelemetryRequest | undefined)?.$typeName, "coder.tailnet.v2.TelemetryRequest", tag);
+  for (const item of w.list(m.events)) writeTelemetryEvent(w, item, 10);
+  w.end(at, (m as TelemetryRequest).$unknown);
 }
 
-export function readTelemetryRequest(r: Reader, end: number, m: TelemetryRequest = new newTelemetryRequest()): TelemetryRequest {
+export function readTelemetryRequest(r: Reader, m: TelemetryRequest = new newTelemetryRequest(), end: number = r.open()): TelemetryRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.events.push(readTelemetryEvent(r, r.open()));
+        m.events.push(readTelemetryEvent(r));
         break;
       default:
         r.unknown(m, tag);
@@ -976,13 +827,12 @@ export const newTelemetryResponse = /*@__PURE__*/ messageShape<TelemetryResponse
   this.$typeName = "coder.tailnet.v2.TelemetryResponse";
 });
 
-export function writeTelemetryResponse(w: Writer, m: TelemetryResponseInit): void {
-  w.begin(m, (m as TelemetryResponse | undefined)?.$typeName, "coder.tailnet.v2.TelemetryResponse");
-  const { $unknown } = m as TelemetryResponse;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeTelemetryResponse(w: Writer, m: TelemetryResponseInit, tag: number): void {
+  const at = w.begin(m, (m as TelemetryResponse | undefined)?.$typeName, "coder.tailnet.v2.TelemetryResponse", tag);
+  w.end(at, (m as TelemetryResponse).$unknown);
 }
 
-export function readTelemetryResponse(r: Reader, end: number, m: TelemetryResponse = new newTelemetryResponse()): TelemetryResponse {
+export function readTelemetryResponse(r: Reader, m: TelemetryResponse = new newTelemetryResponse(), end: number = r.open()): TelemetryResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
@@ -1000,14 +850,13 @@ export const newWorkspaceUpdatesRequest = /*@__PURE__*/ messageShape<WorkspaceUp
   this.workspaceOwnerId = noBytes;
 });
 
-export function writeWorkspaceUpdatesRequest(w: Writer, m: WorkspaceUpdatesRequestInit): void {
-  w.begin(m, (m as WorkspaceUpdatesRequest | undefined)?.$typeName, "coder.tailnet.v2.WorkspaceUpdatesRequest");
-  w.bytes(10, m.workspaceOwnerId, "WorkspaceUpdatesRequest.workspaceOwnerId");
-  const { $unknown } = m as WorkspaceUpdatesRequest;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceUpdatesRequest(w: Writer, m: WorkspaceUpdatesRequestInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceUpdatesRequest | undefined)?.$typeName, "coder.tailnet.v2.WorkspaceUpdatesRequest", tag);
+  w.bytes(10, m.workspaceOwnerId);
+  w.end(at, (m as WorkspaceUpdatesRequest).$unknown);
 }
 
-export function readWorkspaceUpdatesRequest(r: Reader, end: number, m: WorkspaceUpdatesRequest = new newWorkspaceUpdatesRequest()): WorkspaceUpdatesRequest {
+export function readWorkspaceUpdatesRequest(r: Reader, m: WorkspaceUpdatesRequest = new newWorkspaceUpdatesRequest(), end: number = r.open()): WorkspaceUpdatesRequest {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1034,47 +883,30 @@ export const newWorkspaceUpdate = /*@__PURE__*/ messageShape<WorkspaceUpdate>(fu
   this.deletedAgents = [];
 });
 
-export function writeWorkspaceUpdate(w: Writer, m: WorkspaceUpdateInit): void {
-  w.begin(m, (m as WorkspaceUpdate | undefined)?.$typeName, "coder.tailnet.v2.WorkspaceUpdate");
-  for (const item of w.list(m.upsertedWorkspaces, "WorkspaceUpdate.upsertedWorkspaces")) {
-    const at = w.open(10, "WorkspaceUpdate.upsertedWorkspaces");
-    writeWorkspace(w, item);
-    w.close(at);
-  }
-  for (const item of w.list(m.upsertedAgents, "WorkspaceUpdate.upsertedAgents")) {
-    const at = w.open(18, "WorkspaceUpdate.upsertedAgents");
-    writeAgent(w, item);
-    w.close(at);
-  }
-  for (const item of w.list(m.deletedWorkspaces, "WorkspaceUpdate.deletedWorkspaces")) {
-    const at = w.open(26, "WorkspaceUpdate.deletedWorkspaces");
-    writeWorkspace(w, item);
-    w.close(at);
-  }
-  for (const item of w.list(m.deletedAgents, "WorkspaceUpdate.deletedAgents")) {
-    const at = w.open(34, "WorkspaceUpdate.deletedAgents");
-    writeAgent(w, item);
-    w.close(at);
-  }
-  const { $unknown } = m as WorkspaceUpdate;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspaceUpdate(w: Writer, m: WorkspaceUpdateInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceUpdate | undefined)?.$typeName, "coder.tailnet.v2.WorkspaceUpdate", tag);
+  for (const item of w.list(m.upsertedWorkspaces)) writeWorkspace(w, item, 10);
+  for (const item of w.list(m.upsertedAgents)) writeAgent(w, item, 18);
+  for (const item of w.list(m.deletedWorkspaces)) writeWorkspace(w, item, 26);
+  for (const item of w.list(m.deletedAgents)) writeAgent(w, item, 34);
+  w.end(at, (m as WorkspaceUpdate).$unknown);
 }
 
-export function readWorkspaceUpdate(r: Reader, end: number, m: WorkspaceUpdate = new newWorkspaceUpdate()): WorkspaceUpdate {
+export function readWorkspaceUpdate(r: Reader, m: WorkspaceUpdate = new newWorkspaceUpdate(), end: number = r.open()): WorkspaceUpdate {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.upsertedWorkspaces.push(readWorkspace(r, r.open()));
+        m.upsertedWorkspaces.push(readWorkspace(r));
         break;
       case 2:
-        m.upsertedAgents.push(readAgent(r, r.open()));
+        m.upsertedAgents.push(readAgent(r));
         break;
       case 3:
-        m.deletedWorkspaces.push(readWorkspace(r, r.open()));
+        m.deletedWorkspaces.push(readWorkspace(r));
         break;
       case 4:
-        m.deletedAgents.push(readAgent(r, r.open()));
+        m.deletedAgents.push(readAgent(r));
         break;
       default:
         r.unknown(m, tag);
@@ -1095,16 +927,15 @@ export const newWorkspace = /*@__PURE__*/ messageShape<Workspace>(function () {
   this.status = 0;
 });
 
-export function writeWorkspace(w: Writer, m: WorkspaceInit): void {
-  w.begin(m, (m as Workspace | undefined)?.$typeName, "coder.tailnet.v2.Workspace");
-  w.bytes(10, m.id, "Workspace.id");
-  w.string(18, m.name, "Workspace.name");
-  w.int32(24, m.status, "Workspace.status");
-  const { $unknown } = m as Workspace;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeWorkspace(w: Writer, m: WorkspaceInit, tag: number): void {
+  const at = w.begin(m, (m as Workspace | undefined)?.$typeName, "coder.tailnet.v2.Workspace", tag);
+  w.bytes(10, m.id);
+  w.string(18, m.name);
+  w.int32(24, m.status);
+  w.end(at, (m as Workspace).$unknown);
 }
 
-export function readWorkspace(r: Reader, end: number, m: Workspace = new newWorkspace()): Workspace {
+export function readWorkspace(r: Reader, m: Workspace = new newWorkspace(), end: number = r.open()): Workspace {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1136,16 +967,15 @@ export const newAgent = /*@__PURE__*/ messageShape<Agent>(function () {
   this.workspaceId = noBytes;
 });
 
-export function writeAgent(w: Writer, m: AgentInit): void {
-  w.begin(m, (m as Agent | undefined)?.$typeName, "coder.tailnet.v2.Agent");
-  w.bytes(10, m.id, "Agent.id");
-  w.string(18, m.name, "Agent.name");
-  w.bytes(26, m.workspaceId, "Agent.workspaceId");
-  const { $unknown } = m as Agent;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeAgent(w: Writer, m: AgentInit, tag: number): void {
+  const at = w.begin(m, (m as Agent | undefined)?.$typeName, "coder.tailnet.v2.Agent", tag);
+  w.bytes(10, m.id);
+  w.string(18, m.name);
+  w.bytes(26, m.workspaceId);
+  w.end(at, (m as Agent).$unknown);
 }
 
-export function readAgent(r: Reader, end: number, m: Agent = new newAgent()): Agent {
+export function readAgent(r: Reader, m: Agent = new newAgent(), end: number = r.open()): Agent {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
@@ -1184,15 +1014,10 @@ export const tailnetCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
 ]);
 
 /** What callers need of them, half as large: writes the requests and reads the answers. */
-export const tailnetCallerCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
-  [TelemetryRequestSchema, /*@__PURE__*/ messageEncoder(writeTelemetryRequest)],
-  [TelemetryResponseSchema, /*@__PURE__*/ messageDecoder(readTelemetryResponse)],
-  [StreamDERPMapsRequestSchema, /*@__PURE__*/ messageEncoder(writeStreamDERPMapsRequest)],
-  [DERPMapSchema, /*@__PURE__*/ messageDecoder(readDERPMap)],
-  [RefreshResumeTokenRequestSchema, /*@__PURE__*/ messageEncoder(writeRefreshResumeTokenRequest)],
-  [RefreshResumeTokenResponseSchema, /*@__PURE__*/ messageDecoder(readRefreshResumeTokenResponse)],
-  [CoordinateRequestSchema, /*@__PURE__*/ messageEncoder(writeCoordinateRequest)],
-  [CoordinateResponseSchema, /*@__PURE__*/ messageDecoder(readCoordinateResponse)],
-  [WorkspaceUpdatesRequestSchema, /*@__PURE__*/ messageEncoder(writeWorkspaceUpdatesRequest)],
-  [WorkspaceUpdateSchema, /*@__PURE__*/ messageDecoder(readWorkspaceUpdate)],
+export const tailnetCallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(Tailnet, [
+  [writeTelemetryRequest, readTelemetryResponse],
+  [writeStreamDERPMapsRequest, readDERPMap],
+  [writeRefreshResumeTokenRequest, readRefreshResumeTokenResponse],
+  [writeCoordinateRequest, readCoordinateResponse],
+  [writeWorkspaceUpdatesRequest, readWorkspaceUpdate],
 ]);

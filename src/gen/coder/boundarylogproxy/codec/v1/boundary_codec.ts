@@ -12,31 +12,22 @@ export const newBoundaryMessage = /*@__PURE__*/ messageShape<BoundaryMessage>(fu
   this.msg = { case: undefined };
 });
 
-export function writeBoundaryMessage(w: Writer, m: BoundaryMessageInit): void {
-  w.begin(m, (m as BoundaryMessage | undefined)?.$typeName, "coder.boundarylogproxy.codec.v1.BoundaryMessage");
-  if (m.msg?.case === "logs") {
-    const at = w.open(10, "BoundaryMessage.logs");
-    writeReportBoundaryLogsRequest(w, m.msg.value);
-    w.close(at);
-  }
-  if (m.msg?.case === "status") {
-    const at = w.open(18, "BoundaryMessage.status");
-    writeBoundaryStatus(w, m.msg.value);
-    w.close(at);
-  }
-  const { $unknown } = m as BoundaryMessage;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBoundaryMessage(w: Writer, m: BoundaryMessageInit, tag: number): void {
+  const at = w.begin(m, (m as BoundaryMessage | undefined)?.$typeName, "coder.boundarylogproxy.codec.v1.BoundaryMessage", tag);
+  if (m.msg?.case === "logs") writeReportBoundaryLogsRequest(w, m.msg.value, 10);
+  if (m.msg?.case === "status") writeBoundaryStatus(w, m.msg.value, 18);
+  w.end(at, (m as BoundaryMessage).$unknown);
 }
 
-export function readBoundaryMessage(r: Reader, end: number, m: BoundaryMessage = new newBoundaryMessage()): BoundaryMessage {
+export function readBoundaryMessage(r: Reader, m: BoundaryMessage = new newBoundaryMessage(), end: number = r.open()): BoundaryMessage {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {
       case 1:
-        m.msg = { case: "logs", value: readReportBoundaryLogsRequest(r, r.open(), m.msg.case === "logs" ? m.msg.value : undefined) };
+        m.msg = { case: "logs", value: readReportBoundaryLogsRequest(r, m.msg.case === "logs" ? m.msg.value : undefined) };
         break;
       case 2:
-        m.msg = { case: "status", value: readBoundaryStatus(r, r.open(), m.msg.case === "status" ? m.msg.value : undefined) };
+        m.msg = { case: "status", value: readBoundaryStatus(r, m.msg.case === "status" ? m.msg.value : undefined) };
         break;
       default:
         r.unknown(m, tag);
@@ -56,15 +47,14 @@ export const newBoundaryStatus = /*@__PURE__*/ messageShape<BoundaryStatus>(func
   this.droppedBatchFull = 0n;
 });
 
-export function writeBoundaryStatus(w: Writer, m: BoundaryStatusInit): void {
-  w.begin(m, (m as BoundaryStatus | undefined)?.$typeName, "coder.boundarylogproxy.codec.v1.BoundaryStatus");
-  w.int64(8, m.droppedChannelFull, "BoundaryStatus.droppedChannelFull");
-  w.int64(16, m.droppedBatchFull, "BoundaryStatus.droppedBatchFull");
-  const { $unknown } = m as BoundaryStatus;
-  if ($unknown !== undefined) w.unknown($unknown);
+export function writeBoundaryStatus(w: Writer, m: BoundaryStatusInit, tag: number): void {
+  const at = w.begin(m, (m as BoundaryStatus | undefined)?.$typeName, "coder.boundarylogproxy.codec.v1.BoundaryStatus", tag);
+  w.int64(8, m.droppedChannelFull);
+  w.int64(16, m.droppedBatchFull);
+  w.end(at, (m as BoundaryStatus).$unknown);
 }
 
-export function readBoundaryStatus(r: Reader, end: number, m: BoundaryStatus = new newBoundaryStatus()): BoundaryStatus {
+export function readBoundaryStatus(r: Reader, m: BoundaryStatus = new newBoundaryStatus(), end: number = r.open()): BoundaryStatus {
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag >>> 3) {

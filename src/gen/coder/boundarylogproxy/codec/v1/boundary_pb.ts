@@ -9,6 +9,7 @@
 // @generated from file coder/boundarylogproxy/codec/v1/boundary.proto (package coder.boundarylogproxy.codec.v1, syntax proto3)
 /* eslint-disable */
 
+import { descriptorOf } from "../../../../../codec/protobuf/schema-text.js";
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { ReportBoundaryLogsRequest } from "../../../agent/v2/agent_pb.js";
@@ -19,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file coder/boundarylogproxy/codec/v1/boundary.proto.
  */
 export const file_coder_boundarylogproxy_codec_v1_boundary: GenFile = /*@__PURE__*/
-  fileDesc(/*@__PURE__*/ btoa("\n.coder/boundarylogproxy/codec/v1/boundary.proto\x12\x1fcoder.boundarylogproxy.codec.v1\"\x96\x01\n\x0fBoundaryMessage\x129\n\x04logs\x18\x01 \x01(\x0b2).coder.agent.v2.ReportBoundaryLogsRequestH\x00\x12A\n\x06status\x18\x02 \x01(\x0b2/.coder.boundarylogproxy.codec.v1.BoundaryStatusH\x00B\x05\n\x03msg\"J\n\x0eBoundaryStatus\x12\x1c\n\x14dropped_channel_full\x18\x01 \x01(\x03\x12\x1a\n\x12dropped_batch_full\x18\x02 \x01(\x03b\x06proto3"), [file_coder_agent_v2_agent]);
+  fileDesc(/*@__PURE__*/ descriptorOf("coder/boundarylogproxy/codec/v1/boundary.proto coder.boundarylogproxy.codec.v1\n{BoundaryMessage logs|msg:.coder.agent.v2.ReportBoundaryLogsRequest status|msg:BoundaryStatus\n}\n{BoundaryStatus dropped_channel_full:c dropped_batch_full:c\n}"), [file_coder_agent_v2_agent]);
 
 /**
  * The content of a frame with tag 2.
