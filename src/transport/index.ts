@@ -12,6 +12,7 @@ export type { DuplexStream, StreamReceiver } from "./duplex-stream.js";
 export type { TransportErrorCode, TransportLayer } from "./errors.js";
 export { TransportError } from "./errors.js";
 export { createMemoryPair } from "./memory.js";
+export { PulledStream } from "./pulled-stream.js";
 export type { StandardWebSocket } from "./web-socket.js";
 export { webSocketConnection } from "./web-socket.js";
 export { createYamuxSession } from "./yamux/live-session.js";

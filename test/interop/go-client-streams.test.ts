@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { encodePacket, PacketKind } from "../../src/codec/index.js";
-import type { YamuxSession } from "../../src/transport/index.js";
+import { PulledStream, type YamuxSession } from "../../src/transport/index.js";
 import { EchoService } from "../gen/agentwire/test/v1/echo_pb.js";
 import { eventually } from "../support/control-plane.js";
 import { serve } from "../support/echo.js";
@@ -272,7 +272,7 @@ describeWithGo("several calls on one stream", () => {
 /** Carries each TCP connection on a stream of a session. @returns where to dial. */
 async function relay(session: YamuxSession): Promise<string> {
   const carry = async (socket: Socket) => {
-    const stream = await session.open();
+    const stream = new PulledStream(await session.open());
     socket.on("data", (bytes) => void stream.write(bytes));
     socket.on("end", () => stream.closeWrite());
     socket.on("error", () => stream.reset());

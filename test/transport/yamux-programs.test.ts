@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import {
   createMemoryPair,
   createYamuxSession,
+  PulledStream,
   TransportError,
   type YamuxSession,
   type YamuxStream,
@@ -14,6 +15,8 @@ import { settle } from "../support/scripted-connection.js";
 /** One side's end of a stream in the model: what it has sent, what it has read, how it has ended. */
 interface End {
   stream: YamuxStream | undefined;
+  /** Made for the first read. */
+  pulled?: PulledStream;
   sent: number;
   read: number;
   hasClosed: boolean;
@@ -117,7 +120,8 @@ class Program {
   async #read(id: number, by: Side, end: End, pieces: number): Promise<void> {
     const from: Side = by === 0 ? 1 : 0;
     for (let i = 0; i < pieces && end.stream !== undefined && end.stream.flow.unread > 0; i++) {
-      const data = await end.stream.read();
+      end.pulled ??= new PulledStream(end.stream);
+      const data = await end.pulled.read();
       for (const byte of data ?? []) {
         if (byte !== byteAt(id, from, end.read)) {
           this.failures.push(`stream ${id}: byte ${end.read} of side ${from} is wrong`);
@@ -177,7 +181,7 @@ class Program {
 /** Notes how much came on a stream. */
 async function collect(stream: YamuxStream, counts: number[]): Promise<void> {
   let count = 0;
-  for await (const bytes of stream) count += bytes.length;
+  for await (const bytes of new PulledStream(stream)) count += bytes.length;
   counts.push(count);
   stream.closeWrite();
 }
@@ -244,7 +248,8 @@ describe("W3.2 random programs on both sides", () => {
             if (c.do !== "write" && c.do !== "open") continue;
             const opened = (c.side === 0 ? client : server).tryOpen();
             if (opened === undefined) continue;
-            waits.push(opened.write(Buffer.alloc(400_000)), opened.read());
+            const stream = new PulledStream(opened);
+            waits.push(stream.write(Buffer.alloc(400_000)), stream.read());
           }
           // accepting serves a few, reading none
           for (let i = 0; i < ticks; i++) await settle(1);

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   createYamuxSession,
+  PulledStream,
   type SessionOptions,
   TransportError,
   type TransportErrorCode,
@@ -49,19 +50,21 @@ function session(options: SessionOptions): [YamuxSession, ScriptedConnection] {
 }
 
 /** The application of the recordings: sends back what it reads and closes at the end. */
-async function echo(stream: YamuxStream, events: string[], setup: Recording["setup"]) {
-  events.push(`accepted stream ${stream.id}`);
+async function echo(accepted: YamuxStream, events: string[], setup: Recording["setup"]) {
+  const { id } = accepted;
+  events.push(`accepted stream ${id}`);
   if (setup === "no-read") return;
+  const stream = new PulledStream(accepted);
   try {
     for (let bytes = await stream.read(); bytes !== undefined; bytes = await stream.read()) {
-      events.push(`stream ${stream.id} read ${hex(bytes)}`);
+      events.push(`stream ${id} read ${hex(bytes)}`);
       await stream.write(bytes);
     }
     if (setup === "no-close") return;
     stream.closeWrite();
   } catch (error) {
     if (!(error instanceof TransportError)) throw error;
-    events.push(`stream ${stream.id} failed: ${error.code}`);
+    events.push(`stream ${id} failed: ${error.code}`);
   }
 }
 
@@ -144,7 +147,7 @@ describe("W3 a client makes of hand-made bytes what the reference client makes",
       ...(recording.name.startsWith("keepalive") ? { keepAliveIntervalMs: 40, pingTimeoutMs: 100 } : {}),
     });
     const events: string[] = [];
-    const stream = await client.open();
+    const stream = new PulledStream(await client.open());
     const reading = (async () => {
       events.push("opened stream 1");
       try {

@@ -4,6 +4,7 @@ import {
   closedByPeer,
   createMemoryPair,
   createYamuxSession,
+  PulledStream,
   type SessionOptions,
   type StreamReceiver,
   type TransportError,
@@ -162,8 +163,9 @@ describe("W3.2 opening", () => {
     await settle();
     expect(connection.frames).toEqual(["WindowUpdate[SYN|FIN] stream=1 length=0"]);
     connection.feed(data(Flag.Ack | Flag.Fin, 1, Buffer.from("hello")));
-    expect(Buffer.from((await stream.read()) ?? []).toString()).toBe("hello");
-    expect(await stream.read()).toBeUndefined();
+    const pulled = new PulledStream(stream);
+    expect(Buffer.from((await pulled.read()) ?? []).toString()).toBe("hello");
+    expect(await pulled.read()).toBeUndefined();
     expect(session.streamCount).toBe(0);
   });
 
@@ -258,8 +260,11 @@ describe("W3.2 opening", () => {
     connection.feed(header(FrameType.WindowUpdate, Flag.Rst, refused.id, 0));
     connection.feed(header(FrameType.WindowUpdate, Flag.Ack, reset.id, 0));
     connection.feed(header(FrameType.WindowUpdate, Flag.Rst, reset.id, 0));
-    await expect(refused.read()).rejects.toMatchObject({ code: "stream-refused", streamId: 1 });
-    await expect(reset.read()).rejects.toMatchObject({ code: "stream-reset", streamId: 3 });
+    await expect(new PulledStream(refused).read()).rejects.toMatchObject({
+      code: "stream-refused",
+      streamId: 1,
+    });
+    await expect(new PulledStream(reset).read()).rejects.toMatchObject({ code: "stream-reset", streamId: 3 });
   });
 });
 
@@ -308,7 +313,7 @@ describe("W3.2 windows", () => {
   it("gives credit back when half a window has been read, not when it has come", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const [session, connection] = start();
-    const stream = openNow(session);
+    const stream = new PulledStream(openNow(session));
     await settle();
     // each in memory of its own, so that they are read as they came
     for (let i = 0; i < 16; i++) connection.feed(new Uint8Array(data(0, 1, Buffer.alloc(16 * 1024))));
@@ -449,9 +454,10 @@ describe("W3.2 windows", () => {
     }
     expect(stream.flow.unread).toBe(2000);
     const buffers = new Set<ArrayBufferLike>();
+    const pulled = new PulledStream(stream);
     let read = 0;
     while (read < 2000) {
-      const bytes = await stream.read();
+      const bytes = await pulled.read();
       read += bytes?.length ?? 0;
       if (bytes !== undefined) buffers.add(bytes.buffer);
     }
@@ -492,7 +498,7 @@ describe("back-pressure of the connection", () => {
     connection.feed(header(FrameType.WindowUpdate, Flag.Ack, 1, 10_000_000));
     connection.bufferedBytes = 300_000;
     let isWritten = false;
-    const writing = stream.write(Buffer.alloc(1_000_000)).then(() => {
+    const writing = new PulledStream(stream).write(Buffer.alloc(1_000_000)).then(() => {
       isWritten = true;
     });
     await settle();
@@ -702,7 +708,7 @@ describe("the end of a session", () => {
     await expect(waiting).rejects.toMatchObject({ code: "closed-locally", layer: "session" });
     expect(() => session.tryOpen()).toThrow("takes no new streams");
     await expect(session.open()).rejects.toMatchObject({ code: "closed-locally" });
-    await stream.write(Buffer.from("still works"));
+    await new PulledStream(stream).write(Buffer.from("still works"));
     connection.feed(header(FrameType.WindowUpdate, Flag.Ack | Flag.Rst, 1, 0));
     await closing;
   });
@@ -712,12 +718,12 @@ describe("the end of a session", () => {
     const stream = openNow(session);
     await Promise.all([session.close(20), session.close(20)]);
     expect(connection.closedWith?.code).toBe(1000);
-    await expect(stream.read()).rejects.toMatchObject({ code: "closed-locally" });
+    await expect(new PulledStream(stream).read()).rejects.toMatchObject({ code: "closed-locally" });
   });
 
   it("gives every waiter the reason of the connection", async () => {
     const [session, connection] = start({ maxStreams: 1 });
-    const stream = openNow(session);
+    const stream = new PulledStream(openNow(session));
     const waits = [
       stream.read(),
       stream.write(Buffer.alloc(400_000)),
@@ -733,7 +739,7 @@ describe("the end of a session", () => {
     expect(await session.closed).toBe(end);
     expect(end.message).toBe("scripted: closed by the peer (1001: server is going away)");
     expect(() => session.tryOpen()).toThrow(end);
-    expect(() => stream.send([Buffer.from("x")])).toThrow(end);
+    expect(() => stream.stream.send([Buffer.from("x")])).toThrow(end);
   });
 
   it("survives a receiver that throws by ending, with an internal error told to the peer", async () => {

@@ -15,7 +15,6 @@ import {
   StreamState,
   violation,
 } from "./stream-state.js";
-import { StreamWaiters } from "./stream-waiters.js";
 
 /** What a stream needs of its session. */
 export interface StreamHost {
@@ -55,9 +54,8 @@ export interface StreamFlow {
 const creditParts = 32;
 
 /**
- * One stream of a session: bytes in order in both directions, each ended by itself, with a window of its own.
- *
- * Use it in one of two ways. Push: `setReceiver` and `send`, without promises. Pull: `read` and `write`.
+ * One stream of a session: bytes in order in both directions, each ended by itself, with a window of its own. With
+ * promises it can be read and written by a `PulledStream`.
  */
 export class YamuxStream extends StreamMarks implements DuplexStream {
   readonly id: number;
@@ -76,8 +74,6 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   #queue: SendQueue | undefined;
 
   #error: TransportError | undefined;
-  /** Who waits, where it is read or written with promises. */
-  #waiters: StreamWaiters | undefined;
 
   /** @internal When it began to wait for the peer's ACK or FIN; -1 when it does not wait. */
   waitingSince: number;
@@ -117,8 +113,6 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   get error(): TransportError | undefined {
     return this.#error;
   }
-
-  // ---- push ----
 
   setReceiver(receiver: StreamReceiver): void {
     this.#receiver = receiver;
@@ -181,49 +175,6 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     this.#opened(flags);
     return at;
   }
-
-  // ---- pull ----
-
-  /**
-   * Bytes as they come; undefined at the end. Only one read at a time.
-   * @throws TransportError when the stream was reset.
-   */
-  async read(): Promise<Uint8Array | undefined> {
-    for (;;) {
-      const bytes = this.#received?.peek();
-      if (bytes !== undefined) {
-        this.#received?.skip(bytes.length);
-        this.#giveBack(bytes.length);
-        return bytes;
-      }
-      if (this.#error !== undefined) throw this.#error;
-      if (this.hasEnd) return undefined;
-      this.#waiters ??= new StreamWaiters();
-      await this.#waiters.readable();
-    }
-  }
-
-  /** Reads until the end of the stream. Leaving the loop early resets it. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      for (let bytes = await this.read(); bytes !== undefined; bytes = await this.read()) yield bytes;
-    } finally {
-      if (!this.hasEnd) this.reset();
-    }
-  }
-
-  /**
-   * Sends bytes; resolves when they have left, so that a slow peer holds the writer back. The bytes must not be
-   * changed before.
-   * @throws TransportError when the stream was ended or reset before.
-   */
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.send([bytes])) return;
-    this.#waiters ??= new StreamWaiters();
-    await this.#waiters.writable();
-  }
-
-  // ---- both ----
 
   /** FIN. The peer may go on sending. */
   closeWrite(): void {
@@ -333,7 +284,6 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     if (receiver === undefined || this.isDelivering || (this.#received?.length ?? 0) > 0) {
       this.#received ??= new ReceiveQueue();
       this.#received.push(bytes);
-      this.#waiters?.wakeReader();
       return;
     }
     this.isDelivering = true;
@@ -440,7 +390,6 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     this.#received?.clear();
     this.waitingSince = -1;
     this.#host.ended(this);
-    this.#waiters?.fail(error);
   }
 
   #giveBack(bytes: number): void {
@@ -471,14 +420,12 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
 
   #deliverEnd(): void {
     if (!this.hasEnd || this.isEndDelivered || this.isDelivering) return;
-    this.#waiters?.wakeReader();
     if (this.#receiver === undefined) return;
     this.isEndDelivered = true;
     this.#receiver.onEnd();
   }
 
   #becameWritable(): void {
-    this.#waiters?.wakeWriters();
     if (!this.wantsWritable) return;
     this.wantsWritable = false;
     this.#receiver?.onWritable();

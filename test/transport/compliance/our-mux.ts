@@ -3,6 +3,7 @@ import { onTestFinished } from "vitest";
 import {
   type ByteConnection,
   createYamuxSession,
+  PulledStream,
   type YamuxOptions,
   type YamuxSession,
   type YamuxStream,
@@ -28,7 +29,8 @@ export function ourMux(
   };
 }
 
-function ourStream(stream: YamuxStream): MuxStream {
+function ourStream(opened: YamuxStream): MuxStream {
+  const stream = new PulledStream(opened);
   return {
     write: (bytes) => stream.write(bytes),
     read: () => stream.read(),
