@@ -4,7 +4,7 @@ import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { ConnectionObserver, YamuxOptions } from "../../transport/index.js";
 import type { ApiVersion } from "../../version/index.js";
 import { ApiError } from "../api-error.js";
-import { dialRequestOf } from "../dial-request.js";
+import { addressesOf } from "../dial-request.js";
 import { type Metrics, runHook } from "../hooks.js";
 import type { Route, SessionAnswer, UserCall } from "../http/routes.js";
 import { type ApiUser, connectableAgent, mayReach } from "../http/users/access.js";
@@ -150,7 +150,7 @@ export class TailnetEndpoint {
     facts: Pick<Admitted, "path" | "apiVersion" | "told">,
     whose: Omit<TailnetSession, "reachedAt">,
   ): SessionAnswer {
-    const { remoteAddress, reachedAt } = dialRequestOf(call.request);
+    const { remoteAddress, reachedAt } = addressesOf(call.request);
     const admitted = { ...facts, remoteAddress, tailnet: { ...whose, reachedAt } };
     return {
       beginSession: (request, socket, head) => this.#sessions.begin(request, socket, head, admitted),
