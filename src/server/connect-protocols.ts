@@ -5,6 +5,7 @@ import { formatVersion, newestVersion } from "../version/index.js";
 import { type AgentIdentity, agentSession, agentSessionKey } from "./agent-session.js";
 import { ApiError } from "./api-error.js";
 import type { DialRequest } from "./dial-request.js";
+import { refuseForeignCookie } from "./origin-check.js";
 import { reachedAtOf } from "./reached-at.js";
 import { sessionToken } from "./session-token.js";
 import { Waits } from "./waits.js";
@@ -84,6 +85,7 @@ function authentication({ authenticate }: ConnectProtocolsOptions, waits: Waits)
     const headers = Object.fromEntries(request.header);
     const token = sessionToken({ headers, query: url.searchParams });
     try {
+      refuseForeignCookie(request.requestMethod, { host: url.host, ...headers });
       const reachedAt = reachedAtOf({
         headers: { host: url.host, ...headers },
         isTls: url.protocol === "https:",

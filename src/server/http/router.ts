@@ -4,6 +4,7 @@ import { WebSocketServer } from "ws";
 import type { AgentIdentity } from "../agent-session.js";
 import { ApiError, asApiError } from "../api-error.js";
 import { type DialRequest, dialRequestOf } from "../dial-request.js";
+import { refuseForeignCookie } from "../origin-check.js";
 import { upgradeRefusal } from "../upgrade-check.js";
 import { endedBy, serverCloses, Waits } from "../waits.js";
 import { type AnswerTo, emptyAnswer, errorAnswer, type HttpAnswer, sendAnswer } from "./answer.js";
@@ -186,6 +187,7 @@ export class HttpRouter {
       }
       // Node gives no body with an upgrade: it would be waited for without end
       if (isUpgrade && route.method !== "GET") throw takesNoUpgrade();
+      refuseForeignCookie(request.method, request.headers);
       return await answerOf(route, { request, query: dial.url.searchParams, params, signal }, asker);
     } catch (error) {
       return errorAnswer(asApiError(error));
