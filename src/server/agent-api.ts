@@ -146,6 +146,15 @@ export interface AgentApi {
   /** As {@link handle}, for a server's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /**
+   * Ends the sessions of a user's programs with the tailnet service, and their tunnels with them: the agents hear that
+   * they are gone for good. For a user of whom `authenticateUser`, `mayRead` or `mayConnect` says something else from
+   * now on: programs dial again, and are asked anew. Sessions with other servers on the same store stay, so call it at
+   * each; followers of logs and values stay too.
+   * @param userId as in `ApiUser`.
+   * @returns how many sessions there were.
+   */
+  disconnectUser(userId: string): Promise<number>;
+  /**
    * Ends all sessions in order and stores what waits.
    * @param timeoutMs how long to wait for calls under way; 0 by default.
    */
@@ -308,6 +317,10 @@ class Api implements AgentApi {
     if (path !== this.#endpoint.path) void this.#http.upgrade(request, socket, head);
     else if (this.#http.admits(request, socket)) void this.#endpoint.upgrade(request, socket, head);
     return true;
+  }
+
+  disconnectUser(userId: string): Promise<number> {
+    return this.#tailnetEndpoint.disconnectUser(userId);
   }
 
   async close(timeoutMs?: number): Promise<void> {
