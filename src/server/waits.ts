@@ -2,6 +2,8 @@ import { ApiError } from "./api-error.js";
 import { positive } from "./engines/waits.js";
 
 const defaultTimeoutMs = 30_000;
+/** Timers of Node hold no more; a longer one would be over at once. */
+const longestTimeoutMs = 2 ** 31 - 1;
 
 /** Waits for code of the implementer's on which an answer depends. Each has an end, whatever that code does. */
 export class Waits {
@@ -13,7 +15,8 @@ export class Waits {
    * @throws RangeError when it is not positive.
    */
   constructor(timeoutMs: number | undefined) {
-    this.#timeoutMs = positive("authenticateTimeoutMs", timeoutMs, defaultTimeoutMs);
+    const wantedMs = positive("authenticateTimeoutMs", timeoutMs, defaultTimeoutMs);
+    this.#timeoutMs = Math.min(wantedMs, longestTimeoutMs);
   }
 
   /**

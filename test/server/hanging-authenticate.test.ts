@@ -250,6 +250,18 @@ describe("the limit of authenticate", () => {
     expect(await wait).toMatchObject({ status: 503 });
   });
 
+  it("is as long as a timer can be where it is longer", async () => {
+    vi.useFakeTimers();
+    const waits = new Waits(2 ** 40);
+    const wait = waits.until(() => new Promise<never>(() => {}), new AbortController().signal);
+    const isOver = vi.fn();
+    wait.catch(isOver);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(isOver).not.toHaveBeenCalled();
+    waits.end();
+    await expect(wait).rejects.toMatchObject({ status: 503 });
+  });
+
   it("is a positive number", () => {
     const options = { authenticate: () => ({}), routes: echoRoutes, authenticateTimeoutMs: 0 };
     expect(() => createAgentApi({ store: new MemoryStore(), authenticateTimeoutMs: Number.NaN })).toThrow(
