@@ -59,6 +59,11 @@ export interface AgentApiOptions extends HttpOptions {
    * Says which agent dials; by default the store's agent with the token. Throw an `ApiError` to refuse.
    */
   authenticate?(request: DialRequest): AgentIdentity | Promise<AgentIdentity>;
+  /**
+   * How long `authenticate` and `authenticateUser` may take, and any upgrade until it is answered, in milliseconds;
+   * 30,000 by default. The request is answered with 503 then, and its `signal` ends.
+   */
+  authenticateTimeoutMs?: number;
   /** Told what happens; by default events stay within this process. Whoever makes one closes it. */
   events?: Events;
   /** Tells people what they should know: S3.57, S3.73, S3.74. By default nobody is told. */
@@ -141,6 +146,15 @@ export interface AgentApi {
   /** As {@link handle}, for a server's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /**
+   * Ends the sessions of a user's programs with the tailnet service, and their tunnels with them: the agents hear that
+   * they are gone for good. For a user of whom `authenticateUser`, `mayRead` or `mayConnect` says something else from
+   * now on: programs dial again, and are asked anew. Sessions with other servers on the same store stay, so call it at
+   * each; followers of logs and values stay too.
+   * @param userId as in `ApiUser`.
+   * @returns how many sessions there were.
+   */
+  disconnectUser(userId: string): Promise<number>;
+  /**
    * Ends all sessions in order and stores what waits.
    * @param timeoutMs how long to wait for calls under way; 0 by default.
    */
@@ -170,7 +184,10 @@ class Api implements AgentApi {
   /** Updates of connections that have ended and are not written yet. */
   readonly #lastUpdates = new Set<Promise<void>>();
 
-  /** @throws SyntaxError when the pattern of an external-auth provider is no regular expression. */
+  /**
+   * @throws SyntaxError when the pattern of an external-auth provider is no regular expression; RangeError when
+   * `authenticateTimeoutMs` is not positive.
+   */
   constructor(options: AgentApiOptions) {
     this.#options = options;
     const { store, onAgentMetrics } = options;
@@ -213,6 +230,7 @@ class Api implements AgentApi {
       buildVersion,
       interceptors,
       observer,
+      authenticateTimeoutMs,
     } = options;
     this.#endpoint = createRpcEndpoint<AgentIdentity>({
       authenticate: (request) => this.#authenticate(request),
@@ -222,6 +240,7 @@ class Api implements AgentApi {
       onSession: (session) => this.#onSession(session),
       strictVersions,
       observer,
+      ...(authenticateTimeoutMs === undefined ? {} : { authenticateTimeoutMs }),
       ...(interceptors === undefined ? {} : { interceptors }),
       ...(serverVersion === undefined ? {} : { serverVersion }),
       ...(yamux === undefined ? {} : { yamux }),
@@ -248,6 +267,7 @@ class Api implements AgentApi {
       routes: [...routes, ...this.#tailnetEndpoint.routes],
       authenticateAgent: (request) => this.#authenticate(request),
       authenticateUser: (request) => options.authenticateUser?.(request),
+      authenticateTimeoutMs,
       rateLimit: options.rateLimit && new RateLimit(options.rateLimit),
       buildVersion: buildVersion ?? defaultBuildVersion,
       pingIntervalMs,
@@ -255,6 +275,7 @@ class Api implements AgentApi {
     this.#protocols = connectProtocols({
       routes: this.routes,
       authenticate: (request) => this.#authenticate(request),
+      authenticateTimeoutMs,
       interceptors: interceptors ?? [],
       maxMessageBytes: maxMessageBytes ?? defaultMaxPacketBytes,
     });
@@ -298,8 +319,13 @@ class Api implements AgentApi {
     return true;
   }
 
+  disconnectUser(userId: string): Promise<number> {
+    return this.#tailnetEndpoint.disconnectUser(userId);
+  }
+
   async close(timeoutMs?: number): Promise<void> {
     this.#tailnet.streams.end();
+    this.#protocols.close();
     const sessions = [this.#endpoint.close(timeoutMs), this.#tailnetEndpoint.close(timeoutMs)];
     await Promise.all([this.#http.close(), ...sessions]);
     await Promise.all(this.#lastUpdates);

@@ -6,13 +6,17 @@ import { formatVersion, newestVersion } from "../version/index.js";
 import { type AgentIdentity, agentSession, agentSessionKey } from "./agent-session.js";
 import { ApiError } from "./api-error.js";
 import type { DialRequest } from "./dial-request.js";
+import { refuseForeignCookie } from "./origin-check.js";
 import { reachedAtOf } from "./reached-at.js";
 import { sessionToken } from "./session-token.js";
+import { Waits } from "./waits.js";
 
 /** What is needed to serve the RPCs over HTTP. */
 export interface ConnectProtocolsOptions {
   routes: Routes;
   authenticate(request: DialRequest): AgentIdentity | Promise<AgentIdentity>;
+  /** How long that may take; 30,000 by default. */
+  authenticateTimeoutMs: number | undefined;
   interceptors: readonly Interceptor[];
   maxMessageBytes: number;
 }
@@ -26,11 +30,14 @@ const servicePaths = ["/coder.agent.v2.Agent/", "/coder.tailnet.v2.Tailnet/"];
  * there is no session: newest version, no role, no monitor.
  */
 export function connectProtocols(options: ConnectProtocolsOptions) {
-  const interceptors = [authentication(options), ...options.interceptors];
+  const waits = new Waits(options.authenticateTimeoutMs);
+  const interceptors = [authentication(options, waits), ...options.interceptors];
   const handle = nodeHandler({ ...options, interceptors });
   return {
     wants: (path: string) => servicePaths.some((prefix) => path.startsWith(prefix)),
     handle,
+    /** Ends calls for which it is not known yet who makes them. */
+    close: () => waits.end(),
   };
 }
 
@@ -70,17 +77,19 @@ async function loadAdapter({
   }) as NodeHandler;
 }
 
-function authentication({ authenticate }: ConnectProtocolsOptions): Interceptor {
+function authentication({ authenticate }: ConnectProtocolsOptions, waits: Waits): Interceptor {
   return (next) => async (request) => {
     const url = new URL(request.url);
     const headers = Object.fromEntries(request.header);
     const token = sessionToken({ headers, query: url.searchParams });
     try {
+      refuseForeignCookie(request.requestMethod, { host: url.host, ...headers });
       const reachedAt = reachedAtOf({
         headers: { host: url.host, ...headers },
         isTls: url.protocol === "https:",
       });
-      const identity = await authenticate({ token, headers, url, remoteAddress: undefined, reachedAt });
+      const dial = { token, headers, url, remoteAddress: undefined, reachedAt };
+      const identity = await waits.until((signal) => authenticate({ ...dial, signal }), request.signal);
       const version = formatVersion(newestVersion);
       request.contextValues.set(agentSessionKey, agentSession(identity, version, undefined, reachedAt));
     } catch (error) {
@@ -90,15 +99,18 @@ function authentication({ authenticate }: ConnectProtocolsOptions): Interceptor 
   };
 }
 
+const codes: ReadonlyMap<number, Code> = new Map([
+  [401, Code.Unauthenticated],
+  [403, Code.PermissionDenied],
+  [503, Code.Unavailable],
+]);
+
 function refusal(error: unknown): ConnectError {
+  // of the call itself: its deadline, or its caller has left
+  if (error instanceof ConnectError) return error;
   if (!(error instanceof ApiError))
     return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
-  const code =
-    error.status === 401
-      ? Code.Unauthenticated
-      : error.status === 403
-        ? Code.PermissionDenied
-        : Code.Internal;
+  const code = codes.get(error.status) ?? Code.Internal;
   const text = error.detail === undefined ? error.message : `${error.message} ${error.detail}`;
   return new ConnectError(text, code);
 }

@@ -6,13 +6,15 @@ import type { Routes, RpcError, RpcTable } from "../rpc/index.js";
 import type { ConnectionObserver, TransportError, YamuxOptions, YamuxSession } from "../transport/index.js";
 import type { ApiVersion } from "../version/index.js";
 import { ApiError, asApiError } from "./api-error.js";
-import { type DialRequest, dialRequestOf } from "./dial-request.js";
+import { addressesOf, type DialRequest, dialRequestOf } from "./dial-request.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
 import { attachHandlers, type NodeServer } from "./http/attach.js";
+import { ClientLeft, clientPresence } from "./http/client-left.js";
 import type { ReachedAt } from "./reached-at.js";
 import { requestedVersion } from "./requested-version.js";
 import { RpcSessions } from "./rpc-sessions.js";
 import { upgradeRefusal } from "./upgrade-check.js";
+import { serverCloses, Waits } from "./waits.js";
 
 /** Where agents dial. */
 export const defaultRpcPath = "/api/v2/workspaceagents/me/rpc";
@@ -34,6 +36,11 @@ export interface RpcSession<Identity> {
 export interface RpcEndpointOptions<Identity> {
   /** Says who dials. Throw an `ApiError` to refuse; any other error is answered with 500, without its text. */
   authenticate(request: DialRequest): Identity | Promise<Identity>;
+  /**
+   * How long `authenticate` may take, in milliseconds; 30,000 by default. The request is answered with 503 then, and
+   * its `signal` ends.
+   */
+  authenticateTimeoutMs?: number;
   /** Registers the handlers; the same function as for any Connect server. */
   routes: Routes | RpcTable;
   interceptors?: Interceptor[];
@@ -87,7 +94,10 @@ export interface RpcEndpoint {
 
 const defaultBuildVersion = "agentwire";
 
-/** Makes an endpoint for a server that routes by itself. Most use {@link attachRpc}. */
+/**
+ * Makes an endpoint for a server that routes by itself. Most use {@link attachRpc}.
+ * @throws RangeError when `authenticateTimeoutMs` is not positive.
+ */
 export function createRpcEndpoint<Identity>(options: RpcEndpointOptions<Identity>): RpcEndpoint {
   return new Endpoint(options);
 }
@@ -106,12 +116,15 @@ class Endpoint<Identity> implements RpcEndpoint {
   readonly #options: RpcEndpointOptions<Identity>;
   readonly #buildVersion: string;
   readonly #sessions: RpcSessions<Accepted<Identity>>;
+  readonly #waits: Waits;
+  #isClosed = false;
 
   constructor(options: RpcEndpointOptions<Identity>) {
     this.#options = options;
     this.path = options.path ?? defaultRpcPath;
     this.#buildVersion = options.buildVersion ?? defaultBuildVersion;
     this.#sessions = new RpcSessions<Accepted<Identity>>(options);
+    this.#waits = new Waits(options.authenticateTimeoutMs);
   }
 
   get sessionCount(): number {
@@ -119,14 +132,16 @@ class Endpoint<Identity> implements RpcEndpoint {
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // the response of a client that has left says so on each write
+    response.on("error", () => {});
     try {
-      await this.#accept(request);
+      await this.#accept(request, response);
       this.#send(
         response,
         upgradeRefusal(request) ?? errorAnswer(new ApiError(400, "Failed to accept websocket.")),
       );
     } catch (error) {
-      this.#send(response, refusalOf(error));
+      this.#refuse(response, error);
     }
   }
 
@@ -134,17 +149,19 @@ class Endpoint<Identity> implements RpcEndpoint {
     const giveUp = () => socket.destroy();
     socket.on("error", giveUp);
     try {
-      const accepted = await this.#accept(request);
-      const refusal = upgradeRefusal(request);
+      const accepted = await this.#accept(request, socket);
+      const refusal = upgradeRefusal(request) ?? (this.#isClosed ? errorAnswer(serverCloses()) : undefined);
       if (refusal !== undefined) this.#send(socket, refusal);
       else if (this.#sessions.begin(request, socket, head, accepted)) socket.off("error", giveUp);
       else socket.destroy();
     } catch (error) {
-      this.#send(socket, refusalOf(error));
+      this.#refuse(socket, error);
     }
   }
 
   close(timeoutMs?: number): Promise<void> {
+    this.#isClosed = true;
+    this.#waits.end();
     return this.#sessions.close(timeoutMs);
   }
 
@@ -152,14 +169,32 @@ class Endpoint<Identity> implements RpcEndpoint {
    * Who, with which version, in which role: in this order. S1.22.
    * @throws whatever refuses the request.
    */
-  async #accept(request: IncomingMessage): Promise<Accepted<Identity>> {
-    const dial = dialRequestOf(request);
-    const identity = await this.#options.authenticate(dial);
+  async #accept(request: IncomingMessage, client: AnswerTo): Promise<Accepted<Identity>> {
+    const { identity, query } = await this.#whoDials(request, client);
     if (request.method !== "GET") throw new MethodNotAllowed();
-    const query = dial.url.searchParams;
     const apiVersion = requestedVersion(query, this.#options);
-    const { remoteAddress, reachedAt } = dial;
-    return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress, reachedAt };
+    return { identity, apiVersion, role: query.get("role") ?? "", ...addressesOf(request) };
+  }
+
+  /** Asks for as long as the client is there. @throws what refuses it. */
+  async #whoDials(
+    request: IncomingMessage,
+    client: AnswerTo,
+  ): Promise<{ identity: Identity; query: URLSearchParams }> {
+    const presence = clientPresence(client);
+    try {
+      return await this.#waits.until(async (signal) => {
+        const dial = dialRequestOf(request, signal);
+        return { identity: await this.#options.authenticate(dial), query: dial.url.searchParams };
+      }, presence.signal);
+    } finally {
+      presence.release();
+    }
+  }
+
+  #refuse(to: AnswerTo, error: unknown): void {
+    if (error instanceof ClientLeft) to.destroy();
+    else this.#send(to, refusalOf(error));
   }
 
   #send(to: AnswerTo, answer: HttpAnswer): void {

@@ -11,11 +11,12 @@ export interface TokenRequest {
 
 /** The token of a request: the first of the five places that has one. S1.6. */
 export function sessionToken({ headers, query }: TokenRequest): string | undefined {
+  const [header, authorization] = headerTokens(headers);
   const places = [
     () => cookie(headers.cookie, name),
     () => query.get(name),
-    () => single(headers["coder-session-token"]),
-    () => bearer(headers.authorization),
+    () => header,
+    () => authorization,
     () => query.get("access_token")?.trim(),
   ];
   for (const place of places) {
@@ -23,6 +24,15 @@ export function sessionToken({ headers, query }: TokenRequest): string | undefin
     if (token !== undefined && token !== null && token !== "") return token;
   }
   return undefined;
+}
+
+/** Whether a request has a token in a header, which a browser does not add by itself. */
+export function hasHeaderToken(headers: IncomingHttpHeaders): boolean {
+  return headerTokens(headers).some((token) => token !== undefined && token !== "");
+}
+
+function headerTokens(headers: IncomingHttpHeaders): (string | undefined)[] {
+  return [single(headers["coder-session-token"]), bearer(headers.authorization)];
 }
 
 function single(value: string | string[] | undefined): string | undefined {

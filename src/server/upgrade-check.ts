@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { goQuote } from "../rpc/index.js";
 import { jsonBody } from "./api-error.js";
 import type { HttpAnswer } from "./http/answer.js";
+import { originComplaint } from "./origin-check.js";
 
 /**
  * Why a request cannot become a WebSocket, as the reference server says it: a line of its WebSocket library, then
@@ -68,17 +69,8 @@ function keyFault(request: IncomingMessage): Fault | undefined {
 
 /** A page of another site must not use the cookies of this one. */
 function originFault({ headers }: IncomingMessage): Fault | undefined {
-  const { origin, host = "" } = headers;
-  if (origin === undefined || origin === "") return undefined;
-  const originHost = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(origin)?.[1]?.replace(/^.*@/, "") ?? "";
-  if (originHost.toLowerCase() === host.toLowerCase()) return undefined;
-  if (originHost === "") {
-    return { status: 403, reason: `request Origin ${goQuote(origin)} is not a valid URL with a host` };
-  }
-  return {
-    status: 403,
-    reason: `request Origin ${goQuote(originHost)} is not authorized for Host ${goQuote(host)}`,
-  };
+  const reason = originComplaint(headers);
+  return reason === undefined ? undefined : { status: 403, reason };
 }
 
 function hasToken(header: string | undefined, token: string): boolean {

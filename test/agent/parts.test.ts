@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -129,6 +129,26 @@ describe("what an agent lives on with", () => {
     expect(texts).toHaveLength(2);
     expect(texts[0]).toMatch(/^socket is left out: create socket: the path .* has room for 107/);
     expect(texts[1]).toMatch(/^boundary-logs is left out: /);
+  });
+
+  it("is another agent on this machine, which keeps its sockets to its end", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "agentwire-parts-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const socket = { path: join(folder, "agent.sock") };
+    const boundaryLogs = { path: join(folder, "boundary.sock") };
+    const first = await agentWith({ parts: { socket, boundaryLogs } });
+    await first.becomes("ready");
+    const second = await agentWith({ parts: { socket, boundaryLogs } });
+    await second.becomes("ready");
+    const texts = second.events.flatMap((event) => (event.kind === "warning" ? [event.text] : []));
+    expect(texts).toEqual([
+      `socket is left out: create socket: socket path ${socket.path} is not available: another program serves it`,
+      `boundary-logs is left out: listen on socket: socket path ${boundaryLogs.path} is not available: another program serves it`,
+    ]);
+    await second.agent.stop();
+    expect((await readdir(folder)).sort()).toEqual(["agent.sock", "boundary.sock"]);
+    await first.agent.stop();
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it("is a script of a megabyte, and one that writes what is not UTF-8 (C3.7)", async () => {

@@ -1,6 +1,7 @@
 import { unlink } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { dirname } from "node:path";
+import { isServed, SocketFile } from "../socket-file.js";
 import { type BoundaryLogSink, ProxyConnection } from "./proxy-connection.js";
 import { checkSocketPath, defaultBoundaryLogSocketPath } from "./socket-path.js";
 
@@ -12,7 +13,9 @@ export interface BoundaryLogProxyLimits {
 
 /** How a boundary log proxy is made. */
 export interface BoundaryLogProxyOptions {
-  /** The Unix socket; {@link defaultBoundaryLogSocketPath} by default. A file that is there is replaced. */
+  /**
+   * The Unix socket; {@link defaultBoundaryLogSocketPath} by default. A file that nobody listens behind is replaced.
+   */
   path?: string;
   /** What takes the logs, such as a `BoundaryLogSender` that a session keeps going. */
   sender: BoundaryLogSink;
@@ -27,7 +30,7 @@ export interface BoundaryLogProxy extends AsyncDisposable {
   readonly path: string;
   /** Programs that are connected. */
   readonly connectionCount: number;
-  /** Ends all connections, waits for that, and removes the socket's file. C6.14. */
+  /** Ends all connections, waits for that, and removes the socket's file, unless it is another program's by now. C6.14. */
   close(): Promise<void>;
 }
 
@@ -35,12 +38,15 @@ export interface BoundaryLogProxy extends AsyncDisposable {
  * Takes logs of programs that confine other programs, over a Unix socket, and gives them to a sender. Nothing is ever
  * written back (C6.8), and no program is held back: what the sender has no room for is lost and counted there. A
  * program's mistakes end its own connection at most (C6.6). Not for Windows.
- * @throws TypeError when no socket can have the path; Error when the old file cannot be removed, or the socket cannot
- * be listened on.
+ * @throws TypeError when no socket can have the path; Error when another program listens there, which the reference
+ * would replace (C6.1), when the old file cannot be removed, or when the socket cannot be listened on.
  */
 export async function createBoundaryLogProxy(options: BoundaryLogProxyOptions): Promise<BoundaryLogProxy> {
   const path = options.path ?? defaultBoundaryLogSocketPath();
   checkSocketPath(path);
+  if (await isServed(path)) {
+    throw new Error(`listen on socket: socket path ${path} is not available: another program serves it`);
+  }
   await removeFile(path);
   const proxy = new SocketProxy(path, options);
   await proxy.listen();
@@ -51,6 +57,7 @@ class SocketProxy implements BoundaryLogProxy {
   readonly path: string;
   readonly #server: Server;
   readonly #connections = new Set<ProxyConnection>();
+  #file: SocketFile | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(path: string, { sender, onWarning = () => {}, limits = {} }: BoundaryLogProxyOptions) {
@@ -79,6 +86,7 @@ class SocketProxy implements BoundaryLogProxy {
         reject(new Error(`listen on socket: ${listenProblem(this.path, error)}`, { cause: error }));
       });
       this.#server.listen(this.path, () => {
+        this.#file = new SocketFile(this.path);
         this.#server.removeAllListeners("error");
         // a connection that could not be accepted, for want of file descriptors, is lost; the others stay
         this.#server.on("error", () => {});
@@ -97,12 +105,11 @@ class SocketProxy implements BoundaryLogProxy {
   }
 
   async #close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
+    const closed = this.#file?.close(this.#server);
     const connections = [...this.#connections];
     for (const connection of connections) connection.end();
     await closed;
     await Promise.all(connections.map((connection) => connection.closed));
-    await removeFile(this.path);
   }
 }
 

@@ -1,11 +1,10 @@
-import { rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import type { AgentClient } from "../../client/index-node.js";
 import { agentSocketCodecs } from "../../gen/coder/agentsocket/v1/agentsocket_codec.js";
 import { AgentSocket as AgentSocketService } from "../../gen/coder/agentsocket/v1/agentsocket_pb.js";
 import { createRpcTable, type RpcError, type RpcTable, serveStream } from "../../rpc/index.js";
 import { type ByteConnection, connectionStream, socketConnection } from "../../transport/index-node.js";
-import { isNamedPipes } from "../local-socket.js";
+import type { SocketFile } from "../socket-file.js";
 import { UnitGraph } from "../units/index.js";
 import { contextRoutes } from "./context-routes.js";
 import type { ContextService } from "./context-service.js";
@@ -66,6 +65,7 @@ class LocalSocket implements AgentSocketServer {
   readonly #table: RpcTable;
   readonly #onProtocolError: ((error: RpcError) => void) | undefined;
   readonly #connections = new Map<ByteConnection, Promise<unknown>>();
+  #file: SocketFile | undefined;
   #refusedConnections = 0;
   #controlPlane: AppStatusClient | undefined;
   #context: ContextService | undefined;
@@ -103,7 +103,7 @@ class LocalSocket implements AgentSocketServer {
   }
 
   async listen(): Promise<void> {
-    await listenOn(this.#server, this.path);
+    this.#file = await listenOn(this.#server, this.path);
     // what goes wrong with accepting one connection is no reason to accept no more
     this.#server.on("error", () => this.#refusedConnections++);
   }
@@ -139,10 +139,9 @@ class LocalSocket implements AgentSocketServer {
   }
 
   async #close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = this.#file?.close(this.#server);
     const ended = [...this.#connections.values()];
     for (const connection of [...this.#connections.keys()]) connection.abort();
     await Promise.all([closed, ...ended]);
-    if (!isNamedPipes) await rm(this.path, { force: true }).catch(() => {});
   }
 }

@@ -1,35 +1,35 @@
 import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import type { Server } from "node:net";
-import { connect } from "node:net";
 import { dirname } from "node:path";
 import { errorText } from "../../rpc/error-text.js";
 import { isNamedPipes, socketPathComplaint } from "../local-socket.js";
-
-/** How long a server behind an existing file has to take a connection. C5.3. */
-const probeTimeoutMs = 10_000;
+import { isServed, SocketFile } from "../socket-file.js";
 
 /**
  * Listens on a local socket that only the own user may open: a file that nobody listens behind is replaced, the folder
  * made where it is missing. C5.3.
+ * @returns the file, with which to close the server.
  * @throws Error `create socket: …` when somebody listens there, or it cannot be.
  */
-export async function listenOn(server: Server, path: string): Promise<void> {
+export async function listenOn(server: Server, path: string): Promise<SocketFile> {
   const complaint = socketPathComplaint(path);
   if (complaint !== undefined) throw new Error(`create socket: ${complaint}`);
   if (!isNamedPipes) await makeWay(path);
   await step("listen on unix socket", listening(server, path));
-  if (isNamedPipes) return;
+  const file = new SocketFile(path);
+  if (isNamedPipes) return file;
   try {
     await step("set socket permissions", chmod(path, 0o600));
   } catch (error) {
-    server.close();
+    void file.close(server);
     throw error;
   }
+  return file;
 }
 
 async function makeWay(path: string): Promise<void> {
   if (await step("remove existing socket", exists(path))) {
-    if (await isTaken(path)) {
+    if (await isServed(path)) {
       throw new Error(`create socket: socket path ${path} is not available: another program serves it`);
     }
     await step("remove existing socket", rm(path));
@@ -47,21 +47,6 @@ async function exists(path: string): Promise<boolean> {
     if (code === "ENOENT" || code === "ENOTDIR") return false;
     throw error;
   }
-}
-
-/** Whether somebody takes connections there. */
-function isTaken(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    const timer = setTimeout(() => answer(false), probeTimeoutMs);
-    const answer = (isThere: boolean) => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(isThere);
-    };
-    socket.once("connect", () => answer(true));
-    socket.once("error", () => answer(false));
-  });
 }
 
 function listening(server: Server, path: string): Promise<void> {

@@ -4,9 +4,12 @@ import { WebSocketServer } from "ws";
 import type { AgentIdentity } from "../agent-session.js";
 import { ApiError, asApiError } from "../api-error.js";
 import { type DialRequest, dialRequestOf } from "../dial-request.js";
+import { refuseForeignCookie } from "../origin-check.js";
 import { upgradeRefusal } from "../upgrade-check.js";
+import { endedBy, serverCloses, Waits } from "../waits.js";
 import { type AnswerTo, emptyAnswer, errorAnswer, type HttpAnswer, sendAnswer } from "./answer.js";
 import { pathOf } from "./attach.js";
+import { ClientLeft, type ClientPresence, clientPresence } from "./client-left.js";
 import { allPages, type Delivery, deliverEvents, deliverMessages, deliverPages } from "./delivery.js";
 import type { RateLimit } from "./rate-limit.js";
 import {
@@ -27,6 +30,8 @@ export interface HttpRouterOptions {
   authenticateAgent(request: DialRequest): AgentIdentity | Promise<AgentIdentity>;
   /** Without it, and where it gives undefined, no user is known. */
   authenticateUser?(request: DialRequest): ApiUser | Promise<ApiUser> | undefined;
+  /** How long both may take, and an upgrade to be answered; 30,000 by default. */
+  authenticateTimeoutMs: number | undefined;
   /** Without it nothing is limited. */
   rateLimit: RateLimit | undefined;
   buildVersion: string;
@@ -46,8 +51,6 @@ const areas = [
 
 /** Messages of clients on one-way sockets are not read; they need no more than this. */
 const maxClientMessageBytes = 4096;
-/** An upgrade that has no answer by then is refused: nothing tells that its client has left. */
-const upgradeTimeoutMs = 30_000;
 /** A client has so long to take the end of a stream. */
 const goodbyeTimeoutMs = 2_000;
 
@@ -63,11 +66,15 @@ export class HttpRouter {
     handleProtocols: () => false,
   });
   readonly #calls = new Set<AbortController>();
+  /** Of those who say who asks, and of upgrades for their answers. */
+  readonly #waits: Waits;
   readonly #streams = new Set<Promise<void>>();
   #isClosing = false;
 
+  /** @throws RangeError when `authenticateTimeoutMs` is not positive. */
   constructor(options: HttpRouterOptions) {
     this.#options = options;
+    this.#waits = new Waits(options.authenticateTimeoutMs);
     this.#lookUp = routeTable(options.routes);
   }
 
@@ -94,40 +101,35 @@ export class HttpRouter {
 
   /** Answers a request. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const call = this.#begin();
-    let hasLeft = false;
-    response.once("close", () => {
-      hasLeft = true;
-      call.abort();
-    });
+    const client = clientPresence(response);
+    const call = this.#begin(client);
     // the response of a client that has left says so on each write
     response.on("error", () => {});
     try {
-      const answer = await this.#answer(request, call.signal);
-      if (!hasLeft) await this.#deliver(answer, request, response, call.signal);
+      const answer = await endedBy(client.signal, () => this.#answer(request, call.signal));
+      await this.#deliver(answer, request, response, call.signal);
     } catch (error) {
-      if (response.headersSent) response.destroy();
+      if (response.headersSent || error instanceof ClientLeft) response.destroy();
       else this.#send(response, errorAnswer(asApiError(error)));
     } finally {
+      client.release();
       this.#end(call);
     }
   }
 
   /** Answers a request that asks for an upgrade; only some routes have one. */
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const call = this.#begin();
+    const client = clientPresence(socket);
+    const call = this.#begin(client);
     const giveUp = () => socket.destroy();
-    const leave = () => call.abort();
     socket.on("error", giveUp);
-    socket.once("close", leave);
-    const timer = setTimeout(leave, upgradeTimeoutMs);
     try {
-      const answer = await Promise.race([
-        this.#answer(request, call.signal, { isUpgrade: true }),
-        ended(call.signal).then(() => errorAnswer(this.#isClosing ? serverCloses() : takesTooLong())),
-      ]);
-      clearTimeout(timer);
-      const refusal = isUpgraded(answer) ? this.#refusal(request) : await this.#whole(answer);
+      const answer = await this.#waits.until(async () => {
+        const found = await this.#answer(request, call.signal, { isUpgrade: true });
+        return isUpgraded(found) ? found : this.#whole(found);
+      }, call.signal);
+      client.release();
+      const refusal = isUpgraded(answer) ? this.#refusal(request) : answer;
       if (refusal !== undefined) this.#send(socket, refusal);
       else if (socket.destroyed || !isUpgraded(answer)) socket.destroy();
       else if ("beginSession" in answer) {
@@ -135,14 +137,13 @@ export class HttpRouter {
         else socket.destroy();
       } else {
         socket.off("error", giveUp);
-        socket.off("close", leave);
         await this.#follow(answer, request, socket, head, call);
       }
     } catch (error) {
-      this.#send(socket, errorAnswer(asApiError(error)));
+      if (error instanceof ClientLeft) socket.destroy();
+      else this.#send(socket, errorAnswer(asApiError(error)));
     } finally {
-      clearTimeout(timer);
-      socket.off("close", leave);
+      client.release();
       this.#end(call);
     }
   }
@@ -150,12 +151,14 @@ export class HttpRouter {
   /** Ends all streams in order, and what waits for something; begins no more. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    for (const call of this.#calls) call.abort();
+    for (const call of this.#calls) call.abort(serverCloses());
     await Promise.all(this.#streams);
   }
 
-  #begin(): AbortController {
+  /** Ends with its client, if not before. */
+  #begin({ signal }: ClientPresence): AbortController {
     const call = new AbortController();
+    signal.addEventListener("abort", () => call.abort(signal.reason), { once: true });
     this.#calls.add(call);
     return call;
   }
@@ -174,7 +177,7 @@ export class HttpRouter {
     try {
       const path = pathOf(request);
       const found = this.#find(path);
-      const dial = dialRequestOf(request);
+      const dial = dialRequestOf(request, signal);
       const asker = await this.#whoAsks(found?.routes[0]?.who ?? areaOf(path) ?? "anyone", dial, path);
       if (found === undefined) throw routeNotFound();
       const { params, routes } = found;
@@ -184,6 +187,7 @@ export class HttpRouter {
       }
       // Node gives no body with an upgrade: it would be waited for without end
       if (isUpgrade && route.method !== "GET") throw takesNoUpgrade();
+      refuseForeignCookie(request.method, request.headers);
       return await answerOf(route, { request, query: dial.url.searchParams, params, signal }, asker);
     } catch (error) {
       return errorAnswer(asApiError(error));
@@ -201,13 +205,14 @@ export class HttpRouter {
     if (who === "user") return this.#user(dial, path);
     this.#count(dial.remoteAddress, path);
     if (who === "anyone") return { who };
-    return { who, identity: await this.#options.authenticateAgent(dial) };
+    const { authenticateAgent } = this.#options;
+    return { who, identity: await this.#ask(dial, (request) => authenticateAgent(request)) };
   }
 
   /** Users are counted by their name, wherever they are; who is no user by address. S1.3. */
   async #user(dial: DialRequest, path: string): Promise<Asker> {
     try {
-      const user = await this.#options.authenticateUser?.(dial);
+      const user = await this.#ask(dial, (request) => this.#options.authenticateUser?.(request));
       if (user === undefined) throw noCredentials();
       this.#count(`user ${user.id}`, path);
       return { who: "user", user };
@@ -215,6 +220,10 @@ export class HttpRouter {
       if (asApiError(error).status !== 429) this.#count(dial.remoteAddress, path);
       throw error;
     }
+  }
+
+  #ask<T>(dial: DialRequest, who: (request: DialRequest) => T | Promise<T>): Promise<T> {
+    return this.#waits.until((signal) => who({ ...dial, signal }), dial.signal);
   }
 
   #count(caller: string | undefined, path: string): void {
@@ -310,22 +319,6 @@ function routeNotFound(): ApiError {
 
 function noCredentials(): ApiError {
   return new ApiError(401, "API key or external proxy authentication required, but none provided");
-}
-
-/** Resolves when a signal ends. */
-function ended(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
-function takesTooLong(): ApiError {
-  return new ApiError(503, "The answer took too long. Try again.");
-}
-
-function serverCloses(): ApiError {
-  return new ApiError(503, "The server is closing. Try again.");
 }
 
 function needsUpgrade(): ApiError {

@@ -4,18 +4,19 @@ import { Tailnet } from "../../gen/coder/tailnet/v2/tailnet_pb.js";
 import type { ConnectionObserver, YamuxOptions } from "../../transport/index.js";
 import type { ApiVersion } from "../../version/index.js";
 import { ApiError } from "../api-error.js";
-import { dialRequestOf } from "../dial-request.js";
+import { addressesOf } from "../dial-request.js";
 import { type Metrics, runHook } from "../hooks.js";
 import type { Route, SessionAnswer, UserCall } from "../http/routes.js";
 import { type ApiUser, connectableAgent, mayReach } from "../http/users/access.js";
 import { requestedVersion } from "../requested-version.js";
-import { RpcSessions, type SessionFacts } from "../rpc-sessions.js";
+import { RpcSessions, type Served, type SessionFacts } from "../rpc-sessions.js";
 import { countSocket } from "../socket-metrics.js";
 import { pingStore } from "../store-ping.js";
 import type { Peer } from "./coordinator.js";
 import { desktopTelemetryHeader, desktopTelemetryOf } from "./desktop-telemetry.js";
 import { ProbedConnection } from "./endpoint-connection.js";
 import { tailnetHandlers } from "./handlers/index.js";
+import { LastingStreams } from "./lasting-streams.js";
 import { ResumeTokenRefused, resumeTokenAnswer } from "./resume-tokens.js";
 import type { TailnetDeps } from "./tailnet.js";
 import { type TailnetSession, tailnetSessionKey } from "./tailnet-session.js";
@@ -26,6 +27,9 @@ import { clientRule, userRule } from "./tunnel-auth.js";
 const tailnetPath = "/api/v2/tailnet";
 /** Where users' programs dial that are to reach one agent. S4.35. */
 const agentTailnetPath = "/api/v2/workspaceagents/{id}/coordinate";
+
+/** A coordinator has so long to hear the goodbyes of a session that is ended. */
+const goodbyeTimeoutMs = 2_000;
 
 /** How the sessions of users' programs are served; as those of agents, where both have an option. */
 export interface TailnetEndpointOptions {
@@ -56,6 +60,7 @@ export class TailnetEndpoint {
   readonly #deps: TailnetDeps;
   readonly #options: TailnetEndpointOptions;
   readonly #sessions: RpcSessions<Admitted>;
+  readonly #open = new Set<Served<Admitted>>();
 
   constructor(deps: TailnetDeps, options: TailnetEndpointOptions) {
     this.#deps = deps;
@@ -83,6 +88,21 @@ export class TailnetEndpoint {
   /** Sessions that are open. */
   get sessionCount(): number {
     return this.#sessions.count;
+  }
+
+  /**
+   * Ends a user's sessions, with a goodbye to those that they share tunnels with.
+   * @returns how many there were.
+   */
+  async disconnectUser(userId: string): Promise<number> {
+    const sessions = [...this.#open].filter(({ tailnet }) => tailnet.user?.id === userId);
+    await Promise.all(
+      sessions.map(({ tailnet, session }) => {
+        tailnet.coordinations?.end();
+        return session.close(goodbyeTimeoutMs);
+      }),
+    );
+    return sessions.length;
   }
 
   /**
@@ -150,17 +170,24 @@ export class TailnetEndpoint {
     facts: Pick<Admitted, "path" | "apiVersion" | "told">,
     whose: Omit<TailnetSession, "reachedAt">,
   ): SessionAnswer {
-    const { remoteAddress, reachedAt } = dialRequestOf(call.request);
-    const admitted = { ...facts, remoteAddress, tailnet: { ...whose, reachedAt } };
+    const { remoteAddress, reachedAt } = addressesOf(call.request);
+    const tailnet = { ...whose, reachedAt, coordinations: new LastingStreams() };
+    const admitted = { ...facts, remoteAddress, tailnet };
     return {
       beginSession: (request, socket, head) => this.#sessions.begin(request, socket, head, admitted),
     };
   }
 
   /** @returns what to call at its end. */
-  #onSession({ path, tailnet, told }: Admitted): () => void {
+  #onSession(served: Served<Admitted>): () => void {
+    const { path, tailnet, told } = served;
     const { telemetry, nowUs } = this.#deps;
-    const endCount = countSocket(this.#options.metrics, path);
+    const endMetrics = countSocket(this.#options.metrics, path);
+    this.#open.add(served);
+    const endCount = () => {
+      this.#open.delete(served);
+      endMetrics();
+    };
     if (told === undefined) return endCount;
     const record = { ...told, peerId: tailnet.peer.id, connectedAtUs: nowUs() };
     telemetry.userConnected(record);

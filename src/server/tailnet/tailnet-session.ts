@@ -3,6 +3,7 @@ import { sessionOf } from "../agent-session.js";
 import type { ApiUser } from "../http/users/access.js";
 import type { ReachedAt } from "../reached-at.js";
 import type { Peer } from "./coordinator.js";
+import type { LastingStreams } from "./lasting-streams.js";
 import { agentRule } from "./tunnel-auth.js";
 
 /** Whose calls of the tailnet service these are. */
@@ -15,6 +16,8 @@ export interface TailnetSession {
   user: ApiUser | undefined;
   /** Where the caller reached this server; undefined where that is not known. */
   reachedAt?: ReachedAt | undefined;
+  /** The session's coordinations, which a goodbye on the user's behalf ends; those of agents have none. */
+  coordinations?: LastingStreams;
 }
 
 /** Set for connections of users; on those of agents the agent's session is there. */

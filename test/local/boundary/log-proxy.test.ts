@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BoundaryLogSender } from "../../../src/client/index-node.js";
@@ -41,16 +41,45 @@ describe("C6.1 the socket of a boundary log proxy", () => {
     expect(boundaryLogSocketPath({})).toBe(join(tmpdir(), "boundary-audit.sock"));
   });
 
-  it("takes the place of a file that is there, a socket in use too", async () => {
+  it("takes the place of a file that nobody listens behind", async () => {
     const path = socketPath();
     writeFileSync(path, "in the way");
-    const first = await proxy({ path });
-    const second = await proxy({ path });
+    const { requests } = await proxy({ path });
     const { write, end } = await program(path);
     await write(frame(1, one));
     await end();
+    await eventually(() => requests.length === 1);
+  });
+
+  it("is not taken from a server that takes connections, nor from one that has enough of them", async () => {
+    for (const limits of [{}, { maxConnections: 1 }]) {
+      const first = await proxy({ limits });
+      const { write, end } = await program(first.path);
+      await write(frame(1, one));
+      await eventually(() => first.requests.length === 1);
+      await expect(
+        createBoundaryLogProxy({ path: first.path, sender: new BoundaryLogSender() }),
+      ).rejects.toThrow(
+        `listen on socket: socket path ${first.path} is not available: another program serves it`,
+      );
+      await write(frame(1, one));
+      await eventually(() => first.requests.length === 2);
+      await end();
+    }
+  });
+
+  it("stays when it is another program's by the time that its first one closes", async () => {
+    const first = await proxy();
+    rmSync(first.path);
+    const second = await proxy({ path: first.path });
+    await first.proxy.close();
+    const { write, end } = await program(first.path);
+    await write(frame(1, one));
+    await end();
     await eventually(() => second.requests.length === 1);
-    expect(first.requests).toEqual([]);
+    expect(readdirSync(dirname(first.path))).toEqual([basename(first.path)]);
+    await second.proxy.close();
+    expect(readdirSync(dirname(first.path))).toEqual([]);
   });
 
   it("is not made where it cannot be, and the error says why", async () => {

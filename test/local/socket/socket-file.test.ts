@@ -1,6 +1,6 @@
-import { chmod, mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { RpcError } from "../../../src/client/index-node.js";
@@ -107,6 +107,17 @@ describe("the file of the agent socket", () => {
     expect(await failure(calls.ping({}))).toMatchObject({
       rawMessage: `connect to socket: connect ENOENT ${socket.path}`,
     });
+  });
+
+  it("stays when it is another program's by the time that its first one closes", async () => {
+    const first = await agentSocket();
+    await rm(first.path);
+    const second = await agentSocket({ path: first.path });
+    await first.close();
+    await (await clientOf(second)).agentSocket.ping({});
+    expect(await readdir(dirname(first.path))).toEqual([basename(first.path)]);
+    await second.close();
+    expect(await readdir(dirname(first.path))).toEqual([]);
   });
 
   it("C5.6 is named in the error of a client that finds nobody there", async () => {

@@ -66,6 +66,44 @@ describe("an agent and a user's program over the wire", () => {
     }
   });
 
+  it.each(["tailnet", "one agent"])("part for good when the user is disconnected (%s)", async (kind) => {
+    let may = true;
+    const authenticateUser = ({ token = "" }) => ({
+      id: token,
+      mayRead: "everything" as const,
+      mayConnect: () => may || token === "eve",
+    });
+    const { plane, agentId, agent, coordinator } = await network({ authenticateUser });
+    const path = kind === "tailnet" ? kind : `workspaceagents/${agentId}/coordinate?version=2.0`;
+    const tunnel = async (token: string) => {
+      const program = await tailnetProgram(plane, path, { token });
+      const { peerId } = await peerOf(program);
+      const client = talk(program.tailnet);
+      client.say({ updateSelf: { node: clientNode }, addTunnel: { id: idBytes(agentId) } });
+      await client.next();
+      expect(told(await agent.next())).toEqual([`NODE ${peerId} (add tunnel)`]);
+      return { program, peerId, client };
+    };
+    const ada = await tunnel("ada");
+    const idle = await tailnetProgram(plane, path, { token: "ada" });
+    const eve = await tunnel("eve");
+    may = false;
+    expect(await plane.api.disconnectUser("ada")).toBe(2);
+    expect(told(await agent.next())).toEqual([`DISCONNECTED ${ada.peerId} (graceful disconnect)`]);
+    expect(await ada.program.closed).toMatch(/^1000 /);
+    expect(await idle.closed).toMatch(/^1000 /);
+    expect([plane.api.tailnetSessionCount, coordinator.peerCount]).toEqual([1, 2]);
+    expect(await plane.api.disconnectUser("ada")).toBe(0);
+    // who is asked anew is refused, and others go on
+    if (kind === "tailnet") {
+      const again = talk((await tailnetProgram(plane, path, { token: "ada" })).tailnet);
+      again.say({ addTunnel: { id: idBytes(agentId) } });
+      expect(told(await again.next())).toContain("you do not have permission");
+    } else await expect(tailnetProgram(plane, path, { token: "ada" })).rejects.toThrow("404");
+    agent.say({ readyForHandshake: [{ id: idBytes(eve.peerId) }] });
+    expect(told(await eve.client.next())).toEqual([expect.stringMatching("^READY_FOR_HANDSHAKE ")]);
+  });
+
   it("S4.13 reach nothing when the store fails, whose words are not told", async () => {
     const { plane, agentId } = await network();
     const { tailnet } = await tailnetProgram(plane);

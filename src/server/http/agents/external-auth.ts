@@ -1,6 +1,7 @@
 import { errorText } from "../../../rpc/error-text.js";
 import { goQuote } from "../../../rpc/index.js";
 import { ApiError } from "../../api-error.js";
+import { serverCloses } from "../../waits.js";
 import { jsonAnswer } from "../answer.js";
 import { Bell } from "../bell.js";
 import type { HttpDeps } from "../options.js";
@@ -128,7 +129,7 @@ async function awaitLink(
   let last = examinedToken;
   while (true) {
     await clock.wait(pollIntervalMs, signal);
-    if (signal.aborted) throw new ApiError(503, "The server is closing. Try again.");
+    if (signal.aborted) throw serverCloses();
     const link = await linkOf(auth, provider, ownerId);
     if (link === undefined || tokens.hasExpired(link) || link.accessToken === last) continue;
     last = link.accessToken;

@@ -1,4 +1,4 @@
-import { dialRequestOf } from "../../dial-request.js";
+import { addressesOf } from "../../dial-request.js";
 import { derpMapFor } from "../../tailnet/derp/derp-map-for.js";
 import { derpMapJson } from "../../tailnet/derp/derp-map-json.js";
 import { jsonAnswer } from "../answer.js";
@@ -18,7 +18,7 @@ export async function getGeneralConnectionInfo(
   { request }: UserCall,
 ): Promise<RouteAnswer> {
   const { forceWebSockets = false, disableDirectConnections = false, hostnameSuffix = "" } = network;
-  const { reachedAt } = dialRequestOf(request);
+  const { reachedAt } = addressesOf(request);
   return jsonAnswer(200, {
     derp_map: derpMapJson(derpMapFor(handlers.derpMap.current, reachedAt)),
     derp_force_websockets: forceWebSockets,

@@ -1,4 +1,4 @@
-import { dialRequestOf } from "../../dial-request.js";
+import { addressesOf } from "../../dial-request.js";
 import type { Route } from "../../http/routes.js";
 import { closeCodes } from "../../http/text-socket.js";
 import { derpMapChanges } from "./derp-map-changes.js";
@@ -22,7 +22,7 @@ export function derpMapRoute({ derpMap }: { derpMap: DerpMapSource }): Route {
         lostPong: { afterMs: pongTimeoutMs, goodbye: { code: closeCodes.goingAway, reason: "ping failed" } },
       },
       async followMessages(socket) {
-        const { reachedAt } = dialRequestOf(request);
+        const { reachedAt } = addressesOf(request);
         // the next is made when this one is on its way
         for await (const map of derpMapChanges(derpMap, signal))
           await socket.send(derpMapJson(derpMapFor(map, reachedAt)));

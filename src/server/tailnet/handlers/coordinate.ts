@@ -1,5 +1,6 @@
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { CoordinateRequest } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
+import { type CoordinateRequest, CoordinateRequestSchema } from "../../../gen/coder/tailnet/v2/tailnet_pb.js";
 import { errorText } from "../../../rpc/error-text.js";
 import { runHook } from "../../hooks.js";
 import type { Coordination } from "../coordinator.js";
@@ -12,11 +13,16 @@ export function coordinateHandlers({ coordinator, streams, log }: TailnetDeps): 
   // a coordinator may be the implementer's: nobody waits for what its ends throw
   const end = (coordination: Coordination, cause?: string) =>
     void runHook(log, "ending a peer's coordination", () => coordination.end(cause));
+  // so that its partners need it no more, where one that is lost may come back
+  const sayGoodbye = (coordination: Coordination) =>
+    void runHook(log, "saying goodbye for a peer", () =>
+      coordination.send(create(CoordinateRequestSchema, { disconnect: {} })),
+    );
   return {
     /** Ends when the peer says goodbye or no more, when it is refused, cut off or replaced. Never fails. */
     async *coordinate(requests, context) {
       const { signal } = context;
-      const { peer } = tailnetSessionOf(context);
+      const { peer, coordinations } = tailnetSessionOf(context);
       if (signal.aborted) return;
       const coordination = coordinator.coordinate(peer);
       const incoming = requests[Symbol.asyncIterator]();
@@ -29,12 +35,14 @@ export function coordinateHandlers({ coordinator, streams, log }: TailnetDeps): 
       };
       signal.addEventListener("abort", leave, { once: true });
       const forget = streams.add(() => end(coordination, "coordinator closed"));
+      const forgetGoodbye = coordinations?.add(() => sayGoodbye(coordination));
       try {
         void forward(incoming, coordination).then((cause) => end(coordination, cause));
         yield* coordination.responses;
       } finally {
         signal.removeEventListener("abort", leave);
         forget();
+        forgetGoodbye?.();
         incoming.return?.().catch(() => {});
       }
     },
