@@ -137,9 +137,9 @@ describe("what an agent lives on with", () => {
     const socket = { path: join(folder, "agent.sock") };
     const boundaryLogs = { path: join(folder, "boundary.sock") };
     const first = await agentWith({ parts: { socket, boundaryLogs } });
-    await first.becomes("ready");
+    await first.main.expectLifecycle("ready");
     const second = await agentWith({ parts: { socket, boundaryLogs } });
-    await second.becomes("ready");
+    await second.main.expectLifecycle("ready");
     const texts = second.events.flatMap((event) => (event.kind === "warning" ? [event.text] : []));
     expect(texts).toEqual([
       `socket is left out: create socket: socket path ${socket.path} is not available: another program serves it`,
