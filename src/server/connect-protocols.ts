@@ -4,12 +4,12 @@ import { errorText } from "../rpc/error-text.js";
 import type { Routes } from "../rpc/index.js";
 import { formatVersion, newestVersion } from "../version/index.js";
 import { type AgentIdentity, agentSession, agentSessionKey } from "./agent-session.js";
+import { Waits } from "./answer-waits.js";
 import { ApiError } from "./api-error.js";
 import type { DialRequest } from "./dial-request.js";
 import { refuseForeignCookie } from "./origin-check.js";
 import { reachedAtOf } from "./reached-at.js";
 import { sessionToken } from "./session-token.js";
-import { Waits } from "./waits.js";
 
 /** What is needed to serve the RPCs over HTTP. */
 export interface ConnectProtocolsOptions {

@@ -70,12 +70,10 @@ export type {
   RefreshedToken,
   RefusedRefresh,
 } from "./http/agents/external-auth-tokens.js";
-export type { GitSshKey, GitSshKeys } from "./http/agents/git-ssh-key.js";
-export type { LogSnapshot } from "./http/agents/log-snapshot.js";
 export type { NodeServer } from "./http/attach.js";
-export type { HttpOptions } from "./http/options.js";
+export type { GitSshKey, GitSshKeys, HttpOptions, LogSnapshot } from "./http/options.js";
 export type { RateLimitOptions } from "./http/rate-limit.js";
-export type { ApiUser } from "./http/users/access.js";
+export type { ApiUser } from "./http/users/api-user.js";
 export type {
   AwsIdentityOptions,
   AzureIdentityOptions,

@@ -5,6 +5,7 @@ import type { MessageCodecs } from "../codec/index.js";
 import type { Routes, RpcError, RpcTable } from "../rpc/index.js";
 import type { ConnectionObserver, TransportError, YamuxOptions, YamuxSession } from "../transport/index.js";
 import type { ApiVersion } from "../version/index.js";
+import { serverCloses, Waits } from "./answer-waits.js";
 import { ApiError, asApiError } from "./api-error.js";
 import { addressesOf, type DialRequest, dialRequestOf } from "./dial-request.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
@@ -14,7 +15,6 @@ import type { ReachedAt } from "./reached-at.js";
 import { requestedVersion } from "./requested-version.js";
 import { RpcSessions } from "./rpc-sessions.js";
 import { upgradeRefusal } from "./upgrade-check.js";
-import { serverCloses, Waits } from "./waits.js";
 
 /** Where agents dial. */
 export const defaultRpcPath = "/api/v2/workspaceagents/me/rpc";

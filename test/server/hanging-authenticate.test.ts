@@ -6,6 +6,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { dialAgent } from "../../src/client/index-node.js";
 import { Agent } from "../../src/gen/coder/agent/v2/agent_pb.js";
+import { Waits } from "../../src/server/answer-waits.js";
 import {
   type AgentApiOptions,
   attachRpc,
@@ -15,7 +16,6 @@ import {
   type RpcEndpointOptions,
   startControlPlane,
 } from "../../src/server/index.js";
-import { Waits } from "../../src/server/waits.js";
 import { watchTimers } from "../leaks/live-things.js";
 import { eventually } from "../support/control-plane.js";
 import { echoRoutes } from "../support/echo.js";

@@ -2,10 +2,31 @@ import type { DialRequest } from "../dial-request.js";
 import type { HandlerDeps } from "../handlers/deps.js";
 import type { InstanceIdentityOptions } from "../identity/index.js";
 import type { ExternalAuth } from "./agents/external-auth-tokens.js";
-import type { GitSshKeys } from "./agents/git-ssh-key.js";
-import type { LogSnapshot } from "./agents/log-snapshot.js";
 import type { RateLimitOptions } from "./rate-limit.js";
-import type { ApiUser } from "./users/access.js";
+import type { ApiUser } from "./users/api-user.js";
+
+/** A key pair, as SSH has it. */
+export interface GitSshKey {
+  publicKey: string;
+  privateKey: string;
+}
+
+/** Where SSH keys of users are. */
+export interface GitSshKeys {
+  /** The key of a user; undefined when there is none. */
+  keyOf(ownerId: string): Promise<GitSshKey | undefined>;
+}
+
+/** The conversation of a task, as its agent has sent it. The latest of a task counts. S5.37. */
+export interface LogSnapshot {
+  taskId: string;
+  workspaceId: string;
+  agentId: string;
+  format: "agentapi";
+  /** The JSON object that was sent; it has `messages`. */
+  data: Readonly<Record<string, unknown>>;
+  receivedAtUs: number;
+}
 
 /** What the HTTP endpoints beside the RPC can be given. */
 export interface HttpOptions {

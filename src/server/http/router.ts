@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { AgentIdentity } from "../agent-session.js";
+import { endedBy, serverCloses, Waits } from "../answer-waits.js";
 import { ApiError, asApiError } from "../api-error.js";
 import { type DialRequest, dialRequestOf } from "../dial-request.js";
 import { refuseForeignCookie } from "../origin-check.js";
 import { upgradeRefusal } from "../upgrade-check.js";
-import { endedBy, serverCloses, Waits } from "../waits.js";
 import { type AnswerTo, emptyAnswer, errorAnswer, type HttpAnswer, sendAnswer } from "./answer.js";
 import { pathOf } from "./attach.js";
 import { ClientLeft, type ClientPresence, clientPresence } from "./client-left.js";
@@ -22,7 +22,7 @@ import {
   type SessionAnswer,
   type WebSocketAnswer,
 } from "./routes.js";
-import type { ApiUser } from "./users/access.js";
+import type { ApiUser } from "./users/api-user.js";
 
 /** What a router works with. */
 export interface HttpRouterOptions {

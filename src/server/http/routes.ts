@@ -4,7 +4,7 @@ import type { AgentIdentity } from "../agent-session.js";
 import type { HttpAnswer } from "./answer.js";
 import type { EventStream } from "./event-stream.js";
 import type { TextSocket, TextSocketOptions } from "./text-socket.js";
-import type { ApiUser } from "./users/access.js";
+import type { ApiUser } from "./users/api-user.js";
 
 /** A request that has found its route. */
 export interface HttpCall {

@@ -1,6 +1,6 @@
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { sessionOf } from "../agent-session.js";
-import type { ApiUser } from "../http/users/access.js";
+import type { ApiUser } from "../http/users/api-user.js";
 import type { ReachedAt } from "../reached-at.js";
 import type { Peer } from "./coordinator.js";
 import type { LastingStreams } from "./lasting-streams.js";

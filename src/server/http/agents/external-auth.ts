@@ -1,7 +1,7 @@
 import { errorText } from "../../../rpc/error-text.js";
 import { goQuote } from "../../../rpc/index.js";
+import { serverCloses } from "../../answer-waits.js";
 import { ApiError } from "../../api-error.js";
-import { serverCloses } from "../../waits.js";
 import { jsonAnswer } from "../answer.js";
 import { Bell } from "../bell.js";
 import type { HttpDeps } from "../options.js";

@@ -1,21 +1,9 @@
 import { errorText } from "../../../rpc/error-text.js";
 import { ApiError } from "../../api-error.js";
 import { jsonAnswer } from "../answer.js";
-import type { HttpDeps } from "../options.js";
+import type { GitSshKey, GitSshKeys, HttpDeps } from "../options.js";
 import type { AgentCall, RouteAnswer } from "../routes.js";
 import { refuseWithoutUserData } from "./key-scope.js";
-
-/** A key pair, as SSH has it. */
-export interface GitSshKey {
-  publicKey: string;
-  privateKey: string;
-}
-
-/** Where SSH keys of users are. */
-export interface GitSshKeys {
-  /** The key of a user; undefined when there is none. */
-  keyOf(ownerId: string): Promise<GitSshKey | undefined>;
-}
 
 const failed = "Internal error fetching git SSH key.";
 

@@ -11,17 +11,6 @@ import { notFound } from "../users/access.js";
 const maxBodyBytes = 64 * 1024;
 const format = "agentapi";
 
-/** The conversation of a task, as its agent has sent it. The latest of a task counts. S5.37. */
-export interface LogSnapshot {
-  taskId: string;
-  workspaceId: string;
-  agentId: string;
-  format: "agentapi";
-  /** The JSON object that was sent; it has `messages`. */
-  data: Readonly<Record<string, unknown>>;
-  receivedAtUs: number;
-}
-
 /** `POST /me/tasks/{task}/log-snapshot`: keeps the conversation of the workspace's task. S5.35–S5.37. */
 export async function postLogSnapshot(deps: HttpDeps, call: AgentCall): Promise<RouteAnswer> {
   const taskId = normalizeUuid(call.params["task"] ?? "");

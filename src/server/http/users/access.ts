@@ -3,26 +3,7 @@ import { goQuote } from "../../../rpc/index.js";
 import type { AgentRecord, AgentStore, WorkspaceRecord } from "../../../store/index.js";
 import { ApiError } from "../../api-error.js";
 import type { UserCall } from "../routes.js";
-
-/** A user, as far as the API has to know them. */
-export interface ApiUser {
-  /** Requests of a user are limited together, wherever they come from. S1.3. */
-  id: string;
-  /**
-   * What they may read: everything, or the workspaces for which this says so; `agent` is undefined where the
-   * workspace is asked for. What they may not read is not there for them.
-   */
-  mayRead:
-    | "everything"
-    | ((workspace: WorkspaceRecord, agent: AgentRecord | undefined) => boolean | Promise<boolean>);
-  /**
-   * To which agents, of those that they may read, they may open tunnels: to all, or to those for which this says so.
-   * To none by default. S4.13, S4.35.
-   */
-  mayConnect?:
-    | "everything"
-    | ((workspace: WorkspaceRecord, agent: AgentRecord) => boolean | Promise<boolean>);
-}
+import type { ApiUser } from "./api-user.js";
 
 const noAgent = "Agent doesn't exist with that id, or you do not have access to it.";
 const noResource = "Resource not found or you do not have access to this resource";

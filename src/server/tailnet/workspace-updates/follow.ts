@@ -2,7 +2,7 @@ import { errorText } from "../../../rpc/error-text.js";
 import type { ServerEvent, WorkspaceEventKind } from "../../events/index.js";
 import { doing } from "../../handlers/failure.js";
 import { Bell } from "../../http/bell.js";
-import type { ApiUser } from "../../http/users/access.js";
+import type { ApiUser } from "../../http/users/api-user.js";
 import type { TailnetInit } from "../tailnet.js";
 import { difference, type KnownWorkspaces, type WorkspaceUpdateInit, wholeState } from "./difference.js";
 import { readableWorkspaces } from "./readable.js";

@@ -1,5 +1,6 @@
 import type { AgentStore, OwnedWorkspace } from "../../../store/index.js";
-import { type ApiUser, mayRead } from "../../http/users/access.js";
+import { mayRead } from "../../http/users/access.js";
+import type { ApiUser } from "../../http/users/api-user.js";
 import type { KnownWorkspace, KnownWorkspaces } from "./difference.js";
 import { workspaceStatus } from "./status.js";
 

@@ -3,7 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { HandlerFailure } from "../../../../src/server/handlers/failure.js";
 import { silentLogger } from "../../../../src/server/hooks.js";
-import type { ApiUser } from "../../../../src/server/http/users/access.js";
+import type { ApiUser } from "../../../../src/server/http/users/api-user.js";
 import { type EventSubscriber, type EventTopic, LocalEvents } from "../../../../src/server/index.js";
 import { followWorkspaces } from "../../../../src/server/tailnet/workspace-updates/follow.js";
 import { blankAgent, MemoryStore } from "../../../../src/store/index.js";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterEach, expect, it, vi } from "vitest";
 import { Workspace_Status } from "../../../../src/gen/coder/tailnet/v2/tailnet_pb.js";
 import { silentLogger } from "../../../../src/server/hooks.js";
-import type { ApiUser } from "../../../../src/server/http/users/access.js";
+import type { ApiUser } from "../../../../src/server/http/users/api-user.js";
 import { LocalEvents } from "../../../../src/server/index.js";
 import { followWorkspaces } from "../../../../src/server/tailnet/workspace-updates/follow.js";
 import { workspaceStatus } from "../../../../src/server/tailnet/workspace-updates/status.js";
