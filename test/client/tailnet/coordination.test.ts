@@ -125,7 +125,7 @@ describe("what a coordination says", () => {
   it("is nothing of what is no UUID, and no node that cannot be encoded", () => {
     const coordination = new Coordination();
     expect(() => coordination.setNode({ id: "seven" as unknown as bigint })).toThrow(
-      /Coordinate: cannot encode .*Node\.id/,
+      /Coordinate: cannot encode .*CoordinateRequest: updateSelf\.node\.id must be a bigint/,
     );
     expect(() => coordination.addTunnel("main")).toThrow('an agent\'s id is a UUID, and not "main"');
     expect(() => coordination.syncTunnels([uuid(1), ""])).toThrow(TypeError);

@@ -45,6 +45,8 @@ describe("a boundary log client", () => {
     await settle(10);
     expect(sockets()).toBe(before);
     const opened = await proxy({ path });
+    // what looked whether somebody serves there already is on its way out
+    await settle(10);
     const listening = sockets();
     const other = createBoundaryLogClient({ path });
     onTestFinished(() => other.close());
