@@ -254,7 +254,7 @@ export class AgentLife {
         this.#tell({ kind: "connected", version: formatVersion(state.connection.version) });
       } else if (state.kind === "lost") {
         const { error, retryInMs } = state;
-        this.#tell({ kind: "disconnected", reason: error.message, retryInMs });
+        this.#tell({ kind: "disconnected", reason: errorText(error), retryInMs });
       }
     }
   }

@@ -330,7 +330,11 @@ describe("an agent and its connection", () => {
     const { agent, events } = start(nobody);
     await eventually(() => events.length >= 2, "two attempts");
     for (const event of events) {
-      expect(event).toMatchObject({ kind: "disconnected", reason: expect.stringContaining("ECONNREFUSED") });
+      // a sentence, without a code before it
+      expect(event).toMatchObject({
+        kind: "disconnected",
+        reason: expect.stringMatching(/^[^[].*ECONNREFUSED/),
+      });
       if (event.kind === "disconnected") expect(event.retryInMs).toBeLessThanOrEqual(10_000);
     }
     await agent.stop();
