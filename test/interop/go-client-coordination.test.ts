@@ -127,7 +127,9 @@ describeWithGo("the coordination of a Go agent and a Go client on our control pl
   it("S4.12 a foreign address ends the stream with the reason, and the agent dials again", async () => {
     const { agent, agentNode } = await network();
     const theAgent = await agent();
-    await theAgent.request({ updateSelf: { node: { ...agentNode, addresses: ["fd7a:115c:a1e0::1/128"] } } });
+    await theAgent.requestTheEnd({
+      updateSelf: { node: { ...agentNode, addresses: ["fd7a:115c:a1e0::1/128"] } },
+    });
     const { errors, ends } = await theAgent.until(({ sessions }) => sessions === 2, "the second session");
     expect(errors).toEqual(["authorization: Addresses: invalid node address, got fd7a:115c:a1e0::1"]);
     expect(ends).toEqual(["read: EOF"]);
@@ -136,7 +138,7 @@ describeWithGo("the coordination of a Go agent and a Go client on our control pl
   it("S4.12 an agent opens no tunnels", async () => {
     const { agent, agentB64 } = await network();
     const theAgent = await agent();
-    await theAgent.request({ addTunnel: { id: agentB64 } });
+    await theAgent.requestTheEnd({ addTunnel: { id: agentB64 } });
     const { errors } = await theAgent.until(({ sessions }) => sessions === 2, "the second session");
     expect(errors).toEqual(["authorization: agents cannot open tunnels"]);
   });
@@ -321,7 +323,7 @@ describeWithGo("what else of the tailnet service a Go program uses", () => {
     const theUser = await user({ url });
     await theUser.knows(agentB64, "READY_FOR_HANDSHAKE");
     const other = uuidB64("11111111-2222-4333-8444-555555555555");
-    await theUser.request({ addTunnel: { id: other } });
+    await theUser.requestTheEnd({ addTunnel: { id: other } });
     const { errors } = await theUser.until(({ sessions }) => sessions === 2, "the second session");
     expect(errors[0]).toMatch(/^authorization: invalid agent id, expected /);
     const refused = await goFailure(peer.do("dial", { url, token: adminToken }));

@@ -68,6 +68,16 @@ export class GoFollower {
     await this.#peer.do("request", { handle: this.#handle, json });
   }
 
+  /**
+   * Sends one that is answered with the end of the stream. The program closes its session when it hears of that, which
+   * may be before its own write has returned.
+   */
+  async requestTheEnd(json: Facts): Promise<void> {
+    await this.request(json).catch((error: unknown) => {
+      if (!String(error).includes("session shutdown")) throw error;
+    });
+  }
+
   /** Says Disconnect. @returns how the server has ended the stream. */
   async leave(): Promise<string> {
     return String((await this.#peer.do("leave", { handle: this.#handle, timeoutMs: 5000 }))["goodbye"]);
