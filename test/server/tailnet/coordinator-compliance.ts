@@ -440,7 +440,9 @@ export function coordinatorCompliance(
       const client = join();
       await Promise.all([agent.update(1n), client.update(2n)]);
       await client.addTunnel({ id });
-      expect(await client.heard(1)).toEqual([node({ id }, 1n, "add tunnel")]);
+      // where the two are on different coordinators, the tunnel may be there before the node
+      const [first] = await client.heard(1);
+      expect([node({ id }, 1n, "add tunnel"), node({ id }, 1n, "node update")]).toContainEqual(first);
       const again = join({ id });
       await agent.ended();
       expect(agent.errors).toEqual(["peer ID overwritten by new connection"]);
