@@ -54,6 +54,12 @@ export class UsageError extends Error {
   }
 }
 
+/** For commands that take options only. @throws UsageError when there is more. */
+export function refuseArguments(name: string, positionals: readonly string[]): void {
+  if (positionals.length > 0)
+    throw new UsageError(`"${positionals[0]}" is too much; see agentwire ${name} --help`);
+}
+
 /** Reads the arguments of a command. @throws UsageError for those that it does not have. */
 export function parseArguments(command: Command, args: readonly string[]) {
   const options: NonNullable<ParseArgsConfig["options"]> = { help: { type: "boolean", short: "h" } };

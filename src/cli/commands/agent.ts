@@ -3,7 +3,7 @@ import { Subsystem } from "../../client/index-node.js";
 import { untilAborted } from "../../client/until-aborted.js";
 import { boundaryLogSocketPath } from "../../local/index.js";
 import { paintFor, printable } from "../colors.js";
-import { type Command, jsonOption, type Terminal, text, UsageError } from "../command.js";
+import { type Command, jsonOption, refuseArguments, type Terminal, text, UsageError } from "../command.js";
 import { authOf, targetOf, targetOptions } from "../connection-options.js";
 import { socketOptions, socketPathOf } from "../socket-options.js";
 import { toolCommand, toolVersion } from "../tool.js";
@@ -53,8 +53,7 @@ export const agent: Command = {
     "agentwire agent --json | jq -c 'select(.kind == \"script-ended\")'",
   ],
   async run(values, positionals, terminal) {
-    if (positionals.length > 0)
-      throw new UsageError(`"${positionals[0]}" is too much; see agentwire agent --help`);
+    refuseArguments("agent", positionals);
     const { env } = terminal;
     const boundaryPath = text(values, "boundary-socket-path") || boundaryLogSocketPath(env);
     const running = createAgent({

@@ -5,7 +5,7 @@ import { createAgent } from "../../agent/index.js";
 import { untilAborted } from "../../client/until-aborted.js";
 import type { ControlPlane } from "../../server/index.js";
 import { paintFor } from "../colors.js";
-import { type Command, type Terminal, text, UsageError } from "../command.js";
+import { type Command, refuseArguments, type Terminal, text, UsageError } from "../command.js";
 import { sampleWorkspacesFile, toolCommand, toolVersion } from "../tool.js";
 import { showEvent } from "./agent.js";
 import { pageUrl, startShown, whereThePageIs, workspacesIn } from "./serve.js";
@@ -28,8 +28,7 @@ export const demo: Command = {
   },
   examples: ["agentwire demo", "agentwire demo --once"],
   async run(values, positionals, terminal) {
-    if (positionals.length > 0)
-      throw new UsageError(`"${positionals[0]}" is too much; see agentwire demo --help`);
+    refuseArguments("demo", positionals);
     const file = text(values, "workspaces") ?? sampleWorkspacesFile();
     const adminToken = randomUUID();
     const { plane, view } = await startShown({ workspaces: await workspacesIn(file), adminToken }, terminal);

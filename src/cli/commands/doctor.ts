@@ -12,6 +12,7 @@ import {
   type OptionValues,
   pairs,
   positiveInteger,
+  refuseArguments,
   type Terminal,
   text,
   UsageError,
@@ -60,8 +61,7 @@ export const doctor: Command = {
     "agentwire doctor --json | jq '.steps[] | select(.status == \"fail\")'",
   ],
   async run(values, positionals, terminal) {
-    if (positionals.length > 0)
-      throw new UsageError(`"${positionals[0]}" is too much; see agentwire doctor --help`);
+    refuseArguments("doctor", positionals);
     const given = text(values, "url") || terminal.env["CODER_AGENT_URL"];
     if (!given) throw new UsageError("give --url, or set CODER_AGENT_URL");
     const stepTimeoutMs = 1000 * (positiveInteger(values, "timeout") ?? defaultStepSeconds);

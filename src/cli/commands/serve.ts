@@ -16,6 +16,7 @@ import {
   type Command,
   type OptionValues,
   positiveInteger,
+  refuseArguments,
   type Terminal,
   text,
   UsageError,
@@ -78,8 +79,7 @@ export const serve: Command = {
     "agentwire serve --database postgres://agentwire@db.example.com/agentwire --events nats://nats.example.com",
   ],
   async run(values, positionals, terminal) {
-    if (positionals.length > 0)
-      throw new UsageError(`"${positionals[0]}" is too much; see agentwire serve --help`);
+    refuseArguments("serve", positionals);
     const file = text(values, "workspaces");
     const workspaces = file === undefined ? defaultWorkspaces : await workspacesIn(file);
     const { host, port } = addressOf(text(values, "listen") ?? defaultListen);

@@ -5,6 +5,7 @@ import {
   type Command,
   jsonOption,
   type OptionValues,
+  refuseArguments,
   type Terminal,
   text,
   UsageError,
@@ -47,8 +48,7 @@ export const status: Command = {
     'agentwire status --slug assistant --state complete --message "done" --uri https://example.com/pull/7',
   ],
   async run(values, positionals, terminal) {
-    if (positionals.length > 0)
-      throw new UsageError(`"${positionals[0]}" is too much; see agentwire status --help`);
+    refuseArguments("status", positionals);
     const report = reportOf(values);
     const why = await throughAgent(report, values, terminal);
     if (why === undefined) {
