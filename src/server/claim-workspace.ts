@@ -1,5 +1,6 @@
 import type { BuildRecord, ControlPlaneStore, WorkspaceRecord } from "../store/index.js";
 import type { Events } from "./events/index.js";
+import { workspaceChanged } from "./workspace-changed.js";
 
 /**
  * Gives a prebuilt workspace to a user, and tells its agent and all who follow workspaces.
@@ -15,9 +16,8 @@ export async function claimWorkspace(
   const build = await store.claim(before.id, owner, name);
   const workspace = (await store.workspace(before.id)) ?? before;
   // it is gone for the one, and there for the other
-  for (const { id: workspaceId, ownerId } of [before, workspace]) {
-    events.publish({ topic: "workspace", kind: "state_change", ownerId, workspaceId });
-  }
+  workspaceChanged(events, before);
+  workspaceChanged(events, workspace);
   const { id: workspaceId, ownerId } = workspace;
   events.publish({ topic: "claim", workspaceId, ownerId, reason: "prebuild_claimed" });
   return { build, workspace };

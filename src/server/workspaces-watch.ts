@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { asError } from "../rpc/error-text.js";
 import type { ControlPlaneStore, DefinedAgent, WorkspaceDefinition } from "../store/index.js";
 import type { Events } from "./events/index.js";
+import { workspaceChanged } from "./workspace-changed.js";
 import { readWorkspaces } from "./workspaces-file.js";
 
 /** How a workspaces file is watched. */
@@ -40,8 +41,7 @@ export function watchWorkspaces(file: string, options: WorkspacesWatchOptions): 
       const key = keyOf({ owner: workspace.ownerUsername, name: workspace.name });
       if (!gone.has(key) && !kept.has(key)) continue;
       if (gone.has(key)) await store.deleteWorkspace(workspace.id);
-      const { id: workspaceId, ownerId } = workspace;
-      events.publish({ topic: "workspace", kind: "state_change", ownerId, workspaceId });
+      workspaceChanged(events, workspace);
     }
     current = next;
     onChange(agents.map((agent) => ({ ...agent, isNew: !known.has(agent.id) })));

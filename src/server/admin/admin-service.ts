@@ -13,6 +13,7 @@ import { claimWorkspace } from "../claim-workspace.js";
 import { type MonitorOptions, resolveMonitorOptions } from "../connection-monitor.js";
 import type { Events } from "../events/index.js";
 import { usTimestamp } from "../handlers/time.js";
+import { workspaceChanged } from "../workspace-changed.js";
 import { agentDetails } from "./agent-details.js";
 import { type AgentFacts, agentMessage, appMessage, timeAt } from "./agent-messages.js";
 import { definitionOf, wrong } from "./definitions.js";
@@ -52,8 +53,7 @@ export function adminService(deps: AdminDeps): ServiceImpl<typeof AdminService> 
     nowUs: nowUs(),
     disconnectTimeoutMs,
   });
-  const changed = ({ id: workspaceId, ownerId }: WorkspaceRecord) =>
-    events.publish({ topic: "workspace", kind: "state_change", ownerId, workspaceId });
+  const changed = (workspace: WorkspaceRecord) => workspaceChanged(events, workspace);
 
   return {
     ...agentDetails({ store, factsOf, serverVersion: deps.serverVersion ?? newestVersion }),
