@@ -81,13 +81,11 @@ function authentication({ authenticate }: ConnectProtocolsOptions, waits: Waits)
   return (next) => async (request) => {
     const url = new URL(request.url);
     const headers = Object.fromEntries(request.header);
+    const withHost = { host: url.host, ...headers };
     const token = sessionToken({ headers, query: url.searchParams });
     try {
-      refuseForeignCookie(request.requestMethod, { host: url.host, ...headers });
-      const reachedAt = reachedAtOf({
-        headers: { host: url.host, ...headers },
-        isTls: url.protocol === "https:",
-      });
+      refuseForeignCookie(request.requestMethod, withHost);
+      const reachedAt = reachedAtOf({ headers: withHost, isTls: url.protocol === "https:" });
       const dial = { token, headers, url, remoteAddress: undefined, reachedAt };
       const identity = await waits.until((signal) => authenticate({ ...dial, signal }), request.signal);
       const version = formatVersion(newestVersion);

@@ -7,7 +7,7 @@ import type { ConnectionObserver, TransportError, YamuxOptions, YamuxSession } f
 import type { ApiVersion } from "../version/index.js";
 import { serverCloses, Waits } from "./answer-waits.js";
 import { ApiError, asApiError } from "./api-error.js";
-import { addressesOf, type DialRequest, dialRequestOf } from "./dial-request.js";
+import { type DialRequest, dialRequestOf } from "./dial-request.js";
 import { type AnswerTo, errorAnswer, type HttpAnswer, sendAnswer } from "./http/answer.js";
 import { attachHandlers, type NodeServer } from "./http/attach.js";
 import { ClientLeft, clientPresence } from "./http/client-left.js";
@@ -170,22 +170,24 @@ class Endpoint<Identity> implements RpcEndpoint {
    * @throws whatever refuses the request.
    */
   async #accept(request: IncomingMessage, client: AnswerTo): Promise<Accepted<Identity>> {
-    const { identity, query } = await this.#whoDials(request, client);
+    const { identity, dial } = await this.#whoDials(request, client);
     if (request.method !== "GET") throw new MethodNotAllowed();
+    const query = dial.url.searchParams;
     const apiVersion = requestedVersion(query, this.#options);
-    return { identity, apiVersion, role: query.get("role") ?? "", ...addressesOf(request) };
+    const { remoteAddress, reachedAt } = dial;
+    return { identity, apiVersion, role: query.get("role") ?? "", remoteAddress, reachedAt };
   }
 
   /** Asks for as long as the client is there. @throws what refuses it. */
   async #whoDials(
     request: IncomingMessage,
     client: AnswerTo,
-  ): Promise<{ identity: Identity; query: URLSearchParams }> {
+  ): Promise<{ identity: Identity; dial: DialRequest }> {
     const presence = clientPresence(client);
     try {
       return await this.#waits.until(async (signal) => {
         const dial = dialRequestOf(request, signal);
-        return { identity: await this.#options.authenticate(dial), query: dial.url.searchParams };
+        return { identity: await this.#options.authenticate(dial), dial };
       }, presence.signal);
     } finally {
       presence.release();

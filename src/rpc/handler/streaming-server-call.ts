@@ -11,6 +11,7 @@ import { isThenable } from "./thenable.js";
 export class StreamingServerCall extends ServerCall implements MessageQueueOwner<Request> {
   /** Requests, where there may be several. */
   #requests: MessageQueue<Request> | undefined;
+  /** True once the one request has come, where there may be no more. */
   #hasRequest = false;
   #answers: AsyncIterator<Answer> | undefined;
   #onAnswer: ((result: IteratorResult<Answer>) => void) | undefined;
@@ -29,10 +30,7 @@ export class StreamingServerCall extends ServerCall implements MessageQueueOwner
 
   onMessage(body: Uint8Array): boolean {
     if (this.isOver) return true;
-    if (this.#requests !== undefined) {
-      this.#hasRequest = true;
-      return this.#requests.push(body);
-    }
+    if (this.#requests !== undefined) return this.#requests.push(body);
     // one request is all that a server-streaming call takes: more are ignored
     const { registered } = this.served;
     const { spec } = registered;

@@ -185,15 +185,15 @@ export class TailnetEndpoint {
     const { telemetry, nowUs } = this.#deps;
     const endMetrics = countSocket(this.#options.metrics, path);
     this.#open.add(served);
-    const endCount = () => {
+    const ended = () => {
       this.#open.delete(served);
       endMetrics();
     };
-    if (told === undefined) return endCount;
+    if (told === undefined) return ended;
     const record = { ...told, peerId: tailnet.peer.id, connectedAtUs: nowUs() };
     telemetry.userConnected(record);
     return () => {
-      endCount();
+      ended();
       telemetry.userConnected({ ...record, disconnectedAtUs: nowUs() });
     };
   }

@@ -207,7 +207,8 @@ export class Outbox {
     // a connection that uses up its slabs gets larger ones, so that little is copied from one to the next
     const most = 4 * this.#maxMessageBytes;
     this.#ownSlabBytes = Math.min(most, Math.max(firstSlabBytes, this.#ownSlabBytes * 4));
-    const slab = this.#takeSpare(bytes) ?? allocateBytes(Math.max(this.#ownSlabBytes, bytes));
+    const size = Math.max(this.#ownSlabBytes, bytes);
+    const slab = this.#takeSpare(size) ?? allocateBytes(size);
     this.#shared = undefined;
     this.#slab = slab;
     this.#limit = slab.length;
@@ -220,7 +221,7 @@ export class Outbox {
     const spare = this.#spare;
     if (spare === undefined || spare.freeAt > this.#sentBytes) return undefined;
     this.#spare = undefined;
-    return spare.bytes.length >= Math.max(this.#ownSlabBytes, bytes) ? spare.bytes : undefined;
+    return spare.bytes.length >= bytes ? spare.bytes : undefined;
   }
 
   #forgetSlab(): void {
