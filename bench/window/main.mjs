@@ -25,16 +25,24 @@ console.log(
   "| window | messages of | direction | round trip, ms | window ÷ round trip, MB/s | reached, MB/s | |",
 );
 console.log("| ---: | ---: | --- | ---: | ---: | ---: | ---: |");
-for (const windowKib of values.quick ? [256] : [256, 1024, 4096]) {
+// from how large at the beginning to how large a window is, in KiB
+const windows = [
+  [256, 256],
+  [256, 1024],
+  [1024, 1024],
+  [256, 4096],
+  [4096, 4096],
+];
+for (const [firstKib, lastKib] of values.quick ? windows.slice(0, 2) : windows) {
   for (const size of values.sizes.split(",").map(Number)) {
-    await withLink(windowKib * kib, async (link) => {
+    await withLink({ windowBytes: firstKib * kib, maxWindowBytes: lastKib * kib }, async (link) => {
       for (const direction of /** @type {const} */ (["down", "up"]))
-        await measure(link, windowKib, size, direction);
+        await measure(link, [firstKib, lastKib], size, direction);
     });
   }
 }
 
-async function measure({ echo, session, received }, windowKib, size, direction) {
+async function measure({ echo, session, received }, [firstKib, windowKib], size, direction) {
   const roundTripMs = await shortestPing(session);
   const count = Math.ceil((roundTrips * windowKib * kib) / size);
   const payload = new Uint8Array(size);
@@ -43,7 +51,8 @@ async function measure({ echo, session, received }, windowKib, size, direction) 
   const wanted = (1000 * windowKib * kib) / roundTripMs;
   const cells = [roundTripMs.toFixed(1), (wanted / 1e6).toFixed(2), (bytesPerS / 1e6).toFixed(2)];
   const share = `${((100 * bytesPerS) / wanted).toFixed(0)} %`;
-  console.log(`| ${windowKib} KiB | ${size / kib} KiB | ${direction} | ${cells.join(" | ")} | ${share} |`);
+  const window = firstKib === windowKib ? `${windowKib} KiB` : `${firstKib} KiB, grows to ${windowKib}`;
+  console.log(`| ${window} | ${size / kib} KiB | ${direction} | ${cells.join(" | ")} | ${share} |`);
 }
 
 /** From the first message to the last: what comes before is the call's own round trip. */
@@ -66,8 +75,7 @@ async function up(echo, payload, count, received) {
   return (1000 * (received.bytes - payload.length)) / (received.lastMs - received.firstMs);
 }
 
-async function withLink(windowBytes, use) {
-  const yamux = { maxWindowBytes: windowBytes };
+async function withLink(yamux, use) {
   const received = { bytes: 0, firstMs: 0, lastMs: 0 };
   const server = http.createServer();
   attachRpc(server, {

@@ -84,7 +84,7 @@ describeWithGo("the session between a Go client and our server", () => {
   });
 
   it("W3.2 may have larger windows on our side", async () => {
-    const go = await quietGoEcho(echoServer(echoRoutes, { yamux: { maxWindowBytes: 1024 * 1024 } }));
+    const go = await quietGoEcho(echoServer(echoRoutes, { yamux: { windowBytes: 1024 * 1024 } }));
     const bodyB64 = payloadB64(Buffer.alloc(3 * 1024 * 1024, 7));
     expect(await go.call({ bodyB64, digest: true })).toMatchObject({ size: 3 * 1024 * 1024 + 5 });
   });

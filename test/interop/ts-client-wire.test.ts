@@ -92,7 +92,7 @@ describeWithGo("messages between our client and a Go server", () => {
 
   it.each([
     ["the usual window", {}],
-    ["a larger window of ours", { maxWindowBytes: 1024 * 1024 }],
+    ["a larger window of ours", { windowBytes: 1024 * 1024 }],
   ])("16 MiB of a stream, down, with %s", async (_name, yamux) => {
     const { server, connection, quiet } = await start({}, { yamux });
     await server.script(tailnetRpc("StreamDERPMaps"), { messages: { count: 256, padding: 65_536 } });

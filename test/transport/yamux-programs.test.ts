@@ -61,16 +61,20 @@ class Program {
   readonly streams: { id: number; ends: [End, End] }[] = [];
   readonly #byId = new Map<number, [End, End]>();
   readonly failures: unknown[] = [];
-  readonly #maxWindowBytes: number;
+  readonly #windows: { windowBytes: number; maxWindowBytes: number };
 
-  constructor(cuts: [number[], number[]], maxWindowBytes: number, maxMessageBytes: number) {
-    this.#maxWindowBytes = maxWindowBytes;
+  constructor(
+    cuts: [number[], number[]],
+    windows: { windowBytes: number; maxWindowBytes: number },
+    maxMessageBytes: number,
+  ) {
+    this.#windows = windows;
     const [a, b] = createMemoryPair();
     const make = (from: Side) =>
       createYamuxSession(recut(from === 0 ? a : b, cuts[from]), {
         role: from === 0 ? "client" : "server",
         keepAliveIntervalMs: 0,
-        maxWindowBytes,
+        ...windows,
         maxMessageBytes,
         onStream: (accepted) => {
           const ends = this.#byId.get(accepted.id);
@@ -183,8 +187,13 @@ class Program {
         if (sender.hasClosed || sender.stream === undefined || receiver.stream === undefined) continue;
         const flow = receiver.stream.flow;
         expect(flow.receiveWindow + flow.credit + flow.unread, `stream ${id}: window of the receiver`).toBe(
-          this.#maxWindowBytes,
+          flow.window,
         );
+        const { windowBytes, maxWindowBytes } = this.#windows;
+        expect(flow.window, `stream ${id}: its window grows within limits`).toBeGreaterThanOrEqual(
+          windowBytes,
+        );
+        expect(flow.window).toBeLessThanOrEqual(Math.max(windowBytes, maxWindowBytes));
         expect(sender.stream.flow.sendWindow, `stream ${id}: the sides agree`).toBe(flow.receiveWindow);
       }
     }
@@ -222,10 +231,13 @@ describe("W3.2 random programs on both sides", () => {
       fc.asyncProperty(
         fc.array(command, { minLength: 1, maxLength: 60, size: "max" }),
         fc.tuple(sizes, sizes),
-        fc.constantFrom(256 * 1024, 1024 * 1024),
+        fc.record({
+          windowBytes: fc.constantFrom(256 * 1024, 1024 * 1024),
+          maxWindowBytes: fc.constantFrom(256 * 1024, 400_000, 1024 * 1024),
+        }),
         fc.constantFrom(4 * 1024, 64 * 1024, 256 * 1024),
-        async (commands, cuts, maxWindowBytes, maxMessageBytes) => {
-          const program = new Program(cuts, maxWindowBytes, maxMessageBytes);
+        async (commands, cuts, windows, maxMessageBytes) => {
+          const program = new Program(cuts, windows, maxMessageBytes);
           for (const c of commands) await program.run(c);
           await program.drain();
           await program.creditSettled();
@@ -238,7 +250,7 @@ describe("W3.2 random programs on both sides", () => {
   });
 
   it("do not end with both sides waiting for the other to read, whatever the limits", async () => {
-    const limits = { maxMessageBytes: 256 * 1024, sendBufferBytes: 64 * 1024, maxWindowBytes: 1024 * 1024 };
+    const limits = { maxMessageBytes: 256 * 1024, sendBufferBytes: 64 * 1024, windowBytes: 1024 * 1024 };
     const [a, b] = createMemoryPair();
     const onStream = (accepted: YamuxStream) => void collect(accepted, counts);
     const counts: number[] = [];

@@ -134,7 +134,7 @@ describe("W2.2 frames of one tick", () => {
     expect(() => start({ maxMessageBytes: 1024 })).toThrow(
       "yamux: maxMessageBytes is 1024; it must be a whole number from 4096 to 262144",
     );
-    expect(() => start({ maxWindowBytes: 1 })).toThrow(RangeError);
+    expect(() => start({ windowBytes: 1 })).toThrow(RangeError);
     expect(() => start({ pingTimeoutMs: Number.NaN })).toThrow(RangeError);
   });
 });
@@ -185,14 +185,14 @@ describe("W3.2 opening", () => {
   });
 
   it("announces a window of 1 MiB with SYN and with ACK, ahead of data", async () => {
-    const maxWindowBytes = 1024 * 1024;
-    const [client, ours] = start({ maxWindowBytes });
+    const windowBytes = 1024 * 1024;
+    const [client, ours] = start({ windowBytes });
     openNow(client).send([Buffer.from("x")]);
     await settle();
     expect(ours.frames).toEqual(["WindowUpdate[SYN] stream=1 length=786432", "Data[] stream=1 length=1"]);
     const [, theirs] = start({
       role: "server",
-      maxWindowBytes,
+      windowBytes,
       onStream: (stream) => void stream.send([Buffer.from("y")]),
     });
     theirs.feed(header(FrameType.WindowUpdate, Flag.Syn, 1, 0));

@@ -5,5 +5,5 @@
  * @returns {import("agentwire/transport").YamuxOptions}
  */
 export function windowsOf(variant) {
-  return variant === "1m" ? { maxWindowBytes: 1024 * 1024 } : {};
+  return variant === "1m" ? { windowBytes: 1024 * 1024 } : {};
 }

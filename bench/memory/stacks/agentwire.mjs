@@ -33,7 +33,7 @@ export async function serve(variant, { windowBytes, tokens = 0 } = {}) {
   };
   attachRpc(server, {
     authenticate: ({ token }) => ({ token }),
-    ...(windowBytes === undefined ? {} : { yamux: { maxWindowBytes: windowBytes } }),
+    ...(windowBytes === undefined ? {} : { yamux: { windowBytes } }),
     routes: (router) => router.service(EchoService, handlers),
   });
   return {
@@ -96,7 +96,7 @@ export async function connect(port, { windowBytes, token = "bench" } = {}) {
     url: `http://127.0.0.1:${port}`,
     token,
     proxy: false,
-    ...(windowBytes === undefined ? {} : { yamux: { maxWindowBytes: windowBytes } }),
+    ...(windowBytes === undefined ? {} : { yamux: { windowBytes } }),
   });
   const echo = createServiceClient(EchoService, connection.transport);
   return {

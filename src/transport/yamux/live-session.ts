@@ -21,6 +21,9 @@ import { type StreamHost, YamuxStream } from "./stream.js";
 import { StreamState } from "./stream-state.js";
 import { StreamTable } from "./stream-table.js";
 
+/** All open streams together grow by so many of the largest windows: a peer may fill them when nobody reads any more. */
+const mostGrownWindows = 16;
+
 /**
  * A session, and what its parts need of it: one object, with as little beside it as can be, since there may be ten
  * thousand that are idle. What only some sessions need is made when they do.
@@ -68,6 +71,9 @@ export class LiveSession
   #end: TransportError | undefined;
   #closed: Promise<TransportError> | undefined;
   #resolveClosed: ((error: TransportError) => void) | undefined;
+
+  /** By how much the windows of the open streams have grown. */
+  #grownBytes = 0;
 
   /** Counts bytes that arrive. */
   receivedBytes = 0;
@@ -293,8 +299,8 @@ export class LiveSession
 
   // ---- what streams need ----
 
-  get maxWindowBytes(): number {
-    return this.#options.maxWindowBytes;
+  get windowBytes(): number {
+    return this.#options.windowBytes;
   }
 
   get memory(): Uint8Array {
@@ -318,6 +324,14 @@ export class LiveSession
     this.#lateCredit.add(stream);
   }
 
+  growWindow(windowBytes: number): number {
+    const { maxWindowBytes } = this.#options;
+    const left = mostGrownWindows * maxWindowBytes - this.#grownBytes;
+    const more = Math.max(0, Math.min(windowBytes, maxWindowBytes - windowBytes, left));
+    this.#grownBytes += more;
+    return more;
+  }
+
   acknowledged(stream: YamuxStream): void {
     this.#opener?.acknowledged(stream);
   }
@@ -325,6 +339,7 @@ export class LiveSession
   ended(stream: YamuxStream): void {
     if (!this.#streams?.delete(stream)) return;
     if (stream === this.#bodyOf) this.#bodyOf = undefined;
+    this.#grownBytes -= stream.grownBytes;
     if (stream.isOurs) this.#opener?.ended(stream);
     if (this.#streams.size === 0) this.#onLastStreamEnded?.();
   }

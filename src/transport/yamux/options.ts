@@ -3,9 +3,14 @@ import { initialWindowBytes } from "../../codec/index.js";
 /** How a yamux session behaves. All are optional; the Go library's names are in brackets. */
 export interface YamuxOptions {
   /**
-   * Largest receive window of a stream in bytes, 256 KiB by default, which is also the least. A larger one is
-   * announced to the peer when a stream begins; one stream moves at most one window in a round trip.
-   * [MaxStreamWindowSize]
+   * Receive window of a stream when it begins, in bytes; 256 KiB by default, which is also the least. A larger one
+   * is announced to the peer with the first frame.
+   */
+  windowBytes?: number;
+  /**
+   * A stream that reads half of its window within a second gets twice the window, up to this; 1 MiB by default, or
+   * `windowBytes` where that is more. One stream moves at most one window in a round trip, and a reader that stops
+   * holds at most one window. All streams of a session grow by at most 16 times this. [MaxStreamWindowSize]
    */
   maxWindowBytes?: number;
   /** Streams of the peer that wait to be accepted; one more is reset. 256 by default. [AcceptBacklog] */
@@ -37,7 +42,8 @@ export interface YamuxOptions {
 export type ResolvedYamuxOptions = Readonly<Required<YamuxOptions>>;
 
 const defaults: ResolvedYamuxOptions = {
-  maxWindowBytes: initialWindowBytes,
+  windowBytes: initialWindowBytes,
+  maxWindowBytes: 1024 * 1024,
   acceptBacklog: 256,
   maxUnacknowledgedStreams: 256,
   maxStreams: 4096,
@@ -54,6 +60,7 @@ const maxTimerMs = 2 ** 31 - 1;
 
 /** Smallest and largest value of each option. */
 const ranges: Readonly<Record<keyof YamuxOptions, readonly [number, number]>> = {
+  windowBytes: [initialWindowBytes, 2 ** 31],
   maxWindowBytes: [initialWindowBytes, 2 ** 31],
   acceptBacklog: [1, 65_536],
   maxUnacknowledgedStreams: [1, 65_536],

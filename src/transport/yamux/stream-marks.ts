@@ -3,12 +3,11 @@ const Mark = {
   Unacknowledged: 1 << 1,
   InSendList: 1 << 2,
   InCreditList: 1 << 3,
-  Long: 1 << 4,
-  HasEnd: 1 << 5,
-  EndDelivered: 1 << 6,
-  Delivering: 1 << 7,
-  FinAfterQueue: 1 << 8,
-  WantsWritable: 1 << 9,
+  HasEnd: 1 << 4,
+  EndDelivered: 1 << 5,
+  Delivering: 1 << 6,
+  FinAfterQueue: 1 << 7,
+  WantsWritable: 1 << 8,
 } as const;
 
 /**
@@ -53,15 +52,6 @@ export abstract class StreamMarks {
 
   set isInCreditList(is: boolean) {
     this.#set(Mark.InCreditList, is);
-  }
-
-  /** @internal True once half a window has been read, which few calls come to. */
-  protected get isLong(): boolean {
-    return (this.#bits & Mark.Long) !== 0;
-  }
-
-  protected set isLong(is: boolean) {
-    this.#set(Mark.Long, is);
   }
 
   /** @internal True once the peer's FIN has come. */

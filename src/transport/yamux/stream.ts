@@ -2,6 +2,7 @@ import { Flag, FrameType, initialWindowBytes } from "../../codec/index.js";
 import type { DuplexStream, StreamReceiver } from "../duplex-stream.js";
 import type { TransportError } from "../errors.js";
 import { endedByThisSide, notEndedInTime, refusedByPeer, resetByPeer, resetByThisSide } from "./failures.js";
+import { ReadPace } from "./read-pace.js";
 import { ReceiveQueue } from "./receive-queue.js";
 import { SendQueue } from "./send-queue.js";
 import { StreamMarks } from "./stream-marks.js";
@@ -18,7 +19,8 @@ import {
 
 /** What a stream needs of its session. */
 export interface StreamHost {
-  readonly maxWindowBytes: number;
+  /** Receive window of a stream when it begins. */
+  readonly windowBytes: number;
   /** Counts up slowly; a stream notes when it began to wait for the peer. */
   readonly clock: number;
   frame(type: number, flags: number, streamId: number, length: number): void;
@@ -29,6 +31,8 @@ export interface StreamHost {
   wantsToSend(stream: YamuxStream): void;
   /** The stream has read something, and not enough to say so: {@link YamuxStream.giveCredit} is called in a moment. */
   owesCredit(stream: YamuxStream): void;
+  /** A stream reads fast. @returns bytes by which its window becomes larger. */
+  growWindow(windowBytes: number): number;
   acknowledged(stream: YamuxStream): void;
   ended(stream: YamuxStream): void;
   /** The peer broke the protocol: the session ends. */
@@ -45,6 +49,8 @@ export interface StreamFlow {
   credit: number;
   /** What has come and was not read. */
   unread: number;
+  /** How large the receive window is: as much as the other three together, once it has been announced. */
+  window: number;
 }
 
 /**
@@ -69,6 +75,8 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   #receiveWindow = initialWindowBytes;
   /** Bytes that were read and not yet given back to the peer. */
   #credit = 0;
+  /** Once half a window has been read, which few calls come to. */
+  #pace: ReadPace | undefined;
 
   #received: ReceiveQueue | undefined;
   #queue: SendQueue | undefined;
@@ -99,14 +107,20 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     return this.#queue?.length ?? 0;
   }
 
-  /** How the windows stand, for whoever watches. `receiveWindow + credit + unread` is the largest window. */
+  /** How the windows stand, for whoever watches. */
   get flow(): StreamFlow {
     return {
       sendWindow: this.#sendWindow,
       receiveWindow: this.#receiveWindow,
       credit: this.#credit,
       unread: this.#received?.length ?? 0,
+      window: this.#windowBytes,
     };
+  }
+
+  /** @internal By how much its window has grown. */
+  get grownBytes(): number {
+    return this.#windowBytes - this.#host.windowBytes;
   }
 
   /** Why the stream ended, unless it ended in order. */
@@ -348,7 +362,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
 
   /** The same for a data frame, which has no room to announce a wider window: that goes ahead. */
   #flagsForData(): number {
-    if (this.#host.maxWindowBytes > initialWindowBytes) this.announce();
+    if (this.#host.windowBytes > initialWindowBytes) this.announce();
     return this.#openingFlags();
   }
 
@@ -360,7 +374,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
 
   /** Bytes by which a window larger than usual is announced; the window is that large from then on. */
   #widen(): number {
-    const more = this.#host.maxWindowBytes - initialWindowBytes;
+    const more = this.#host.windowBytes - initialWindowBytes;
     this.#receiveWindow += more;
     return more;
   }
@@ -392,23 +406,25 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     this.#host.ended(this);
   }
 
+  get #windowBytes(): number {
+    return this.#pace?.windowBytes ?? this.#host.windowBytes;
+  }
+
   #giveBack(bytes: number): void {
     this.#credit += bytes;
-    const windowBytes = this.#host.maxWindowBytes;
-    if (this.#credit * 2 >= windowBytes) {
-      this.#sendCredit();
-      this.isLong = true;
-    } else if (this.isLong && !this.isInCreditList && this.#isWorthCredit) {
+    if (this.#credit * 2 >= this.#windowBytes) this.#sendCredit();
+    else if (this.#pace !== undefined && !this.isInCreditList && this.#isWorthCredit) {
       this.#host.owesCredit(this);
     }
   }
 
   get #isWorthCredit(): boolean {
-    return this.#credit * creditParts >= this.#host.maxWindowBytes;
+    return this.#credit * creditParts >= this.#windowBytes;
   }
 
   #sendCredit(): void {
     if (this.hasEnd || isEnded(this.#state)) return;
+    this.#grow();
     // the first frame of an accepted stream announces a wider window too
     const flags = this.#openingFlags();
     const more = flags === 0 ? 0 : this.#widen();
@@ -416,6 +432,19 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     this.#receiveWindow += this.#credit;
     this.#credit = 0;
     this.#opened(flags);
+  }
+
+  /** Gives more than was read where it was read fast, and little waits: then it is the peer that waits for window. */
+  #grow(): void {
+    if (this.#pace === undefined) {
+      this.#pace = new ReadPace(this.#host.windowBytes);
+      return;
+    }
+    const { windowBytes } = this.#pace;
+    if (!this.#pace.isFastAfter(this.#credit) || (this.#received?.length ?? 0) * 2 >= windowBytes) return;
+    const more = this.#host.growWindow(windowBytes);
+    this.#pace.windowBytes += more;
+    this.#credit += more;
   }
 
   #deliverEnd(): void {

@@ -53,7 +53,7 @@ describe("the multiplexer in memory", () => {
 describe("the multiplexer in memory with windows of 1 MiB, cut everywhere", () => {
   multiplexerCompliance(async () => {
     const [a, b] = createMemoryPair();
-    const options = { maxWindowBytes: 1024 * 1024, maxMessageBytes: 4096 };
+    const options = { windowBytes: 1024 * 1024, maxMessageBytes: 4096 };
     return {
       client: ourMux(recut(a, [1, 5, 4000]), "client", options),
       server: ourMux(recut(b, [13, 1, 3000]), "server", options),
