@@ -21,6 +21,8 @@ interface Block {
 export class ReceiveQueue {
   #blocks: Block[] = [];
   #length = 0;
+  /** What is held in blocks of its own, read or not. */
+  #ownBytes = 0;
 
   get length(): number {
     return this.#length;
@@ -38,6 +40,7 @@ export class ReceiveQueue {
       const count = Math.min(rest.length, block.bytes.length - block.end);
       block.bytes.set(rest.subarray(0, count), block.end);
       block.end += count;
+      this.#ownBytes += count;
       rest = rest.subarray(count);
     }
   }
@@ -54,19 +57,22 @@ export class ReceiveQueue {
     if (block === undefined) return;
     block.start += count;
     this.#length -= count;
-    if (block.start === block.end) this.#blocks.shift();
+    if (block.start < block.end) return;
+    this.#blocks.shift();
+    if (block.isOwn) this.#ownBytes -= block.end;
   }
 
   clear(): void {
     this.#blocks = [];
     this.#length = 0;
+    this.#ownBytes = 0;
   }
 
   #blockWithRoom(wanted: number): Block {
     const last = this.#blocks[this.#blocks.length - 1];
     if (last?.isOwn && last.end < last.bytes.length) return last;
-    // half as much again as is held already, so that many small pieces make few blocks
-    const size = Math.max(wanted, Math.min(largestBlockBytes, Math.max(512, this.#length >> 1)));
+    // half as much again as is gathered already, so that many small pieces make few blocks, and a few lie in small ones
+    const size = Math.max(wanted, Math.min(largestBlockBytes, Math.max(512, this.#ownBytes >> 1)));
     const block = { bytes: allocateBytes(size), start: 0, end: 0, isOwn: true };
     this.#blocks.push(block);
     return block;
