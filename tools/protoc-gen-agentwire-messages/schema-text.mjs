@@ -83,7 +83,17 @@ function printName(field, before, { oneofDecl }) {
   const { name, number, oneofIndex, proto3Optional } = field;
   const isInOneof = !proto3Optional && isFieldSet(field, FieldDescriptorProtoSchema.field.oneofIndex);
   const oneof = isInOneof ? `|${oneofDecl[oneofIndex]?.name}` : "";
-  return `${name}${number === before + 1 ? "" : `=${number}`}${oneof}`;
+  return `${camelCase(name)}${number === before + 1 ? "" : `=${number}`}${oneof}`;
+}
+
+/**
+ * `its_name` as `itsName`, but only if that can be read back: not `port_80`, and not what begins with a capital.
+ *
+ * @param {string} name
+ */
+function camelCase(name) {
+  const isPlain = /^[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*$/.test(name);
+  return isPlain ? name.replace(/_./g, ([, letter = ""]) => letter.toUpperCase()) : name;
 }
 
 /** @param {FieldDescriptorProto} field */

@@ -5,8 +5,8 @@
  * - First the names of the file and of the package.
  * - `{Name` begins a message with its fields, and `}` alone ends it. What is within it is on lines of its own: messages,
  *   enums, and `-5 6` for numbers from 5 to before 6 that are reserved.
- * - `name` is a field of text, `name:h` one of another type. `name=7` has a number that is not the next one, `name|oneof`
- *   is in a oneof.
+ * - `itsName` is the field `its_name`, and is text; `name:h` is of another type. `name=7` has a number that is not the next
+ *   one, `name|oneof` is in a oneof. Names are as generated code has them, with which they stand in a bundle.
  * - A type is a letter, of which the first stands for type 1, or the name of a message; `~` begins one that is within this
  *   message, `.` one that has its package, `%` an enum. `*` before it repeats it, `?` makes it optional, `i:e` is a map.
  * - `[Name` is an enum with its values in small letters, numbered from 0.
@@ -34,12 +34,13 @@ export function descriptorOf(schema: string): string {
     let entries = "";
     let last = 0;
     for (const word of fields) {
-      const [, fieldName = "", no, oneof, label, type, value] =
+      const [, itsName = "", no, oneof, label, type, value] =
         /(\w+)=?(\d*)\|?(\w*):?([*?]?)([^:]*):?(.*)/.exec(word) ?? [];
+      const fieldName = itsName.replace(/(?<=^[a-z].*)[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       last = no ? Number(no) : last + 1;
       let itsType = typed(type, path);
       if (value) {
-        const entry = `${fieldName.replace(/(?:^|_)(\w)/g, (_all, letter: string) => letter.toUpperCase())}Entry`;
+        const entry = `${itsName.replace(/(?:^|_)(\w)/g, (_all, letter: string) => letter.toUpperCase())}Entry`;
         itsType = typed(`~${entry}`, path);
         entries += bytes(
           3,
