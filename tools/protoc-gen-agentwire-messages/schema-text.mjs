@@ -63,15 +63,14 @@ function printMessage(message, scope, path) {
         : labelOf(field) + printType(field, scope, path);
     return `${printName(field, before, message)}${type === "i" ? "" : `:${type}`}`;
   });
-  return [
-    [`{${message.name}`, ...words].join(" "),
+  const within = [
     ...message.nestedType
       .filter((nested) => !isEntry(nested))
       .flatMap((nested) => printMessage(nested, scope, `${path}.${nested.name}`)),
     ...message.enumType.map(printEnum),
     ...message.reservedRange.map(({ start, end }) => `-${start} ${end}`),
-    "}",
   ];
+  return [[message.name, ...words].join(" "), ...within.map((line) => ` ${line}`)];
 }
 
 /**
