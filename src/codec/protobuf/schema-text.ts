@@ -63,7 +63,7 @@ export function descriptorOf(schema: string): string {
   /** What is on the lines that begin so, which is all that is within a message, or the file. */
   const types = (no: number, scope: string, indent: string): string => {
     let written = "";
-    for (; lines[at]?.startsWith(indent); ) {
+    while (lines[at]?.startsWith(indent)) {
       const [first = "", ...words] = wordsOf(lines[at++]?.slice(indent.length));
       const name = first.slice(1);
       if (first[0] === "[") written += bytes(no + 1, enumeration(name, words));
