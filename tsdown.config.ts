@@ -15,10 +15,28 @@ const common: UserConfig = {
 };
 
 /**
+ * Bundlers put modules one behind the other as they are imported, and gzip finds again what is less than 32 KiB back.
+ * So the clients import the codecs first, right behind the descriptors, whose names they have: 0.5 kB of a bundle.
+ */
+const firstImports = new Map([
+  ["client/agent/index.js", 'import "../../gen/coder/agent/v2/agent_codec.js";'],
+  [
+    "client/index.js",
+    'import "../gen/coder/agent/v2/agent_codec.js";\nimport "../gen/coder/tailnet/v2/tailnet_codec.js";',
+  ],
+]);
+
+/**
  * One file for each source file: bundlers take what they need, and the types are here. Of the code, what only Node
  * runs is for benchmarks and not part of the package.
  */
-const files: UserConfig = { ...common, unbundle: true, root: "src", outDir };
+const files: UserConfig = {
+  ...common,
+  unbundle: true,
+  root: "src",
+  outDir,
+  outputOptions: { banner: ({ fileName }) => firstImports.get(fileName) ?? "" },
+};
 
 /** What clients of the agent service need on Node; nothing of the tailnet service, and of what only servers need. */
 const agentClient = /\/src\/(client|codec|transport|rpc|version|gen)\//;

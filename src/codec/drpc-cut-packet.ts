@@ -3,13 +3,17 @@ import { packetKindName } from "./drpc-frame.js";
 import { WireError } from "./errors.js";
 import { type Uint64, VarintAccumulator } from "./varint.js";
 
-/** Which part of a frame the next byte belongs to. */
-const Part = { Control: 0, Stream: 1, Message: 2, Length: 3, Body: 4 } as const;
+// Which part of a frame the next byte belongs to.
+const controlPart = 0;
+const streamPart = 1;
+const messagePart = 2;
+const lengthPart = 3;
+const bodyPart = 4;
 
 /** A dRPC packet that does not lie in one piece: frames that may be cut anywhere, joined. Rules W4.1 to W4.3. */
 export class CutPacket {
   readonly #maxPacketBytes: number;
-  #part: number = Part.Control;
+  #part: number = controlPart;
   /** For a varint that the input cuts, or that is long. */
   #varint: VarintAccumulator | undefined;
 
@@ -48,16 +52,16 @@ export class CutPacket {
   read(bytes: Uint8Array, start: number): number {
     let offset = start;
     while (offset < bytes.length && !this.isWhole) {
-      if (this.#part !== Part.Body) {
+      if (this.#part !== bodyPart) {
         offset = this.#readHeader(bytes, offset);
-        if (this.#part !== Part.Body) return offset;
+        if (this.#part !== bodyPart) return offset;
       }
       const take = Math.min(this.#bodyLeft, bytes.length - offset);
       if (take > 0) this.#join(bytes.subarray(offset, offset + take));
       offset += take;
       this.#bodyLeft -= take;
       if (this.#bodyLeft > 0) return offset;
-      this.#part = Part.Control;
+      this.#part = controlPart;
       this.isWhole = this.#isDone;
     }
     return offset;
@@ -78,11 +82,11 @@ export class CutPacket {
     let offset = start;
     while (offset < bytes.length) {
       const byte = bytes[offset++] ?? 0;
-      if (this.#part === Part.Control) {
+      if (this.#part === controlPart) {
         this.#isDone = (byte & 1) === 1;
         this.#frameKind = (byte >> 1) & 0x3f;
         this.#frameIsControl = byte >= 0x80;
-        this.#part = Part.Stream;
+        this.#part = streamPart;
         continue;
       }
       let value: Uint64 = byte;
@@ -93,12 +97,12 @@ export class CutPacket {
         if (!ended) continue;
         value = this.#varint.take();
       }
-      if (this.#part === Part.Stream) {
+      if (this.#part === streamPart) {
         this.#frameStream = value;
-        this.#part = Part.Message;
-      } else if (this.#part === Part.Message) {
+        this.#part = messagePart;
+      } else if (this.#part === messagePart) {
         this.#frameMessage = value;
-        this.#part = Part.Length;
+        this.#part = lengthPart;
       } else {
         this.#beginBody(value);
         return offset;
@@ -119,7 +123,7 @@ export class CutPacket {
       );
     }
     this.#bodyLeft = Number(length);
-    this.#part = Part.Body;
+    this.#part = bodyPart;
   }
 
   /** Puts a frame in relation to the packet before it. */
@@ -157,7 +161,7 @@ export class CutPacket {
 }
 
 function tooLong(part: number): WireError {
-  const field = part === Part.Stream ? "stream id" : part === Part.Message ? "message id" : "length";
+  const field = part === streamPart ? "stream id" : part === messagePart ? "message id" : "length";
   return new WireError(
     "drpc",
     "varint-too-long",

@@ -5,7 +5,7 @@ import { encodeMetadata } from "../codec/index.js";
  * The metadata of a call, for its handler: `context.values.get(metadataKey)`. Any text may be in it, while
  * `context.requestHeader` has only what a header can hold.
  */
-export const metadataKey = createContextKey<ReadonlyMap<string, string>>(new Map(), {
+export const metadataKey = /*@__PURE__*/ createContextKey<ReadonlyMap<string, string>>(new Map(), {
   description: "dRPC metadata of the call",
 });
 

@@ -63,15 +63,14 @@ function printMessage(message, scope, path) {
         : labelOf(field) + printType(field, scope, path);
     return `${printName(field, before, message)}${type === "i" ? "" : `:${type}`}`;
   });
-  return [
-    [`{${message.name}`, ...words].join(" "),
+  const within = [
     ...message.nestedType
       .filter((nested) => !isEntry(nested))
       .flatMap((nested) => printMessage(nested, scope, `${path}.${nested.name}`)),
     ...message.enumType.map(printEnum),
     ...message.reservedRange.map(({ start, end }) => `-${start} ${end}`),
-    "}",
   ];
+  return [[message.name, ...words].join(" "), ...within.map((line) => ` ${line}`)];
 }
 
 /**
@@ -83,7 +82,17 @@ function printName(field, before, { oneofDecl }) {
   const { name, number, oneofIndex, proto3Optional } = field;
   const isInOneof = !proto3Optional && isFieldSet(field, FieldDescriptorProtoSchema.field.oneofIndex);
   const oneof = isInOneof ? `|${oneofDecl[oneofIndex]?.name}` : "";
-  return `${name}${number === before + 1 ? "" : `=${number}`}${oneof}`;
+  return `${camelCase(name)}${number === before + 1 ? "" : `=${number}`}${oneof}`;
+}
+
+/**
+ * `its_name` as `itsName`, but only if that can be read back: not `port_80`, and not what begins with a capital.
+ *
+ * @param {string} name
+ */
+function camelCase(name) {
+  const isPlain = /^[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*$/.test(name);
+  return isPlain ? name.replace(/_./g, ([, letter = ""]) => letter.toUpperCase()) : name;
 }
 
 /** @param {FieldDescriptorProto} field */

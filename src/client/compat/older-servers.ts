@@ -16,6 +16,24 @@ export interface OnOlderServers {
   shims: ShimFacts<ShimName>[];
 }
 
+/** Where it stands for an RPC. */
+const whenRefused = { when: "the server does not have the RPC", standsIn: true };
+
+/** What a reader wants to know of the older ways, and no call. */
+const told: { readonly [Name in ShimName]: Pick<ShimFacts, "rule" | "when" | "standsIn"> } = {
+  bannersFromServiceBanner: { rule: "one banner, or none when all of it is empty", ...whenRefused },
+  appStatusOverHttp: { rule: "the same status as JSON; refusals are an `HttpError`", ...whenRefused },
+  logsOverHttp: {
+    rule: "the same lines as JSON; status 413 is the answer `logLimitExceeded`",
+    ...whenRefused,
+  },
+  logLimitFromError: {
+    rule: "nothing is sent again",
+    when: "the server answers with an error that says `log limit exceeded`",
+    standsIn: false,
+  },
+};
+
 /** What calls do where the server does not have their RPC, for all RPCs, oldest first. C10.1–C10.23. */
 export function onOlderServers(): OnOlderServers[] {
   return ladder()
@@ -31,6 +49,6 @@ export function onOlderServers(): OnOlderServers[] {
     });
 }
 
-function factsOf({ name, method, way, rule, when, standsIn }: ShimFacts<ShimName>): ShimFacts<ShimName> {
-  return { name, method, way, rule, when, standsIn };
+function factsOf({ name, method, way }: (typeof shims)[number]): ShimFacts<ShimName> {
+  return { name, method, way, ...told[name] };
 }

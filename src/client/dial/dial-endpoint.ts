@@ -4,6 +4,7 @@ import { createYamuxSession, type YamuxSession } from "../../transport/index.js"
 import { type ApiVersion, newestVersion, parseVersion, versionNamedIn } from "../../version/index.js";
 import { shownUrl } from "../http/api-url.js";
 import { DialError } from "../http/request-errors.js";
+import { TimeLimit } from "../time-limit.js";
 import { freshToken } from "../tokens/token-source.js";
 import { unlessAborted } from "../until-aborted.js";
 import type { EndpointOptions, VersionChoice } from "./dial-options.js";
@@ -28,7 +29,7 @@ interface Dial<C> {
   opener: SocketOpener;
   options: EndpointOptions;
   endpoint: Endpoint<C>;
-  deadline: Deadline;
+  limit: TimeLimit;
 }
 
 /** Dials an endpoint with the WebSockets of a runtime. The connection counts when the multiplexer has answered. */
@@ -39,14 +40,15 @@ export async function dialEndpoint<C>(
 ): Promise<C> {
   const version = endpoint.version === "negotiate" ? newestVersion : parseVersion(endpoint.version);
   const shown = shownUrl(endpoint.url(version));
-  const deadline = new Deadline(shown, options.openTimeoutMs ?? defaultOpenTimeoutMs, options.signal);
-  const dial: Dial<C> = { opener, options, endpoint, deadline };
+  const { openTimeoutMs = defaultOpenTimeoutMs, signal } = options;
+  const limit = new TimeLimit(openTimeoutMs, signal, `not open within ${openTimeoutMs} ms`);
+  const dial: Dial<C> = { opener, options, endpoint, limit };
   try {
     return await (endpoint.version === "negotiate" ? negotiate(dial) : open(dial, version));
   } catch (error) {
-    throw deadline.error ?? asDialError(shown, error);
+    throw dialFailure(shown, error, limit);
   } finally {
-    deadline.release();
+    limit.release();
   }
 }
 
@@ -73,76 +75,47 @@ function namedVersion(error: unknown): ApiVersion | undefined {
 }
 
 async function open<C>(dial: Dial<C>, version: ApiVersion, isTentative = false): Promise<C> {
-  const { opener, options, endpoint, deadline } = dial;
+  const { opener, options, endpoint } = dial;
+  const { signal } = dial.limit;
   // where a token comes from may not listen to the signal
-  const token = await unlessAborted(freshToken(options.token, deadline.signal), deadline.signal);
+  const token = await unlessAborted(freshToken(options.token, signal), signal);
   const attempt: Attempt = {
     url: endpoint.url(version),
     token,
     secrets: [token, ...(endpoint.secrets ?? [])],
     headers: options.headers ?? {},
     maxMessageBytes: options.maxWebSocketMessageBytes ?? defaultMaxWebSocketMessageBytes,
-    signal: deadline.signal,
+    signal,
   };
   if (isTentative) await opener.check?.(attempt);
   const opened = await opener.open(attempt);
   const connection = options.observer?.(opened, "client") ?? opened;
   const session = createYamuxSession(connection, { role: "client", ...options.yamux });
-  await firstPing(session, deadline);
+  await firstPing(session, signal);
   return endpoint.connection(session, version, token);
 }
 
 /** An upgraded socket may still lead nowhere: the connection counts when the multiplexer has answered. */
-async function firstPing(session: YamuxSession, deadline: Deadline): Promise<void> {
+async function firstPing(session: YamuxSession, signal: AbortSignal): Promise<void> {
   const giveUp = () => void session.close();
-  deadline.signal.addEventListener("abort", giveUp);
+  signal.addEventListener("abort", giveUp);
   try {
     await session.ping();
   } catch (error) {
     await session.close();
     throw error;
   } finally {
-    deadline.signal.removeEventListener("abort", giveUp);
+    signal.removeEventListener("abort", giveUp);
   }
-  deadline.signal.throwIfAborted();
+  signal.throwIfAborted();
 }
 
-/** One time-out and one signal over all of a dial. */
-class Deadline {
-  readonly #abort = new AbortController();
-  readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #outer: AbortSignal | undefined;
-  readonly #onAbort = () => this.#end("canceled by its caller", Code.Canceled, this.#outer?.reason);
-  readonly #url: string;
-  error: DialError | undefined;
-
-  constructor(url: string, timeoutMs: number, outer: AbortSignal | undefined) {
-    this.#url = url;
-    this.#outer = outer;
-    this.#timer = setTimeout(
-      () => this.#end(`not open within ${timeoutMs} ms`, Code.DeadlineExceeded),
-      timeoutMs,
-    );
-    outer?.addEventListener("abort", this.#onAbort);
-    if (outer?.aborted) this.#onAbort();
-  }
-
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  release(): void {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener("abort", this.#onAbort);
-  }
-
-  #end(reason: string, code: Code, cause?: unknown): void {
-    this.error = new DialError(this.#url, reason, code, { cause });
-    this.#abort.abort(this.error);
-  }
-}
-
-function asDialError(url: string, error: unknown): ConnectError {
+/** Why a dial has failed: what ended it, or else what was thrown. */
+function dialFailure(url: string, error: unknown, limit: TimeLimit): ConnectError {
+  const { signal } = limit;
+  if (limit.isOver) return new DialError(url, errorText(signal.reason), Code.DeadlineExceeded);
+  if (signal.aborted)
+    return new DialError(url, "canceled by its caller", Code.Canceled, { cause: signal.reason });
   if (error instanceof ConnectError) return error;
   return new DialError(url, errorText(error), Code.Unavailable, { cause: error });
 }

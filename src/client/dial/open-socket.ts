@@ -4,6 +4,7 @@ import { hideKnownSecrets } from "../../rpc/known-secrets.js";
 import { type ByteConnection, type StandardWebSocket, webSocketConnection } from "../../transport/index.js";
 import { shownUrl } from "../http/api-url.js";
 import { DialError, refusedDial } from "../http/request-errors.js";
+import { unlessAborted } from "../until-aborted.js";
 import type { WebSocketOptions } from "./dial-options.js";
 import type { Attempt, SocketOpener } from "./socket-opener.js";
 
@@ -55,29 +56,24 @@ export function webOpener(options: WebSocketOptions): SocketOpener {
   };
 }
 
-function opened(socket: WebSocket, { url, signal }: Attempt): Promise<ByteConnection> {
-  return new Promise((resolve, reject) => {
-    const name = shownUrl(url);
-    const settle = (outcome: () => void) => {
-      signal.removeEventListener("abort", giveUp);
-      outcome();
-    };
-    const giveUp = () => {
-      socket.close();
-      settle(() => reject(signal.reason));
-    };
-    signal.addEventListener("abort", giveUp);
-    if (signal.aborted) giveUp();
+async function opened(socket: WebSocket, { url, signal }: Attempt): Promise<ByteConnection> {
+  const name = shownUrl(url);
+  const opening = new Promise<ByteConnection>((resolve, reject) => {
     socket.addEventListener("open", () => {
-      const connection = webSocketConnection(socket as unknown as StandardWebSocket, name);
-      settle(() => resolve(connection));
+      resolve(webSocketConnection(socket as unknown as StandardWebSocket, name));
     });
     // `close` follows and says more; without a listener some implementations would throw
     socket.addEventListener("error", () => {});
     socket.addEventListener("close", ({ code, reason }) => {
       const why = reason === "" ? `code ${code}` : `code ${code}: ${reason}`;
       const text = `refused or not reachable (${why}); this runtime does not show more`;
-      settle(() => reject(new DialError(name, text, Code.Unavailable)));
+      reject(new DialError(name, text, Code.Unavailable));
     });
   });
+  try {
+    return await unlessAborted(opening, signal);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import { BytePieces } from "../../codec/byte-pieces.js";
 import { decodeUtf8 } from "../../codec/index.js";
 
 /**
@@ -18,24 +19,13 @@ export async function startOfText(response: Response, maxBytes: number): Promise
 
 async function read(response: Response, maxBytes: number): Promise<{ text: string; isWhole: boolean }> {
   const reader = response.body?.getReader();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  while (length <= maxBytes) {
-    const chunk = await reader?.read();
-    if (chunk?.value === undefined) return { text: decodeUtf8(joined(chunks, length)), isWhole: true };
-    length += chunk.value.length;
-    chunks.push(chunk.value);
+  const pieces = new BytePieces();
+  let isWhole = false;
+  while (!isWhole && pieces.length <= maxBytes) {
+    const { value } = (await reader?.read()) ?? {};
+    if (value === undefined) isWhole = true;
+    else pieces.push(value);
   }
-  await reader?.cancel().catch(() => {});
-  return { text: decodeUtf8(joined(chunks, length).subarray(0, maxBytes)), isWhole: false };
-}
-
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  if (!isWhole) await reader?.cancel().catch(() => {});
+  return { text: decodeUtf8(pieces.take().subarray(0, maxBytes)), isWhole };
 }

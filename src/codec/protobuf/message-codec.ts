@@ -1,6 +1,6 @@
 import { fieldOf } from "./field-of.js";
 import { Reader, type ReadMessage } from "./reader.js";
-import { type WriteMessage, Writer } from "./writer.js";
+import { type UnknownField, type WriteMessage, Writer } from "./writer.js";
 import { WrongValue } from "./wrong-value.js";
 
 /** Writes one message type. `Init` is a message of protobuf-es, or an object with some of its fields. */
@@ -81,25 +81,50 @@ export function codecTable(entries: readonly (readonly [schema: object, codec: o
 
 /** What is known of a service: the schemas of its methods. */
 interface Service {
-  readonly methods: readonly { readonly input: object; readonly output: object }[];
+  readonly methods: readonly { readonly input: Schema; readonly output: Schema }[];
+}
+
+interface Schema {
+  readonly typeName: string;
+}
+
+/** A message without fields. */
+interface EmptyMessage {
+  $typeName: string;
+  $unknown?: UnknownField[] | undefined;
 }
 
 /**
  * What callers of a service need, as generated code makes it: for each method, in order, what writes the request and
- * what reads the answer.
+ * what reads the answer, if these have fields.
  */
 export function callerCodecs(
   { methods }: Service,
-  functions: readonly (readonly [write: WriteMessage<never>, read: ReadMessage<unknown>])[],
+  functions: readonly (readonly [write?: WriteMessage<never> | undefined, read?: ReadMessage<unknown>])[],
 ): MessageCodecs {
   const all = new Map<object, Partial<MessageCodec>>();
   functions.forEach(([write, read], index) => {
     const method = methods[index];
     if (method === undefined) return;
-    add(all, method.input, messageEncoder(write));
-    add(all, method.output, messageDecoder(read));
+    const { input, output } = method;
+    add(all, input, messageEncoder(write ?? emptyWriter(input)));
+    add(all, output, messageDecoder(read ?? emptyReader(output)));
   });
   return all;
+}
+
+function emptyWriter({ typeName }: Schema): WriteMessage<EmptyMessage> {
+  return (writer, message, tag) => {
+    writer.end(writer.begin(message, message?.$typeName, typeName, tag), message.$unknown);
+  };
+}
+
+function emptyReader({ typeName }: Schema): ReadMessage<EmptyMessage> {
+  return (reader, _message, end) => {
+    const message: EmptyMessage = { $typeName: typeName };
+    while (reader.more(end)) reader.unknown(message, reader.tag());
+    return message;
+  };
 }
 
 /** The codecs of several services. */

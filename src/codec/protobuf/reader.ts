@@ -6,7 +6,13 @@ import type { UnknownField } from "./writer.js";
 /** Messages within messages, and groups, are read so deep. */
 const maxDepth = 100;
 
-const WireType = { Varint: 0, Bit64: 1, Length: 2, StartGroup: 3, EndGroup: 4, Bit32: 5 } as const;
+// How a field is written.
+const varintType = 0;
+const bit64Type = 1;
+const lengthType = 2;
+const startGroupType = 3;
+const endGroupType = 4;
+const bit32Type = 5;
 
 /**
  * What is generated for a message: it reads the fields up to `end`. Within other messages it is called without an end, and
@@ -158,22 +164,22 @@ export class Reader {
 
   #skip(tag: number, depthLeft: number): void {
     switch (tag & 7) {
-      case WireType.Varint:
+      case varintType:
         // of any length: it has no meaning here
         while (((this.#bytes[this.#at++] as number) & 0x80) !== 0);
         break;
-      case WireType.Bit64:
+      case bit64Type:
         this.#at += 8;
         break;
-      case WireType.Bit32:
+      case bit32Type:
         this.#at += 4;
         break;
-      case WireType.Length: {
+      case lengthType: {
         const length = this.uint32();
         this.#at += length;
         break;
       }
-      case WireType.StartGroup:
+      case startGroupType:
         this.#skipGroup(tag >>> 3, depthLeft);
         break;
       default:
@@ -186,7 +192,7 @@ export class Reader {
     if (depthLeft <= 0) throw tooDeep();
     for (;;) {
       const tag = this.tag();
-      if ((tag & 7) === WireType.EndGroup) {
+      if ((tag & 7) === endGroupType) {
         if (tag >>> 3 !== no) throw new Error(`group ${no} ends as group ${tag >>> 3} at byte ${this.#at}`);
         return;
       }

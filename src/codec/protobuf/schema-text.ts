@@ -3,10 +3,10 @@
  * third as large in a bundle:
  *
  * - First the names of the file and of the package.
- * - `{Name` begins a message with its fields, and `}` alone ends it. What is within it is on lines of its own: messages,
- *   enums, and `-5 6` for numbers from 5 to before 6 that are reserved.
- * - `name` is a field of text, `name:h` one of another type. `name=7` has a number that is not the next one, `name|oneof`
- *   is in a oneof.
+ * - A line that begins with a name is a message with its fields. What is within it is on lines behind it that begin with
+ *   one space more: messages, enums, and `-5 6` for numbers from 5 to before 6 that are reserved.
+ * - `itsName` is the field `its_name`, and is text; `name:h` is of another type. `name=7` has a number that is not the next
+ *   one, `name|oneof` is in a oneof. Names are as generated code has them, with which they stand in a bundle.
  * - A type is a letter, of which the first stands for type 1, or the name of a message; `~` begins one that is within this
  *   message, `.` one that has its package, `%` an enum. `*` before it repeats it, `?` makes it optional, `i:e` is a map.
  * - `[Name` is an enum with its values in small letters, numbered from 0.
@@ -26,7 +26,7 @@ export function descriptorOf(schema: string): string {
     return integer(5, type[0] === "%" ? 14 : 11) + bytes(6, typeName(name));
   };
 
-  const message = ([name = "", ...fields]: string[], scope: string, within = ""): string => {
+  const message = (name: string, fields: string[], scope: string, within = ""): string => {
     const path = scope + name;
     // those that only stand for an optional field come last
     const oneofs = [...new Set(fields.join(" ").match(/(?<=\|)\w+/g))];
@@ -34,16 +34,17 @@ export function descriptorOf(schema: string): string {
     let entries = "";
     let last = 0;
     for (const word of fields) {
-      const [, fieldName = "", no, oneof, label, type, value] =
+      const [, itsName = "", no, oneof, label, type, value] =
         /(\w+)=?(\d*)\|?(\w*):?([*?]?)([^:]*):?(.*)/.exec(word) ?? [];
+      const fieldName = itsName.replace(/(?<=^[a-z].*)[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       last = no ? Number(no) : last + 1;
       let itsType = typed(type, path);
       if (value) {
-        const entry = `${fieldName.replace(/(?:^|_)(\w)/g, (_all, letter: string) => letter.toUpperCase())}Entry`;
+        const entry = `${itsName.replace(/(?:^|_)(\w)/g, (_all, letter: string) => letter.toUpperCase())}Entry`;
         itsType = typed(`~${entry}`, path);
         entries += bytes(
           3,
-          message([entry, `key:${type}`, `value:${value}`], `${path}.`) + bytes(7, integer(7, 1)),
+          message(entry, [`key:${type}`, `value:${value}`], `${path}.`) + bytes(7, integer(7, 1)),
         );
       }
       let options = oneof ? integer(9, oneofs.indexOf(oneof)) : "";
@@ -59,20 +60,21 @@ export function descriptorOf(schema: string): string {
     return written;
   };
 
-  /** All up to the end of the message, or of the file. */
-  const types = (no: number, scope: string): string => {
+  /** What is on the lines that begin so, which is all that is within a message, or the file. */
+  const types = (no: number, scope: string, indent: string): string => {
     let written = "";
-    for (let line = lines[at++]; line && line !== "}"; line = lines[at++]) {
-      const words = wordsOf(line.slice(1));
-      if (line[0] === "{") written += bytes(no, message(words, scope, types(3, `${scope + words[0]}.`)));
-      else if (line[0] === "[") written += bytes(no + 1, enumeration(words));
-      else if (line[0] === "<") written += bytes(6, service(words));
-      else written += bytes(9, integer(1, Number(words[0])) + integer(2, Number(words[1])));
+    while (lines[at]?.startsWith(indent)) {
+      const [first = "", ...words] = wordsOf(lines[at++]?.slice(indent.length));
+      const name = first.slice(1);
+      if (first[0] === "[") written += bytes(no + 1, enumeration(name, words));
+      else if (first[0] === "<") written += bytes(6, service(name, words));
+      else if (first[0] === "-") written += bytes(9, integer(1, Number(name)) + integer(2, Number(words[0])));
+      else written += bytes(no, message(first, words, scope, types(3, `${scope + first}.`, `${indent} `)));
     }
     return written;
   };
 
-  const service = ([name = "", ...methods]: string[]) => {
+  const service = (name: string, methods: string[]) => {
     let written = bytes(1, name);
     for (const word of methods) {
       const [method = "", input = "", output = ""] = word.split(":");
@@ -84,10 +86,10 @@ export function descriptorOf(schema: string): string {
     return written;
   };
 
-  return btoa(bytes(1, file) + bytes(2, pkg) + types(4, "") + bytes(12, "proto3"));
+  return btoa(bytes(1, file) + bytes(2, pkg) + types(4, "", "") + bytes(12, "proto3"));
 }
 
-function enumeration([name = "", ...values]: string[]): string {
+function enumeration(name: string, values: string[]): string {
   let written = bytes(1, name);
   let last = -1;
   for (const word of values) {

@@ -3,7 +3,8 @@ import {
   GetAnnouncementBannersResponseSchema,
   type ServiceBanner,
 } from "../../../gen/coder/agent/v2/agent_pb.js";
-import { type Shim, whenRefused } from "./shim.js";
+import { isUnimplemented } from "../../../rpc/index.js";
+import type { Shim } from "./shim.js";
 
 /**
  * Servers of API 2.0 have one banner, which `GetServiceBanner` gives; where there is none, all of it is empty. C1.29,
@@ -13,9 +14,8 @@ export const bannersFromServiceBanner: Shim<"bannersFromServiceBanner"> = {
   name: "bannersFromServiceBanner",
   method: "getAnnouncementBanners",
   way: "GetServiceBanner",
-  rule: "one banner, or none when all of it is empty",
   isOverHttp: false,
-  ...whenRefused,
+  isFor: isUnimplemented,
   async call(_request, { agent }, options) {
     const banner = await agent().getServiceBanner({}, options);
     const { enabled, message, backgroundColor } = banner;

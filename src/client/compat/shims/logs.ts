@@ -7,12 +7,12 @@ import {
   BatchCreateLogsResponseSchema,
   type Log,
 } from "../../../gen/coder/agent/v2/agent_pb.js";
-import { RpcError } from "../../../rpc/index.js";
+import { isUnimplemented, RpcError } from "../../../rpc/index.js";
 import { logsRequest } from "../../http/patch-logs.js";
 import { HttpError } from "../../http/request-errors.js";
 import { logLevelWord } from "../../http/words.js";
 import type { JsonLog } from "../../logs/log-json.js";
-import { type Shim, whenRefused } from "./shim.js";
+import type { Shim } from "./shim.js";
 
 /** The server takes no more logs of this agent. C1.50. */
 const limitStatus = 413;
@@ -22,9 +22,8 @@ export const logsOverHttp: Shim<"logsOverHttp"> = {
   name: "logsOverHttp",
   method: "batchCreateLogs",
   way: "PATCH me/logs",
-  rule: "the same lines as JSON; status 413 is the answer `logLimitExceeded`",
   isOverHttp: true,
-  ...whenRefused,
+  isFor: isUnimplemented,
   async call(request, ways, options) {
     const init = request as MessageInitShape<typeof BatchCreateLogsRequestSchema>;
     const { logSourceId, logs } = create(BatchCreateLogsRequestSchema, init);

@@ -1,6 +1,5 @@
 import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import type { CallOptions } from "@connectrpc/connect";
-import { isUnimplemented } from "../../../rpc/index.js";
 import type { ApiMethod } from "../../../version/index.js";
 import type { AgentRequest } from "../../http/agent-request.js";
 import type { AgentClient } from "../../senders/sender.js";
@@ -33,7 +32,7 @@ export interface ShimFacts<Name extends string = string> {
 }
 
 /** How a call is made on a server that does not have its RPC, or answers it in an older manner. */
-export interface Shim<Name extends string = string> extends ShimFacts<Name> {
+export interface Shim<Name extends string = string> extends Pick<ShimFacts<Name>, "name" | "method" | "way"> {
   /** True where it needs requests beside the connection. */
   readonly isOverHttp: boolean;
   /** Whether it has an answer to how a call has failed. */
@@ -41,10 +40,3 @@ export interface Shim<Name extends string = string> extends ShimFacts<Name> {
   /** Makes the call. @returns the answer, as the method has it. */
   call(request: AnyRequest, ways: ServerWays, options: CallOptions | undefined): unknown;
 }
-
-/** What shims have in common that stand for an RPC which is not there. */
-export const whenRefused = {
-  when: "the server does not have the RPC",
-  standsIn: true,
-  isFor: isUnimplemented,
-} as const;

@@ -5,20 +5,6 @@ import type { Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
 import type { MessageCodec, Reader, Writer } from "../../../codec/protobuf/index.js";
 import { messageCodec, messageShape } from "../../../codec/protobuf/index.js";
 
-export type DurationInit = MessageInitShape<typeof DurationSchema>;
-export const newDuration = /*@__PURE__*/ messageShape<Duration>(function () {
-  this.$typeName = "google.protobuf.Duration";
-  this.seconds = 0n;
-  this.nanos = 0;
-});
-
-export function writeDuration(w: Writer, m: DurationInit, tag: number): void {
-  const at = w.begin(m, (m as Duration | undefined)?.$typeName, "google.protobuf.Duration", tag);
-  w.int64(8, m.seconds);
-  w.int32(16, m.nanos);
-  w.end(at, (m as Duration).$unknown);
-}
-
 export function readDuration(r: Reader, m: Duration = new newDuration(), end: number = r.open()): Duration {
   while (r.more(end)) {
     const tag = r.tag();
@@ -36,6 +22,20 @@ export function readDuration(r: Reader, m: Duration = new newDuration(), end: nu
   return m;
 }
 
+export type DurationInit = MessageInitShape<typeof DurationSchema>;
+export const newDuration = /*@__PURE__*/ messageShape<Duration>(function () {
+  this.$typeName = "google.protobuf.Duration";
+  this.seconds = 0n;
+  this.nanos = 0;
+});
+
 /** Reads and writes `google.protobuf.Duration`. */
 export const DurationCodec: MessageCodec<Duration, DurationInit> =
   /*@__PURE__*/ messageCodec(writeDuration, readDuration);
+
+export function writeDuration(w: Writer, m: DurationInit, tag: number): void {
+  const at = w.begin(m, (m as Duration | undefined)?.$typeName, "google.protobuf.Duration", tag);
+  w.int64(8, m.seconds);
+  w.int32(16, m.nanos);
+  w.end(at, (m as Duration).$unknown);
+}

@@ -5,16 +5,6 @@ import type { Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { MessageCodec, Reader, Writer } from "../../../codec/protobuf/index.js";
 import { messageCodec, messageShape } from "../../../codec/protobuf/index.js";
 
-export type EmptyInit = MessageInitShape<typeof EmptySchema>;
-export const newEmpty = /*@__PURE__*/ messageShape<Empty>(function () {
-  this.$typeName = "google.protobuf.Empty";
-});
-
-export function writeEmpty(w: Writer, m: EmptyInit, tag: number): void {
-  const at = w.begin(m, (m as Empty | undefined)?.$typeName, "google.protobuf.Empty", tag);
-  w.end(at, (m as Empty).$unknown);
-}
-
 export function readEmpty(r: Reader, m: Empty = new newEmpty(), end: number = r.open()): Empty {
   while (r.more(end)) {
     const tag = r.tag();
@@ -23,6 +13,16 @@ export function readEmpty(r: Reader, m: Empty = new newEmpty(), end: number = r.
   return m;
 }
 
+export type EmptyInit = MessageInitShape<typeof EmptySchema>;
+export const newEmpty = /*@__PURE__*/ messageShape<Empty>(function () {
+  this.$typeName = "google.protobuf.Empty";
+});
+
 /** Reads and writes `google.protobuf.Empty`. */
 export const EmptyCodec: MessageCodec<Empty, EmptyInit> =
   /*@__PURE__*/ messageCodec(writeEmpty, readEmpty);
+
+export function writeEmpty(w: Writer, m: EmptyInit, tag: number): void {
+  const at = w.begin(m, (m as Empty | undefined)?.$typeName, "google.protobuf.Empty", tag);
+  w.end(at, (m as Empty).$unknown);
+}

@@ -5,20 +5,6 @@ import type { Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { MessageCodec, Reader, Writer } from "../../../codec/protobuf/index.js";
 import { messageCodec, messageShape } from "../../../codec/protobuf/index.js";
 
-export type TimestampInit = MessageInitShape<typeof TimestampSchema>;
-export const newTimestamp = /*@__PURE__*/ messageShape<Timestamp>(function () {
-  this.$typeName = "google.protobuf.Timestamp";
-  this.seconds = 0n;
-  this.nanos = 0;
-});
-
-export function writeTimestamp(w: Writer, m: TimestampInit, tag: number): void {
-  const at = w.begin(m, (m as Timestamp | undefined)?.$typeName, "google.protobuf.Timestamp", tag);
-  w.int64(8, m.seconds);
-  w.int32(16, m.nanos);
-  w.end(at, (m as Timestamp).$unknown);
-}
-
 export function readTimestamp(r: Reader, m: Timestamp = new newTimestamp(), end: number = r.open()): Timestamp {
   while (r.more(end)) {
     const tag = r.tag();
@@ -36,6 +22,20 @@ export function readTimestamp(r: Reader, m: Timestamp = new newTimestamp(), end:
   return m;
 }
 
+export type TimestampInit = MessageInitShape<typeof TimestampSchema>;
+export const newTimestamp = /*@__PURE__*/ messageShape<Timestamp>(function () {
+  this.$typeName = "google.protobuf.Timestamp";
+  this.seconds = 0n;
+  this.nanos = 0;
+});
+
 /** Reads and writes `google.protobuf.Timestamp`. */
 export const TimestampCodec: MessageCodec<Timestamp, TimestampInit> =
   /*@__PURE__*/ messageCodec(writeTimestamp, readTimestamp);
+
+export function writeTimestamp(w: Writer, m: TimestampInit, tag: number): void {
+  const at = w.begin(m, (m as Timestamp | undefined)?.$typeName, "google.protobuf.Timestamp", tag);
+  w.int64(8, m.seconds);
+  w.int32(16, m.nanos);
+  w.end(at, (m as Timestamp).$unknown);
+}

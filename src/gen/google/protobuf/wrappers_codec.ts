@@ -2,12 +2,6 @@
 
 import type { Reader, Writer } from "../../../codec/protobuf/index.js";
 
-export function writeBoolValue(w: Writer, value: boolean, tag: number): void {
-  const at = w.open(tag);
-  w.bool(8, value);
-  w.close(at);
-}
-
 export function readBoolValue(r: Reader, former: boolean = false, end: number = r.open()): boolean {
   let value = former;
   while (r.more(end)) {
@@ -18,12 +12,6 @@ export function readBoolValue(r: Reader, former: boolean = false, end: number = 
   return value;
 }
 
-export function writeFloatValue(w: Writer, value: number, tag: number): void {
-  const at = w.open(tag);
-  w.float(13, value);
-  w.close(at);
-}
-
 export function readFloatValue(r: Reader, former: number = 0, end: number = r.open()): number {
   let value = former;
   while (r.more(end)) {
@@ -32,4 +20,16 @@ export function readFloatValue(r: Reader, former: number = 0, end: number = r.op
     else r.skip(tag);
   }
   return value;
+}
+
+export function writeBoolValue(w: Writer, value: boolean, tag: number): void {
+  const at = w.open(tag);
+  w.bool(8, value);
+  w.close(at);
+}
+
+export function writeFloatValue(w: Writer, value: number, tag: number): void {
+  const at = w.open(tag);
+  w.float(13, value);
+  w.close(at);
 }

@@ -8,43 +8,8 @@ import { callerCodecs, codecTable, messageCodec, messageShape, noBytes, readStru
 import { readDuration, writeDuration } from "../../../google/protobuf/duration_codec.js";
 import { readTimestamp, writeTimestamp } from "../../../google/protobuf/timestamp_codec.js";
 import { readDERPMap, writeDERPMap } from "../../tailnet/v2/derp_map_codec.js";
-import { EmptyCodec, readEmpty } from "../../../google/protobuf/empty_codec.js";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
-
-export type WorkspaceAppInit = MessageInitShape<typeof WorkspaceAppSchema>;
-export const newWorkspaceApp = /*@__PURE__*/ messageShape<WorkspaceApp>(function () {
-  this.$typeName = "coder.agent.v2.WorkspaceApp";
-  this.id = noBytes;
-  this.url = "";
-  this.external = false;
-  this.slug = "";
-  this.displayName = "";
-  this.command = "";
-  this.icon = "";
-  this.subdomain = false;
-  this.subdomainName = "";
-  this.sharingLevel = 0;
-  this.health = 0;
-  this.hidden = false;
-});
-
-export function writeWorkspaceApp(w: Writer, m: WorkspaceAppInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceApp | undefined)?.$typeName, "coder.agent.v2.WorkspaceApp", tag);
-  w.bytes(10, m.id);
-  w.string(18, m.url);
-  w.bool(24, m.external);
-  w.string(34, m.slug);
-  w.string(42, m.displayName);
-  w.string(50, m.command);
-  w.string(58, m.icon);
-  w.bool(64, m.subdomain);
-  w.string(74, m.subdomainName);
-  w.int32(80, m.sharingLevel);
-  if (m.healthcheck != null) writeWorkspaceApp_Healthcheck(w, m.healthcheck, 90);
-  w.int32(96, m.health);
-  w.bool(104, m.hidden);
-  w.end(at, (m as WorkspaceApp).$unknown);
-}
+import { EmptyCodec } from "../../../google/protobuf/empty_codec.js";
 
 export function readWorkspaceApp(r: Reader, m: WorkspaceApp = new newWorkspaceApp(), end: number = r.open()): WorkspaceApp {
   while (r.more(end)) {
@@ -96,25 +61,6 @@ export function readWorkspaceApp(r: Reader, m: WorkspaceApp = new newWorkspaceAp
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.WorkspaceApp`. */
-export const WorkspaceAppCodec: MessageCodec<WorkspaceApp, WorkspaceAppInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceApp, readWorkspaceApp);
-
-export type WorkspaceApp_HealthcheckInit = MessageInitShape<typeof WorkspaceApp_HealthcheckSchema>;
-export const newWorkspaceApp_Healthcheck = /*@__PURE__*/ messageShape<WorkspaceApp_Healthcheck>(function () {
-  this.$typeName = "coder.agent.v2.WorkspaceApp.Healthcheck";
-  this.url = "";
-  this.threshold = 0;
-});
-
-export function writeWorkspaceApp_Healthcheck(w: Writer, m: WorkspaceApp_HealthcheckInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceApp_Healthcheck | undefined)?.$typeName, "coder.agent.v2.WorkspaceApp.Healthcheck", tag);
-  w.string(10, m.url);
-  if (m.interval != null) writeDuration(w, m.interval, 18);
-  w.int32(24, m.threshold);
-  w.end(at, (m as WorkspaceApp_Healthcheck).$unknown);
-}
-
 export function readWorkspaceApp_Healthcheck(r: Reader, m: WorkspaceApp_Healthcheck = new newWorkspaceApp_Healthcheck(), end: number = r.open()): WorkspaceApp_Healthcheck {
   while (r.more(end)) {
     const tag = r.tag();
@@ -133,39 +79,6 @@ export function readWorkspaceApp_Healthcheck(r: Reader, m: WorkspaceApp_Healthch
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.WorkspaceApp.Healthcheck`. */
-export const WorkspaceApp_HealthcheckCodec: MessageCodec<WorkspaceApp_Healthcheck, WorkspaceApp_HealthcheckInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceApp_Healthcheck, readWorkspaceApp_Healthcheck);
-
-export type WorkspaceAgentScriptInit = MessageInitShape<typeof WorkspaceAgentScriptSchema>;
-export const newWorkspaceAgentScript = /*@__PURE__*/ messageShape<WorkspaceAgentScript>(function () {
-  this.$typeName = "coder.agent.v2.WorkspaceAgentScript";
-  this.logSourceId = noBytes;
-  this.logPath = "";
-  this.script = "";
-  this.cron = "";
-  this.runOnStart = false;
-  this.runOnStop = false;
-  this.startBlocksLogin = false;
-  this.displayName = "";
-  this.id = noBytes;
-});
-
-export function writeWorkspaceAgentScript(w: Writer, m: WorkspaceAgentScriptInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceAgentScript | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScript", tag);
-  w.bytes(10, m.logSourceId);
-  w.string(18, m.logPath);
-  w.string(26, m.script);
-  w.string(34, m.cron);
-  w.bool(40, m.runOnStart);
-  w.bool(48, m.runOnStop);
-  w.bool(56, m.startBlocksLogin);
-  if (m.timeout != null) writeDuration(w, m.timeout, 66);
-  w.string(74, m.displayName);
-  w.bytes(82, m.id);
-  w.end(at, (m as WorkspaceAgentScript).$unknown);
 }
 
 export function readWorkspaceAgentScript(r: Reader, m: WorkspaceAgentScript = new newWorkspaceAgentScript(), end: number = r.open()): WorkspaceAgentScript {
@@ -209,22 +122,6 @@ export function readWorkspaceAgentScript(r: Reader, m: WorkspaceAgentScript = ne
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.WorkspaceAgentScript`. */
-export const WorkspaceAgentScriptCodec: MessageCodec<WorkspaceAgentScript, WorkspaceAgentScriptInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceAgentScript, readWorkspaceAgentScript);
-
-export type WorkspaceAgentMetadataInit = MessageInitShape<typeof WorkspaceAgentMetadataSchema>;
-export const newWorkspaceAgentMetadata = /*@__PURE__*/ messageShape<WorkspaceAgentMetadata>(function () {
-  this.$typeName = "coder.agent.v2.WorkspaceAgentMetadata";
-});
-
-export function writeWorkspaceAgentMetadata(w: Writer, m: WorkspaceAgentMetadataInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceAgentMetadata | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata", tag);
-  if (m.result != null) writeWorkspaceAgentMetadata_Result(w, m.result, 10);
-  if (m.description != null) writeWorkspaceAgentMetadata_Description(w, m.description, 18);
-  w.end(at, (m as WorkspaceAgentMetadata).$unknown);
-}
-
 export function readWorkspaceAgentMetadata(r: Reader, m: WorkspaceAgentMetadata = new newWorkspaceAgentMetadata(), end: number = r.open()): WorkspaceAgentMetadata {
   while (r.more(end)) {
     const tag = r.tag();
@@ -240,27 +137,6 @@ export function readWorkspaceAgentMetadata(r: Reader, m: WorkspaceAgentMetadata 
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.WorkspaceAgentMetadata`. */
-export const WorkspaceAgentMetadataCodec: MessageCodec<WorkspaceAgentMetadata, WorkspaceAgentMetadataInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceAgentMetadata, readWorkspaceAgentMetadata);
-
-export type WorkspaceAgentMetadata_ResultInit = MessageInitShape<typeof WorkspaceAgentMetadata_ResultSchema>;
-export const newWorkspaceAgentMetadata_Result = /*@__PURE__*/ messageShape<WorkspaceAgentMetadata_Result>(function () {
-  this.$typeName = "coder.agent.v2.WorkspaceAgentMetadata.Result";
-  this.age = 0n;
-  this.value = "";
-  this.error = "";
-});
-
-export function writeWorkspaceAgentMetadata_Result(w: Writer, m: WorkspaceAgentMetadata_ResultInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceAgentMetadata_Result | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata.Result", tag);
-  if (m.collectedAt != null) writeTimestamp(w, m.collectedAt, 10);
-  w.int64(16, m.age);
-  w.string(26, m.value);
-  w.string(34, m.error);
-  w.end(at, (m as WorkspaceAgentMetadata_Result).$unknown);
 }
 
 export function readWorkspaceAgentMetadata_Result(r: Reader, m: WorkspaceAgentMetadata_Result = new newWorkspaceAgentMetadata_Result(), end: number = r.open()): WorkspaceAgentMetadata_Result {
@@ -284,28 +160,6 @@ export function readWorkspaceAgentMetadata_Result(r: Reader, m: WorkspaceAgentMe
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.WorkspaceAgentMetadata.Result`. */
-export const WorkspaceAgentMetadata_ResultCodec: MessageCodec<WorkspaceAgentMetadata_Result, WorkspaceAgentMetadata_ResultInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceAgentMetadata_Result, readWorkspaceAgentMetadata_Result);
-
-export type WorkspaceAgentMetadata_DescriptionInit = MessageInitShape<typeof WorkspaceAgentMetadata_DescriptionSchema>;
-export const newWorkspaceAgentMetadata_Description = /*@__PURE__*/ messageShape<WorkspaceAgentMetadata_Description>(function () {
-  this.$typeName = "coder.agent.v2.WorkspaceAgentMetadata.Description";
-  this.displayName = "";
-  this.key = "";
-  this.script = "";
-});
-
-export function writeWorkspaceAgentMetadata_Description(w: Writer, m: WorkspaceAgentMetadata_DescriptionInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceAgentMetadata_Description | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata.Description", tag);
-  w.string(10, m.displayName);
-  w.string(18, m.key);
-  w.string(26, m.script);
-  if (m.interval != null) writeDuration(w, m.interval, 34);
-  if (m.timeout != null) writeDuration(w, m.timeout, 42);
-  w.end(at, (m as WorkspaceAgentMetadata_Description).$unknown);
 }
 
 export function readWorkspaceAgentMetadata_Description(r: Reader, m: WorkspaceAgentMetadata_Description = new newWorkspaceAgentMetadata_Description(), end: number = r.open()): WorkspaceAgentMetadata_Description {
@@ -332,62 +186,6 @@ export function readWorkspaceAgentMetadata_Description(r: Reader, m: WorkspaceAg
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.WorkspaceAgentMetadata.Description`. */
-export const WorkspaceAgentMetadata_DescriptionCodec: MessageCodec<WorkspaceAgentMetadata_Description, WorkspaceAgentMetadata_DescriptionInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceAgentMetadata_Description, readWorkspaceAgentMetadata_Description);
-
-export type ManifestInit = MessageInitShape<typeof ManifestSchema>;
-export const newManifest = /*@__PURE__*/ messageShape<Manifest>(function () {
-  this.$typeName = "coder.agent.v2.Manifest";
-  this.agentId = noBytes;
-  this.agentName = "";
-  this.ownerUsername = "";
-  this.workspaceId = noBytes;
-  this.workspaceName = "";
-  this.gitAuthConfigs = 0;
-  this.environmentVariables = {};
-  this.directory = "";
-  this.vsCodePortProxyUri = "";
-  this.motdPath = "";
-  this.disableDirectConnections = false;
-  this.derpForceWebsockets = false;
-  this.scripts = [];
-  this.apps = [];
-  this.metadata = [];
-  this.devcontainers = [];
-  this.secrets = [];
-});
-
-export function writeManifest(w: Writer, m: ManifestInit, tag: number): void {
-  const at = w.begin(m, (m as Manifest | undefined)?.$typeName, "coder.agent.v2.Manifest", tag);
-  w.bytes(10, m.agentId);
-  w.uint32(16, m.gitAuthConfigs);
-  const environmentVariables = w.map(m.environmentVariables);
-  for (const key of Object.keys(environmentVariables)) {
-    const entry = w.open(26);
-    w.putString(10, key);
-    w.putString(18, environmentVariables[key]);
-    w.close(entry);
-  }
-  w.string(34, m.directory);
-  w.string(42, m.vsCodePortProxyUri);
-  w.string(50, m.motdPath);
-  w.bool(56, m.disableDirectConnections);
-  w.bool(64, m.derpForceWebsockets);
-  if (m.derpMap != null) writeDERPMap(w, m.derpMap, 74);
-  for (const item of w.list(m.scripts)) writeWorkspaceAgentScript(w, item, 82);
-  for (const item of w.list(m.apps)) writeWorkspaceApp(w, item, 90);
-  for (const item of w.list(m.metadata)) writeWorkspaceAgentMetadata_Description(w, item, 98);
-  w.string(106, m.ownerUsername);
-  w.bytes(114, m.workspaceId);
-  w.string(122, m.agentName);
-  w.string(130, m.workspaceName);
-  for (const item of w.list(m.devcontainers)) writeWorkspaceAgentDevcontainer(w, item, 138);
-  if (m.parentId != null) w.putBytes(146, m.parentId);
-  for (const item of w.list(m.secrets)) writeWorkspaceSecret(w, item, 154);
-  w.end(at, (m as Manifest).$unknown);
 }
 
 export function readManifest(r: Reader, m: Manifest = new newManifest(), end: number = r.open()): Manifest {
@@ -470,26 +268,6 @@ function readManifest_environmentVariables(r: Reader, map: { [key: string]: stri
   setEntry(map, key, value);
 }
 
-/** Reads and writes `coder.agent.v2.Manifest`. */
-export const ManifestCodec: MessageCodec<Manifest, ManifestInit> =
-  /*@__PURE__*/ messageCodec(writeManifest, readManifest);
-
-export type WorkspaceSecretInit = MessageInitShape<typeof WorkspaceSecretSchema>;
-export const newWorkspaceSecret = /*@__PURE__*/ messageShape<WorkspaceSecret>(function () {
-  this.$typeName = "coder.agent.v2.WorkspaceSecret";
-  this.envName = "";
-  this.filePath = "";
-  this.value = noBytes;
-});
-
-export function writeWorkspaceSecret(w: Writer, m: WorkspaceSecretInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceSecret | undefined)?.$typeName, "coder.agent.v2.WorkspaceSecret", tag);
-  w.string(10, m.envName);
-  w.string(18, m.filePath);
-  w.bytes(26, m.value);
-  w.end(at, (m as WorkspaceSecret).$unknown);
-}
-
 export function readWorkspaceSecret(r: Reader, m: WorkspaceSecret = new newWorkspaceSecret(), end: number = r.open()): WorkspaceSecret {
   while (r.more(end)) {
     const tag = r.tag();
@@ -508,29 +286,6 @@ export function readWorkspaceSecret(r: Reader, m: WorkspaceSecret = new newWorks
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.WorkspaceSecret`. */
-export const WorkspaceSecretCodec: MessageCodec<WorkspaceSecret, WorkspaceSecretInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceSecret, readWorkspaceSecret);
-
-export type WorkspaceAgentDevcontainerInit = MessageInitShape<typeof WorkspaceAgentDevcontainerSchema>;
-export const newWorkspaceAgentDevcontainer = /*@__PURE__*/ messageShape<WorkspaceAgentDevcontainer>(function () {
-  this.$typeName = "coder.agent.v2.WorkspaceAgentDevcontainer";
-  this.id = noBytes;
-  this.workspaceFolder = "";
-  this.configPath = "";
-  this.name = "";
-});
-
-export function writeWorkspaceAgentDevcontainer(w: Writer, m: WorkspaceAgentDevcontainerInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceAgentDevcontainer | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentDevcontainer", tag);
-  w.bytes(10, m.id);
-  w.string(18, m.workspaceFolder);
-  w.string(26, m.configPath);
-  w.string(34, m.name);
-  if (m.subagentId != null) w.putBytes(42, m.subagentId);
-  w.end(at, (m as WorkspaceAgentDevcontainer).$unknown);
 }
 
 export function readWorkspaceAgentDevcontainer(r: Reader, m: WorkspaceAgentDevcontainer = new newWorkspaceAgentDevcontainer(), end: number = r.open()): WorkspaceAgentDevcontainer {
@@ -559,46 +314,12 @@ export function readWorkspaceAgentDevcontainer(r: Reader, m: WorkspaceAgentDevco
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.WorkspaceAgentDevcontainer`. */
-export const WorkspaceAgentDevcontainerCodec: MessageCodec<WorkspaceAgentDevcontainer, WorkspaceAgentDevcontainerInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceAgentDevcontainer, readWorkspaceAgentDevcontainer);
-
-export type GetManifestRequestInit = MessageInitShape<typeof GetManifestRequestSchema>;
-export const newGetManifestRequest = /*@__PURE__*/ messageShape<GetManifestRequest>(function () {
-  this.$typeName = "coder.agent.v2.GetManifestRequest";
-});
-
-export function writeGetManifestRequest(w: Writer, m: GetManifestRequestInit, tag: number): void {
-  const at = w.begin(m, (m as GetManifestRequest | undefined)?.$typeName, "coder.agent.v2.GetManifestRequest", tag);
-  w.end(at, (m as GetManifestRequest).$unknown);
-}
-
 export function readGetManifestRequest(r: Reader, m: GetManifestRequest = new newGetManifestRequest(), end: number = r.open()): GetManifestRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.GetManifestRequest`. */
-export const GetManifestRequestCodec: MessageCodec<GetManifestRequest, GetManifestRequestInit> =
-  /*@__PURE__*/ messageCodec(writeGetManifestRequest, readGetManifestRequest);
-
-export type ServiceBannerInit = MessageInitShape<typeof ServiceBannerSchema>;
-export const newServiceBanner = /*@__PURE__*/ messageShape<ServiceBanner>(function () {
-  this.$typeName = "coder.agent.v2.ServiceBanner";
-  this.enabled = false;
-  this.message = "";
-  this.backgroundColor = "";
-});
-
-export function writeServiceBanner(w: Writer, m: ServiceBannerInit, tag: number): void {
-  const at = w.begin(m, (m as ServiceBanner | undefined)?.$typeName, "coder.agent.v2.ServiceBanner", tag);
-  w.bool(8, m.enabled);
-  w.string(18, m.message);
-  w.string(26, m.backgroundColor);
-  w.end(at, (m as ServiceBanner).$unknown);
 }
 
 export function readServiceBanner(r: Reader, m: ServiceBanner = new newServiceBanner(), end: number = r.open()): ServiceBanner {
@@ -621,70 +342,12 @@ export function readServiceBanner(r: Reader, m: ServiceBanner = new newServiceBa
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.ServiceBanner`. */
-export const ServiceBannerCodec: MessageCodec<ServiceBanner, ServiceBannerInit> =
-  /*@__PURE__*/ messageCodec(writeServiceBanner, readServiceBanner);
-
-export type GetServiceBannerRequestInit = MessageInitShape<typeof GetServiceBannerRequestSchema>;
-export const newGetServiceBannerRequest = /*@__PURE__*/ messageShape<GetServiceBannerRequest>(function () {
-  this.$typeName = "coder.agent.v2.GetServiceBannerRequest";
-});
-
-export function writeGetServiceBannerRequest(w: Writer, m: GetServiceBannerRequestInit, tag: number): void {
-  const at = w.begin(m, (m as GetServiceBannerRequest | undefined)?.$typeName, "coder.agent.v2.GetServiceBannerRequest", tag);
-  w.end(at, (m as GetServiceBannerRequest).$unknown);
-}
-
 export function readGetServiceBannerRequest(r: Reader, m: GetServiceBannerRequest = new newGetServiceBannerRequest(), end: number = r.open()): GetServiceBannerRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.GetServiceBannerRequest`. */
-export const GetServiceBannerRequestCodec: MessageCodec<GetServiceBannerRequest, GetServiceBannerRequestInit> =
-  /*@__PURE__*/ messageCodec(writeGetServiceBannerRequest, readGetServiceBannerRequest);
-
-export type StatsInit = MessageInitShape<typeof StatsSchema>;
-export const newStats = /*@__PURE__*/ messageShape<Stats>(function () {
-  this.$typeName = "coder.agent.v2.Stats";
-  this.connectionsByProto = {};
-  this.connectionCount = 0n;
-  this.connectionMedianLatencyMs = 0;
-  this.rxPackets = 0n;
-  this.rxBytes = 0n;
-  this.txPackets = 0n;
-  this.txBytes = 0n;
-  this.sessionCountVscode = 0n;
-  this.sessionCountJetbrains = 0n;
-  this.sessionCountReconnectingPty = 0n;
-  this.sessionCountSsh = 0n;
-  this.metrics = [];
-});
-
-export function writeStats(w: Writer, m: StatsInit, tag: number): void {
-  const at = w.begin(m, (m as Stats | undefined)?.$typeName, "coder.agent.v2.Stats", tag);
-  const connectionsByProto = w.map(m.connectionsByProto);
-  for (const key of Object.keys(connectionsByProto)) {
-    const entry = w.open(10);
-    w.putString(10, key);
-    w.putInt64(16, connectionsByProto[key]);
-    w.close(entry);
-  }
-  w.int64(16, m.connectionCount);
-  w.double(25, m.connectionMedianLatencyMs);
-  w.int64(32, m.rxPackets);
-  w.int64(40, m.rxBytes);
-  w.int64(48, m.txPackets);
-  w.int64(56, m.txBytes);
-  w.int64(64, m.sessionCountVscode);
-  w.int64(72, m.sessionCountJetbrains);
-  w.int64(80, m.sessionCountReconnectingPty);
-  w.int64(88, m.sessionCountSsh);
-  for (const item of w.list(m.metrics)) writeStats_Metric(w, item, 98);
-  w.end(at, (m as Stats).$unknown);
 }
 
 export function readStats(r: Reader, m: Stats = new newStats(), end: number = r.open()): Stats {
@@ -746,28 +409,6 @@ function readStats_connectionsByProto(r: Reader, map: { [key: string]: bigint })
   setEntry(map, key, value);
 }
 
-/** Reads and writes `coder.agent.v2.Stats`. */
-export const StatsCodec: MessageCodec<Stats, StatsInit> =
-  /*@__PURE__*/ messageCodec(writeStats, readStats);
-
-export type Stats_MetricInit = MessageInitShape<typeof Stats_MetricSchema>;
-export const newStats_Metric = /*@__PURE__*/ messageShape<Stats_Metric>(function () {
-  this.$typeName = "coder.agent.v2.Stats.Metric";
-  this.name = "";
-  this.type = 0;
-  this.value = 0;
-  this.labels = [];
-});
-
-export function writeStats_Metric(w: Writer, m: Stats_MetricInit, tag: number): void {
-  const at = w.begin(m, (m as Stats_Metric | undefined)?.$typeName, "coder.agent.v2.Stats.Metric", tag);
-  w.string(10, m.name);
-  w.int32(16, m.type);
-  w.double(25, m.value);
-  for (const item of w.list(m.labels)) writeStats_Metric_Label(w, item, 34);
-  w.end(at, (m as Stats_Metric).$unknown);
-}
-
 export function readStats_Metric(r: Reader, m: Stats_Metric = new newStats_Metric(), end: number = r.open()): Stats_Metric {
   while (r.more(end)) {
     const tag = r.tag();
@@ -791,24 +432,6 @@ export function readStats_Metric(r: Reader, m: Stats_Metric = new newStats_Metri
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.Stats.Metric`. */
-export const Stats_MetricCodec: MessageCodec<Stats_Metric, Stats_MetricInit> =
-  /*@__PURE__*/ messageCodec(writeStats_Metric, readStats_Metric);
-
-export type Stats_Metric_LabelInit = MessageInitShape<typeof Stats_Metric_LabelSchema>;
-export const newStats_Metric_Label = /*@__PURE__*/ messageShape<Stats_Metric_Label>(function () {
-  this.$typeName = "coder.agent.v2.Stats.Metric.Label";
-  this.name = "";
-  this.value = "";
-});
-
-export function writeStats_Metric_Label(w: Writer, m: Stats_Metric_LabelInit, tag: number): void {
-  const at = w.begin(m, (m as Stats_Metric_Label | undefined)?.$typeName, "coder.agent.v2.Stats.Metric.Label", tag);
-  w.string(10, m.name);
-  w.string(18, m.value);
-  w.end(at, (m as Stats_Metric_Label).$unknown);
-}
-
 export function readStats_Metric_Label(r: Reader, m: Stats_Metric_Label = new newStats_Metric_Label(), end: number = r.open()): Stats_Metric_Label {
   while (r.more(end)) {
     const tag = r.tag();
@@ -826,21 +449,6 @@ export function readStats_Metric_Label(r: Reader, m: Stats_Metric_Label = new ne
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.Stats.Metric.Label`. */
-export const Stats_Metric_LabelCodec: MessageCodec<Stats_Metric_Label, Stats_Metric_LabelInit> =
-  /*@__PURE__*/ messageCodec(writeStats_Metric_Label, readStats_Metric_Label);
-
-export type UpdateStatsRequestInit = MessageInitShape<typeof UpdateStatsRequestSchema>;
-export const newUpdateStatsRequest = /*@__PURE__*/ messageShape<UpdateStatsRequest>(function () {
-  this.$typeName = "coder.agent.v2.UpdateStatsRequest";
-});
-
-export function writeUpdateStatsRequest(w: Writer, m: UpdateStatsRequestInit, tag: number): void {
-  const at = w.begin(m, (m as UpdateStatsRequest | undefined)?.$typeName, "coder.agent.v2.UpdateStatsRequest", tag);
-  if (m.stats != null) writeStats(w, m.stats, 10);
-  w.end(at, (m as UpdateStatsRequest).$unknown);
-}
-
 export function readUpdateStatsRequest(r: Reader, m: UpdateStatsRequest = new newUpdateStatsRequest(), end: number = r.open()): UpdateStatsRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -855,21 +463,6 @@ export function readUpdateStatsRequest(r: Reader, m: UpdateStatsRequest = new ne
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.UpdateStatsRequest`. */
-export const UpdateStatsRequestCodec: MessageCodec<UpdateStatsRequest, UpdateStatsRequestInit> =
-  /*@__PURE__*/ messageCodec(writeUpdateStatsRequest, readUpdateStatsRequest);
-
-export type UpdateStatsResponseInit = MessageInitShape<typeof UpdateStatsResponseSchema>;
-export const newUpdateStatsResponse = /*@__PURE__*/ messageShape<UpdateStatsResponse>(function () {
-  this.$typeName = "coder.agent.v2.UpdateStatsResponse";
-});
-
-export function writeUpdateStatsResponse(w: Writer, m: UpdateStatsResponseInit, tag: number): void {
-  const at = w.begin(m, (m as UpdateStatsResponse | undefined)?.$typeName, "coder.agent.v2.UpdateStatsResponse", tag);
-  if (m.reportInterval != null) writeDuration(w, m.reportInterval, 10);
-  w.end(at, (m as UpdateStatsResponse).$unknown);
-}
-
 export function readUpdateStatsResponse(r: Reader, m: UpdateStatsResponse = new newUpdateStatsResponse(), end: number = r.open()): UpdateStatsResponse {
   while (r.more(end)) {
     const tag = r.tag();
@@ -882,23 +475,6 @@ export function readUpdateStatsResponse(r: Reader, m: UpdateStatsResponse = new 
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.UpdateStatsResponse`. */
-export const UpdateStatsResponseCodec: MessageCodec<UpdateStatsResponse, UpdateStatsResponseInit> =
-  /*@__PURE__*/ messageCodec(writeUpdateStatsResponse, readUpdateStatsResponse);
-
-export type LifecycleInit = MessageInitShape<typeof LifecycleSchema>;
-export const newLifecycle = /*@__PURE__*/ messageShape<Lifecycle>(function () {
-  this.$typeName = "coder.agent.v2.Lifecycle";
-  this.state = 0;
-});
-
-export function writeLifecycle(w: Writer, m: LifecycleInit, tag: number): void {
-  const at = w.begin(m, (m as Lifecycle | undefined)?.$typeName, "coder.agent.v2.Lifecycle", tag);
-  w.int32(8, m.state);
-  if (m.changedAt != null) writeTimestamp(w, m.changedAt, 18);
-  w.end(at, (m as Lifecycle).$unknown);
 }
 
 export function readLifecycle(r: Reader, m: Lifecycle = new newLifecycle(), end: number = r.open()): Lifecycle {
@@ -918,21 +494,6 @@ export function readLifecycle(r: Reader, m: Lifecycle = new newLifecycle(), end:
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.Lifecycle`. */
-export const LifecycleCodec: MessageCodec<Lifecycle, LifecycleInit> =
-  /*@__PURE__*/ messageCodec(writeLifecycle, readLifecycle);
-
-export type UpdateLifecycleRequestInit = MessageInitShape<typeof UpdateLifecycleRequestSchema>;
-export const newUpdateLifecycleRequest = /*@__PURE__*/ messageShape<UpdateLifecycleRequest>(function () {
-  this.$typeName = "coder.agent.v2.UpdateLifecycleRequest";
-});
-
-export function writeUpdateLifecycleRequest(w: Writer, m: UpdateLifecycleRequestInit, tag: number): void {
-  const at = w.begin(m, (m as UpdateLifecycleRequest | undefined)?.$typeName, "coder.agent.v2.UpdateLifecycleRequest", tag);
-  if (m.lifecycle != null) writeLifecycle(w, m.lifecycle, 10);
-  w.end(at, (m as UpdateLifecycleRequest).$unknown);
-}
-
 export function readUpdateLifecycleRequest(r: Reader, m: UpdateLifecycleRequest = new newUpdateLifecycleRequest(), end: number = r.open()): UpdateLifecycleRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -947,22 +508,6 @@ export function readUpdateLifecycleRequest(r: Reader, m: UpdateLifecycleRequest 
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.UpdateLifecycleRequest`. */
-export const UpdateLifecycleRequestCodec: MessageCodec<UpdateLifecycleRequest, UpdateLifecycleRequestInit> =
-  /*@__PURE__*/ messageCodec(writeUpdateLifecycleRequest, readUpdateLifecycleRequest);
-
-export type BatchUpdateAppHealthRequestInit = MessageInitShape<typeof BatchUpdateAppHealthRequestSchema>;
-export const newBatchUpdateAppHealthRequest = /*@__PURE__*/ messageShape<BatchUpdateAppHealthRequest>(function () {
-  this.$typeName = "coder.agent.v2.BatchUpdateAppHealthRequest";
-  this.updates = [];
-});
-
-export function writeBatchUpdateAppHealthRequest(w: Writer, m: BatchUpdateAppHealthRequestInit, tag: number): void {
-  const at = w.begin(m, (m as BatchUpdateAppHealthRequest | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthRequest", tag);
-  for (const item of w.list(m.updates)) writeBatchUpdateAppHealthRequest_HealthUpdate(w, item, 10);
-  w.end(at, (m as BatchUpdateAppHealthRequest).$unknown);
-}
-
 export function readBatchUpdateAppHealthRequest(r: Reader, m: BatchUpdateAppHealthRequest = new newBatchUpdateAppHealthRequest(), end: number = r.open()): BatchUpdateAppHealthRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -975,24 +520,6 @@ export function readBatchUpdateAppHealthRequest(r: Reader, m: BatchUpdateAppHeal
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.BatchUpdateAppHealthRequest`. */
-export const BatchUpdateAppHealthRequestCodec: MessageCodec<BatchUpdateAppHealthRequest, BatchUpdateAppHealthRequestInit> =
-  /*@__PURE__*/ messageCodec(writeBatchUpdateAppHealthRequest, readBatchUpdateAppHealthRequest);
-
-export type BatchUpdateAppHealthRequest_HealthUpdateInit = MessageInitShape<typeof BatchUpdateAppHealthRequest_HealthUpdateSchema>;
-export const newBatchUpdateAppHealthRequest_HealthUpdate = /*@__PURE__*/ messageShape<BatchUpdateAppHealthRequest_HealthUpdate>(function () {
-  this.$typeName = "coder.agent.v2.BatchUpdateAppHealthRequest.HealthUpdate";
-  this.id = noBytes;
-  this.health = 0;
-});
-
-export function writeBatchUpdateAppHealthRequest_HealthUpdate(w: Writer, m: BatchUpdateAppHealthRequest_HealthUpdateInit, tag: number): void {
-  const at = w.begin(m, (m as BatchUpdateAppHealthRequest_HealthUpdate | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthRequest.HealthUpdate", tag);
-  w.bytes(10, m.id);
-  w.int32(16, m.health);
-  w.end(at, (m as BatchUpdateAppHealthRequest_HealthUpdate).$unknown);
 }
 
 export function readBatchUpdateAppHealthRequest_HealthUpdate(r: Reader, m: BatchUpdateAppHealthRequest_HealthUpdate = new newBatchUpdateAppHealthRequest_HealthUpdate(), end: number = r.open()): BatchUpdateAppHealthRequest_HealthUpdate {
@@ -1012,50 +539,12 @@ export function readBatchUpdateAppHealthRequest_HealthUpdate(r: Reader, m: Batch
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.BatchUpdateAppHealthRequest.HealthUpdate`. */
-export const BatchUpdateAppHealthRequest_HealthUpdateCodec: MessageCodec<BatchUpdateAppHealthRequest_HealthUpdate, BatchUpdateAppHealthRequest_HealthUpdateInit> =
-  /*@__PURE__*/ messageCodec(writeBatchUpdateAppHealthRequest_HealthUpdate, readBatchUpdateAppHealthRequest_HealthUpdate);
-
-export type BatchUpdateAppHealthResponseInit = MessageInitShape<typeof BatchUpdateAppHealthResponseSchema>;
-export const newBatchUpdateAppHealthResponse = /*@__PURE__*/ messageShape<BatchUpdateAppHealthResponse>(function () {
-  this.$typeName = "coder.agent.v2.BatchUpdateAppHealthResponse";
-});
-
-export function writeBatchUpdateAppHealthResponse(w: Writer, m: BatchUpdateAppHealthResponseInit, tag: number): void {
-  const at = w.begin(m, (m as BatchUpdateAppHealthResponse | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthResponse", tag);
-  w.end(at, (m as BatchUpdateAppHealthResponse).$unknown);
-}
-
 export function readBatchUpdateAppHealthResponse(r: Reader, m: BatchUpdateAppHealthResponse = new newBatchUpdateAppHealthResponse(), end: number = r.open()): BatchUpdateAppHealthResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.BatchUpdateAppHealthResponse`. */
-export const BatchUpdateAppHealthResponseCodec: MessageCodec<BatchUpdateAppHealthResponse, BatchUpdateAppHealthResponseInit> =
-  /*@__PURE__*/ messageCodec(writeBatchUpdateAppHealthResponse, readBatchUpdateAppHealthResponse);
-
-export type StartupInit = MessageInitShape<typeof StartupSchema>;
-export const newStartup = /*@__PURE__*/ messageShape<Startup>(function () {
-  this.$typeName = "coder.agent.v2.Startup";
-  this.version = "";
-  this.expandedDirectory = "";
-  this.subsystems = [];
-});
-
-export function writeStartup(w: Writer, m: StartupInit, tag: number): void {
-  const at = w.begin(m, (m as Startup | undefined)?.$typeName, "coder.agent.v2.Startup", tag);
-  w.string(10, m.version);
-  w.string(18, m.expandedDirectory);
-  if (w.list(m.subsystems).length > 0) {
-    const at = w.open(26);
-    for (const item of w.list(m.subsystems)) w.putInt32(0, item);
-    w.close(at);
-  }
-  w.end(at, (m as Startup).$unknown);
 }
 
 export function readStartup(r: Reader, m: Startup = new newStartup(), end: number = r.open()): Startup {
@@ -1079,21 +568,6 @@ export function readStartup(r: Reader, m: Startup = new newStartup(), end: numbe
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.Startup`. */
-export const StartupCodec: MessageCodec<Startup, StartupInit> =
-  /*@__PURE__*/ messageCodec(writeStartup, readStartup);
-
-export type UpdateStartupRequestInit = MessageInitShape<typeof UpdateStartupRequestSchema>;
-export const newUpdateStartupRequest = /*@__PURE__*/ messageShape<UpdateStartupRequest>(function () {
-  this.$typeName = "coder.agent.v2.UpdateStartupRequest";
-});
-
-export function writeUpdateStartupRequest(w: Writer, m: UpdateStartupRequestInit, tag: number): void {
-  const at = w.begin(m, (m as UpdateStartupRequest | undefined)?.$typeName, "coder.agent.v2.UpdateStartupRequest", tag);
-  if (m.startup != null) writeStartup(w, m.startup, 10);
-  w.end(at, (m as UpdateStartupRequest).$unknown);
-}
-
 export function readUpdateStartupRequest(r: Reader, m: UpdateStartupRequest = new newUpdateStartupRequest(), end: number = r.open()): UpdateStartupRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -1106,23 +580,6 @@ export function readUpdateStartupRequest(r: Reader, m: UpdateStartupRequest = ne
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.UpdateStartupRequest`. */
-export const UpdateStartupRequestCodec: MessageCodec<UpdateStartupRequest, UpdateStartupRequestInit> =
-  /*@__PURE__*/ messageCodec(writeUpdateStartupRequest, readUpdateStartupRequest);
-
-export type MetadataInit = MessageInitShape<typeof MetadataSchema>;
-export const newMetadata = /*@__PURE__*/ messageShape<Metadata>(function () {
-  this.$typeName = "coder.agent.v2.Metadata";
-  this.key = "";
-});
-
-export function writeMetadata(w: Writer, m: MetadataInit, tag: number): void {
-  const at = w.begin(m, (m as Metadata | undefined)?.$typeName, "coder.agent.v2.Metadata", tag);
-  w.string(10, m.key);
-  if (m.result != null) writeWorkspaceAgentMetadata_Result(w, m.result, 18);
-  w.end(at, (m as Metadata).$unknown);
 }
 
 export function readMetadata(r: Reader, m: Metadata = new newMetadata(), end: number = r.open()): Metadata {
@@ -1142,22 +599,6 @@ export function readMetadata(r: Reader, m: Metadata = new newMetadata(), end: nu
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.Metadata`. */
-export const MetadataCodec: MessageCodec<Metadata, MetadataInit> =
-  /*@__PURE__*/ messageCodec(writeMetadata, readMetadata);
-
-export type BatchUpdateMetadataRequestInit = MessageInitShape<typeof BatchUpdateMetadataRequestSchema>;
-export const newBatchUpdateMetadataRequest = /*@__PURE__*/ messageShape<BatchUpdateMetadataRequest>(function () {
-  this.$typeName = "coder.agent.v2.BatchUpdateMetadataRequest";
-  this.metadata = [];
-});
-
-export function writeBatchUpdateMetadataRequest(w: Writer, m: BatchUpdateMetadataRequestInit, tag: number): void {
-  const at = w.begin(m, (m as BatchUpdateMetadataRequest | undefined)?.$typeName, "coder.agent.v2.BatchUpdateMetadataRequest", tag);
-  for (const item of w.list(m.metadata)) writeMetadata(w, item, 18);
-  w.end(at, (m as BatchUpdateMetadataRequest).$unknown);
-}
-
 export function readBatchUpdateMetadataRequest(r: Reader, m: BatchUpdateMetadataRequest = new newBatchUpdateMetadataRequest(), end: number = r.open()): BatchUpdateMetadataRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -1172,45 +613,12 @@ export function readBatchUpdateMetadataRequest(r: Reader, m: BatchUpdateMetadata
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.BatchUpdateMetadataRequest`. */
-export const BatchUpdateMetadataRequestCodec: MessageCodec<BatchUpdateMetadataRequest, BatchUpdateMetadataRequestInit> =
-  /*@__PURE__*/ messageCodec(writeBatchUpdateMetadataRequest, readBatchUpdateMetadataRequest);
-
-export type BatchUpdateMetadataResponseInit = MessageInitShape<typeof BatchUpdateMetadataResponseSchema>;
-export const newBatchUpdateMetadataResponse = /*@__PURE__*/ messageShape<BatchUpdateMetadataResponse>(function () {
-  this.$typeName = "coder.agent.v2.BatchUpdateMetadataResponse";
-});
-
-export function writeBatchUpdateMetadataResponse(w: Writer, m: BatchUpdateMetadataResponseInit, tag: number): void {
-  const at = w.begin(m, (m as BatchUpdateMetadataResponse | undefined)?.$typeName, "coder.agent.v2.BatchUpdateMetadataResponse", tag);
-  w.end(at, (m as BatchUpdateMetadataResponse).$unknown);
-}
-
 export function readBatchUpdateMetadataResponse(r: Reader, m: BatchUpdateMetadataResponse = new newBatchUpdateMetadataResponse(), end: number = r.open()): BatchUpdateMetadataResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.BatchUpdateMetadataResponse`. */
-export const BatchUpdateMetadataResponseCodec: MessageCodec<BatchUpdateMetadataResponse, BatchUpdateMetadataResponseInit> =
-  /*@__PURE__*/ messageCodec(writeBatchUpdateMetadataResponse, readBatchUpdateMetadataResponse);
-
-export type LogInit = MessageInitShape<typeof LogSchema>;
-export const newLog = /*@__PURE__*/ messageShape<Log>(function () {
-  this.$typeName = "coder.agent.v2.Log";
-  this.output = "";
-  this.level = 0;
-});
-
-export function writeLog(w: Writer, m: LogInit, tag: number): void {
-  const at = w.begin(m, (m as Log | undefined)?.$typeName, "coder.agent.v2.Log", tag);
-  if (m.createdAt != null) writeTimestamp(w, m.createdAt, 10);
-  w.string(18, m.output);
-  w.int32(24, m.level);
-  w.end(at, (m as Log).$unknown);
 }
 
 export function readLog(r: Reader, m: Log = new newLog(), end: number = r.open()): Log {
@@ -1233,24 +641,6 @@ export function readLog(r: Reader, m: Log = new newLog(), end: number = r.open()
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.Log`. */
-export const LogCodec: MessageCodec<Log, LogInit> =
-  /*@__PURE__*/ messageCodec(writeLog, readLog);
-
-export type BatchCreateLogsRequestInit = MessageInitShape<typeof BatchCreateLogsRequestSchema>;
-export const newBatchCreateLogsRequest = /*@__PURE__*/ messageShape<BatchCreateLogsRequest>(function () {
-  this.$typeName = "coder.agent.v2.BatchCreateLogsRequest";
-  this.logSourceId = noBytes;
-  this.logs = [];
-});
-
-export function writeBatchCreateLogsRequest(w: Writer, m: BatchCreateLogsRequestInit, tag: number): void {
-  const at = w.begin(m, (m as BatchCreateLogsRequest | undefined)?.$typeName, "coder.agent.v2.BatchCreateLogsRequest", tag);
-  w.bytes(10, m.logSourceId);
-  for (const item of w.list(m.logs)) writeLog(w, item, 18);
-  w.end(at, (m as BatchCreateLogsRequest).$unknown);
-}
-
 export function readBatchCreateLogsRequest(r: Reader, m: BatchCreateLogsRequest = new newBatchCreateLogsRequest(), end: number = r.open()): BatchCreateLogsRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -1268,22 +658,6 @@ export function readBatchCreateLogsRequest(r: Reader, m: BatchCreateLogsRequest 
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.BatchCreateLogsRequest`. */
-export const BatchCreateLogsRequestCodec: MessageCodec<BatchCreateLogsRequest, BatchCreateLogsRequestInit> =
-  /*@__PURE__*/ messageCodec(writeBatchCreateLogsRequest, readBatchCreateLogsRequest);
-
-export type BatchCreateLogsResponseInit = MessageInitShape<typeof BatchCreateLogsResponseSchema>;
-export const newBatchCreateLogsResponse = /*@__PURE__*/ messageShape<BatchCreateLogsResponse>(function () {
-  this.$typeName = "coder.agent.v2.BatchCreateLogsResponse";
-  this.logLimitExceeded = false;
-});
-
-export function writeBatchCreateLogsResponse(w: Writer, m: BatchCreateLogsResponseInit, tag: number): void {
-  const at = w.begin(m, (m as BatchCreateLogsResponse | undefined)?.$typeName, "coder.agent.v2.BatchCreateLogsResponse", tag);
-  w.bool(8, m.logLimitExceeded);
-  w.end(at, (m as BatchCreateLogsResponse).$unknown);
-}
-
 export function readBatchCreateLogsResponse(r: Reader, m: BatchCreateLogsResponse = new newBatchCreateLogsResponse(), end: number = r.open()): BatchCreateLogsResponse {
   while (r.more(end)) {
     const tag = r.tag();
@@ -1298,42 +672,12 @@ export function readBatchCreateLogsResponse(r: Reader, m: BatchCreateLogsRespons
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.BatchCreateLogsResponse`. */
-export const BatchCreateLogsResponseCodec: MessageCodec<BatchCreateLogsResponse, BatchCreateLogsResponseInit> =
-  /*@__PURE__*/ messageCodec(writeBatchCreateLogsResponse, readBatchCreateLogsResponse);
-
-export type GetAnnouncementBannersRequestInit = MessageInitShape<typeof GetAnnouncementBannersRequestSchema>;
-export const newGetAnnouncementBannersRequest = /*@__PURE__*/ messageShape<GetAnnouncementBannersRequest>(function () {
-  this.$typeName = "coder.agent.v2.GetAnnouncementBannersRequest";
-});
-
-export function writeGetAnnouncementBannersRequest(w: Writer, m: GetAnnouncementBannersRequestInit, tag: number): void {
-  const at = w.begin(m, (m as GetAnnouncementBannersRequest | undefined)?.$typeName, "coder.agent.v2.GetAnnouncementBannersRequest", tag);
-  w.end(at, (m as GetAnnouncementBannersRequest).$unknown);
-}
-
 export function readGetAnnouncementBannersRequest(r: Reader, m: GetAnnouncementBannersRequest = new newGetAnnouncementBannersRequest(), end: number = r.open()): GetAnnouncementBannersRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.GetAnnouncementBannersRequest`. */
-export const GetAnnouncementBannersRequestCodec: MessageCodec<GetAnnouncementBannersRequest, GetAnnouncementBannersRequestInit> =
-  /*@__PURE__*/ messageCodec(writeGetAnnouncementBannersRequest, readGetAnnouncementBannersRequest);
-
-export type GetAnnouncementBannersResponseInit = MessageInitShape<typeof GetAnnouncementBannersResponseSchema>;
-export const newGetAnnouncementBannersResponse = /*@__PURE__*/ messageShape<GetAnnouncementBannersResponse>(function () {
-  this.$typeName = "coder.agent.v2.GetAnnouncementBannersResponse";
-  this.announcementBanners = [];
-});
-
-export function writeGetAnnouncementBannersResponse(w: Writer, m: GetAnnouncementBannersResponseInit, tag: number): void {
-  const at = w.begin(m, (m as GetAnnouncementBannersResponse | undefined)?.$typeName, "coder.agent.v2.GetAnnouncementBannersResponse", tag);
-  for (const item of w.list(m.announcementBanners)) writeBannerConfig(w, item, 10);
-  w.end(at, (m as GetAnnouncementBannersResponse).$unknown);
 }
 
 export function readGetAnnouncementBannersResponse(r: Reader, m: GetAnnouncementBannersResponse = new newGetAnnouncementBannersResponse(), end: number = r.open()): GetAnnouncementBannersResponse {
@@ -1348,26 +692,6 @@ export function readGetAnnouncementBannersResponse(r: Reader, m: GetAnnouncement
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.GetAnnouncementBannersResponse`. */
-export const GetAnnouncementBannersResponseCodec: MessageCodec<GetAnnouncementBannersResponse, GetAnnouncementBannersResponseInit> =
-  /*@__PURE__*/ messageCodec(writeGetAnnouncementBannersResponse, readGetAnnouncementBannersResponse);
-
-export type BannerConfigInit = MessageInitShape<typeof BannerConfigSchema>;
-export const newBannerConfig = /*@__PURE__*/ messageShape<BannerConfig>(function () {
-  this.$typeName = "coder.agent.v2.BannerConfig";
-  this.enabled = false;
-  this.message = "";
-  this.backgroundColor = "";
-});
-
-export function writeBannerConfig(w: Writer, m: BannerConfigInit, tag: number): void {
-  const at = w.begin(m, (m as BannerConfig | undefined)?.$typeName, "coder.agent.v2.BannerConfig", tag);
-  w.bool(8, m.enabled);
-  w.string(18, m.message);
-  w.string(26, m.backgroundColor);
-  w.end(at, (m as BannerConfig).$unknown);
 }
 
 export function readBannerConfig(r: Reader, m: BannerConfig = new newBannerConfig(), end: number = r.open()): BannerConfig {
@@ -1390,21 +714,6 @@ export function readBannerConfig(r: Reader, m: BannerConfig = new newBannerConfi
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.BannerConfig`. */
-export const BannerConfigCodec: MessageCodec<BannerConfig, BannerConfigInit> =
-  /*@__PURE__*/ messageCodec(writeBannerConfig, readBannerConfig);
-
-export type WorkspaceAgentScriptCompletedRequestInit = MessageInitShape<typeof WorkspaceAgentScriptCompletedRequestSchema>;
-export const newWorkspaceAgentScriptCompletedRequest = /*@__PURE__*/ messageShape<WorkspaceAgentScriptCompletedRequest>(function () {
-  this.$typeName = "coder.agent.v2.WorkspaceAgentScriptCompletedRequest";
-});
-
-export function writeWorkspaceAgentScriptCompletedRequest(w: Writer, m: WorkspaceAgentScriptCompletedRequestInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceAgentScriptCompletedRequest | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScriptCompletedRequest", tag);
-  if (m.timing != null) writeTiming(w, m.timing, 10);
-  w.end(at, (m as WorkspaceAgentScriptCompletedRequest).$unknown);
-}
-
 export function readWorkspaceAgentScriptCompletedRequest(r: Reader, m: WorkspaceAgentScriptCompletedRequest = new newWorkspaceAgentScriptCompletedRequest(), end: number = r.open()): WorkspaceAgentScriptCompletedRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -1419,50 +728,12 @@ export function readWorkspaceAgentScriptCompletedRequest(r: Reader, m: Workspace
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.WorkspaceAgentScriptCompletedRequest`. */
-export const WorkspaceAgentScriptCompletedRequestCodec: MessageCodec<WorkspaceAgentScriptCompletedRequest, WorkspaceAgentScriptCompletedRequestInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceAgentScriptCompletedRequest, readWorkspaceAgentScriptCompletedRequest);
-
-export type WorkspaceAgentScriptCompletedResponseInit = MessageInitShape<typeof WorkspaceAgentScriptCompletedResponseSchema>;
-export const newWorkspaceAgentScriptCompletedResponse = /*@__PURE__*/ messageShape<WorkspaceAgentScriptCompletedResponse>(function () {
-  this.$typeName = "coder.agent.v2.WorkspaceAgentScriptCompletedResponse";
-});
-
-export function writeWorkspaceAgentScriptCompletedResponse(w: Writer, m: WorkspaceAgentScriptCompletedResponseInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceAgentScriptCompletedResponse | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScriptCompletedResponse", tag);
-  w.end(at, (m as WorkspaceAgentScriptCompletedResponse).$unknown);
-}
-
 export function readWorkspaceAgentScriptCompletedResponse(r: Reader, m: WorkspaceAgentScriptCompletedResponse = new newWorkspaceAgentScriptCompletedResponse(), end: number = r.open()): WorkspaceAgentScriptCompletedResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.WorkspaceAgentScriptCompletedResponse`. */
-export const WorkspaceAgentScriptCompletedResponseCodec: MessageCodec<WorkspaceAgentScriptCompletedResponse, WorkspaceAgentScriptCompletedResponseInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceAgentScriptCompletedResponse, readWorkspaceAgentScriptCompletedResponse);
-
-export type TimingInit = MessageInitShape<typeof TimingSchema>;
-export const newTiming = /*@__PURE__*/ messageShape<Timing>(function () {
-  this.$typeName = "coder.agent.v2.Timing";
-  this.scriptId = noBytes;
-  this.exitCode = 0;
-  this.stage = 0;
-  this.status = 0;
-});
-
-export function writeTiming(w: Writer, m: TimingInit, tag: number): void {
-  const at = w.begin(m, (m as Timing | undefined)?.$typeName, "coder.agent.v2.Timing", tag);
-  w.bytes(10, m.scriptId);
-  if (m.start != null) writeTimestamp(w, m.start, 18);
-  if (m.end != null) writeTimestamp(w, m.end, 26);
-  w.int32(32, m.exitCode);
-  w.int32(40, m.stage);
-  w.int32(48, m.status);
-  w.end(at, (m as Timing).$unknown);
 }
 
 export function readTiming(r: Reader, m: Timing = new newTiming(), end: number = r.open()): Timing {
@@ -1494,44 +765,12 @@ export function readTiming(r: Reader, m: Timing = new newTiming(), end: number =
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.Timing`. */
-export const TimingCodec: MessageCodec<Timing, TimingInit> =
-  /*@__PURE__*/ messageCodec(writeTiming, readTiming);
-
-export type GetResourcesMonitoringConfigurationRequestInit = MessageInitShape<typeof GetResourcesMonitoringConfigurationRequestSchema>;
-export const newGetResourcesMonitoringConfigurationRequest = /*@__PURE__*/ messageShape<GetResourcesMonitoringConfigurationRequest>(function () {
-  this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationRequest";
-});
-
-export function writeGetResourcesMonitoringConfigurationRequest(w: Writer, m: GetResourcesMonitoringConfigurationRequestInit, tag: number): void {
-  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationRequest | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationRequest", tag);
-  w.end(at, (m as GetResourcesMonitoringConfigurationRequest).$unknown);
-}
-
 export function readGetResourcesMonitoringConfigurationRequest(r: Reader, m: GetResourcesMonitoringConfigurationRequest = new newGetResourcesMonitoringConfigurationRequest(), end: number = r.open()): GetResourcesMonitoringConfigurationRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.GetResourcesMonitoringConfigurationRequest`. */
-export const GetResourcesMonitoringConfigurationRequestCodec: MessageCodec<GetResourcesMonitoringConfigurationRequest, GetResourcesMonitoringConfigurationRequestInit> =
-  /*@__PURE__*/ messageCodec(writeGetResourcesMonitoringConfigurationRequest, readGetResourcesMonitoringConfigurationRequest);
-
-export type GetResourcesMonitoringConfigurationResponseInit = MessageInitShape<typeof GetResourcesMonitoringConfigurationResponseSchema>;
-export const newGetResourcesMonitoringConfigurationResponse = /*@__PURE__*/ messageShape<GetResourcesMonitoringConfigurationResponse>(function () {
-  this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationResponse";
-  this.volumes = [];
-});
-
-export function writeGetResourcesMonitoringConfigurationResponse(w: Writer, m: GetResourcesMonitoringConfigurationResponseInit, tag: number): void {
-  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse", tag);
-  if (m.config != null) writeGetResourcesMonitoringConfigurationResponse_Config(w, m.config, 10);
-  if (m.memory != null) writeGetResourcesMonitoringConfigurationResponse_Memory(w, m.memory, 18);
-  for (const item of w.list(m.volumes)) writeGetResourcesMonitoringConfigurationResponse_Volume(w, item, 26);
-  w.end(at, (m as GetResourcesMonitoringConfigurationResponse).$unknown);
 }
 
 export function readGetResourcesMonitoringConfigurationResponse(r: Reader, m: GetResourcesMonitoringConfigurationResponse = new newGetResourcesMonitoringConfigurationResponse(), end: number = r.open()): GetResourcesMonitoringConfigurationResponse {
@@ -1554,24 +793,6 @@ export function readGetResourcesMonitoringConfigurationResponse(r: Reader, m: Ge
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.GetResourcesMonitoringConfigurationResponse`. */
-export const GetResourcesMonitoringConfigurationResponseCodec: MessageCodec<GetResourcesMonitoringConfigurationResponse, GetResourcesMonitoringConfigurationResponseInit> =
-  /*@__PURE__*/ messageCodec(writeGetResourcesMonitoringConfigurationResponse, readGetResourcesMonitoringConfigurationResponse);
-
-export type GetResourcesMonitoringConfigurationResponse_ConfigInit = MessageInitShape<typeof GetResourcesMonitoringConfigurationResponse_ConfigSchema>;
-export const newGetResourcesMonitoringConfigurationResponse_Config = /*@__PURE__*/ messageShape<GetResourcesMonitoringConfigurationResponse_Config>(function () {
-  this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Config";
-  this.numDatapoints = 0;
-  this.collectionIntervalSeconds = 0;
-});
-
-export function writeGetResourcesMonitoringConfigurationResponse_Config(w: Writer, m: GetResourcesMonitoringConfigurationResponse_ConfigInit, tag: number): void {
-  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Config | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Config", tag);
-  w.int32(8, m.numDatapoints);
-  w.int32(16, m.collectionIntervalSeconds);
-  w.end(at, (m as GetResourcesMonitoringConfigurationResponse_Config).$unknown);
-}
-
 export function readGetResourcesMonitoringConfigurationResponse_Config(r: Reader, m: GetResourcesMonitoringConfigurationResponse_Config = new newGetResourcesMonitoringConfigurationResponse_Config(), end: number = r.open()): GetResourcesMonitoringConfigurationResponse_Config {
   while (r.more(end)) {
     const tag = r.tag();
@@ -1589,22 +810,6 @@ export function readGetResourcesMonitoringConfigurationResponse_Config(r: Reader
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Config`. */
-export const GetResourcesMonitoringConfigurationResponse_ConfigCodec: MessageCodec<GetResourcesMonitoringConfigurationResponse_Config, GetResourcesMonitoringConfigurationResponse_ConfigInit> =
-  /*@__PURE__*/ messageCodec(writeGetResourcesMonitoringConfigurationResponse_Config, readGetResourcesMonitoringConfigurationResponse_Config);
-
-export type GetResourcesMonitoringConfigurationResponse_MemoryInit = MessageInitShape<typeof GetResourcesMonitoringConfigurationResponse_MemorySchema>;
-export const newGetResourcesMonitoringConfigurationResponse_Memory = /*@__PURE__*/ messageShape<GetResourcesMonitoringConfigurationResponse_Memory>(function () {
-  this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Memory";
-  this.enabled = false;
-});
-
-export function writeGetResourcesMonitoringConfigurationResponse_Memory(w: Writer, m: GetResourcesMonitoringConfigurationResponse_MemoryInit, tag: number): void {
-  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Memory | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Memory", tag);
-  w.bool(8, m.enabled);
-  w.end(at, (m as GetResourcesMonitoringConfigurationResponse_Memory).$unknown);
-}
-
 export function readGetResourcesMonitoringConfigurationResponse_Memory(r: Reader, m: GetResourcesMonitoringConfigurationResponse_Memory = new newGetResourcesMonitoringConfigurationResponse_Memory(), end: number = r.open()): GetResourcesMonitoringConfigurationResponse_Memory {
   while (r.more(end)) {
     const tag = r.tag();
@@ -1617,24 +822,6 @@ export function readGetResourcesMonitoringConfigurationResponse_Memory(r: Reader
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Memory`. */
-export const GetResourcesMonitoringConfigurationResponse_MemoryCodec: MessageCodec<GetResourcesMonitoringConfigurationResponse_Memory, GetResourcesMonitoringConfigurationResponse_MemoryInit> =
-  /*@__PURE__*/ messageCodec(writeGetResourcesMonitoringConfigurationResponse_Memory, readGetResourcesMonitoringConfigurationResponse_Memory);
-
-export type GetResourcesMonitoringConfigurationResponse_VolumeInit = MessageInitShape<typeof GetResourcesMonitoringConfigurationResponse_VolumeSchema>;
-export const newGetResourcesMonitoringConfigurationResponse_Volume = /*@__PURE__*/ messageShape<GetResourcesMonitoringConfigurationResponse_Volume>(function () {
-  this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Volume";
-  this.enabled = false;
-  this.path = "";
-});
-
-export function writeGetResourcesMonitoringConfigurationResponse_Volume(w: Writer, m: GetResourcesMonitoringConfigurationResponse_VolumeInit, tag: number): void {
-  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Volume | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Volume", tag);
-  w.bool(8, m.enabled);
-  w.string(18, m.path);
-  w.end(at, (m as GetResourcesMonitoringConfigurationResponse_Volume).$unknown);
 }
 
 export function readGetResourcesMonitoringConfigurationResponse_Volume(r: Reader, m: GetResourcesMonitoringConfigurationResponse_Volume = new newGetResourcesMonitoringConfigurationResponse_Volume(), end: number = r.open()): GetResourcesMonitoringConfigurationResponse_Volume {
@@ -1654,22 +841,6 @@ export function readGetResourcesMonitoringConfigurationResponse_Volume(r: Reader
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Volume`. */
-export const GetResourcesMonitoringConfigurationResponse_VolumeCodec: MessageCodec<GetResourcesMonitoringConfigurationResponse_Volume, GetResourcesMonitoringConfigurationResponse_VolumeInit> =
-  /*@__PURE__*/ messageCodec(writeGetResourcesMonitoringConfigurationResponse_Volume, readGetResourcesMonitoringConfigurationResponse_Volume);
-
-export type PushResourcesMonitoringUsageRequestInit = MessageInitShape<typeof PushResourcesMonitoringUsageRequestSchema>;
-export const newPushResourcesMonitoringUsageRequest = /*@__PURE__*/ messageShape<PushResourcesMonitoringUsageRequest>(function () {
-  this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageRequest";
-  this.datapoints = [];
-});
-
-export function writePushResourcesMonitoringUsageRequest(w: Writer, m: PushResourcesMonitoringUsageRequestInit, tag: number): void {
-  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest", tag);
-  for (const item of w.list(m.datapoints)) writePushResourcesMonitoringUsageRequest_Datapoint(w, item, 10);
-  w.end(at, (m as PushResourcesMonitoringUsageRequest).$unknown);
-}
-
 export function readPushResourcesMonitoringUsageRequest(r: Reader, m: PushResourcesMonitoringUsageRequest = new newPushResourcesMonitoringUsageRequest(), end: number = r.open()): PushResourcesMonitoringUsageRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -1682,24 +853,6 @@ export function readPushResourcesMonitoringUsageRequest(r: Reader, m: PushResour
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.PushResourcesMonitoringUsageRequest`. */
-export const PushResourcesMonitoringUsageRequestCodec: MessageCodec<PushResourcesMonitoringUsageRequest, PushResourcesMonitoringUsageRequestInit> =
-  /*@__PURE__*/ messageCodec(writePushResourcesMonitoringUsageRequest, readPushResourcesMonitoringUsageRequest);
-
-export type PushResourcesMonitoringUsageRequest_DatapointInit = MessageInitShape<typeof PushResourcesMonitoringUsageRequest_DatapointSchema>;
-export const newPushResourcesMonitoringUsageRequest_Datapoint = /*@__PURE__*/ messageShape<PushResourcesMonitoringUsageRequest_Datapoint>(function () {
-  this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint";
-  this.volumes = [];
-});
-
-export function writePushResourcesMonitoringUsageRequest_Datapoint(w: Writer, m: PushResourcesMonitoringUsageRequest_DatapointInit, tag: number): void {
-  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint", tag);
-  if (m.collectedAt != null) writeTimestamp(w, m.collectedAt, 10);
-  if (m.memory != null) writePushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(w, m.memory, 18);
-  for (const item of w.list(m.volumes)) writePushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(w, item, 26);
-  w.end(at, (m as PushResourcesMonitoringUsageRequest_Datapoint).$unknown);
 }
 
 export function readPushResourcesMonitoringUsageRequest_Datapoint(r: Reader, m: PushResourcesMonitoringUsageRequest_Datapoint = new newPushResourcesMonitoringUsageRequest_Datapoint(), end: number = r.open()): PushResourcesMonitoringUsageRequest_Datapoint {
@@ -1722,24 +875,6 @@ export function readPushResourcesMonitoringUsageRequest_Datapoint(r: Reader, m: 
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint`. */
-export const PushResourcesMonitoringUsageRequest_DatapointCodec: MessageCodec<PushResourcesMonitoringUsageRequest_Datapoint, PushResourcesMonitoringUsageRequest_DatapointInit> =
-  /*@__PURE__*/ messageCodec(writePushResourcesMonitoringUsageRequest_Datapoint, readPushResourcesMonitoringUsageRequest_Datapoint);
-
-export type PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageInit = MessageInitShape<typeof PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageSchema>;
-export const newPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage = /*@__PURE__*/ messageShape<PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage>(function () {
-  this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.MemoryUsage";
-  this.used = 0n;
-  this.total = 0n;
-});
-
-export function writePushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(w: Writer, m: PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageInit, tag: number): void {
-  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.MemoryUsage", tag);
-  w.int64(8, m.used);
-  w.int64(16, m.total);
-  w.end(at, (m as PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage).$unknown);
-}
-
 export function readPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(r: Reader, m: PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage = new newPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(), end: number = r.open()): PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage {
   while (r.more(end)) {
     const tag = r.tag();
@@ -1755,26 +890,6 @@ export function readPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(r:
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.MemoryUsage`. */
-export const PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageCodec: MessageCodec<PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage, PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageInit> =
-  /*@__PURE__*/ messageCodec(writePushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage, readPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage);
-
-export type PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageInit = MessageInitShape<typeof PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageSchema>;
-export const newPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage = /*@__PURE__*/ messageShape<PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage>(function () {
-  this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage";
-  this.volume = "";
-  this.used = 0n;
-  this.total = 0n;
-});
-
-export function writePushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(w: Writer, m: PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageInit, tag: number): void {
-  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage", tag);
-  w.string(10, m.volume);
-  w.int64(16, m.used);
-  w.int64(24, m.total);
-  w.end(at, (m as PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage).$unknown);
 }
 
 export function readPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(r: Reader, m: PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage = new newPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(), end: number = r.open()): PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage {
@@ -1797,52 +912,12 @@ export function readPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(r:
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage`. */
-export const PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageCodec: MessageCodec<PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage, PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageInit> =
-  /*@__PURE__*/ messageCodec(writePushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage, readPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage);
-
-export type PushResourcesMonitoringUsageResponseInit = MessageInitShape<typeof PushResourcesMonitoringUsageResponseSchema>;
-export const newPushResourcesMonitoringUsageResponse = /*@__PURE__*/ messageShape<PushResourcesMonitoringUsageResponse>(function () {
-  this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageResponse";
-});
-
-export function writePushResourcesMonitoringUsageResponse(w: Writer, m: PushResourcesMonitoringUsageResponseInit, tag: number): void {
-  const at = w.begin(m, (m as PushResourcesMonitoringUsageResponse | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageResponse", tag);
-  w.end(at, (m as PushResourcesMonitoringUsageResponse).$unknown);
-}
-
 export function readPushResourcesMonitoringUsageResponse(r: Reader, m: PushResourcesMonitoringUsageResponse = new newPushResourcesMonitoringUsageResponse(), end: number = r.open()): PushResourcesMonitoringUsageResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.PushResourcesMonitoringUsageResponse`. */
-export const PushResourcesMonitoringUsageResponseCodec: MessageCodec<PushResourcesMonitoringUsageResponse, PushResourcesMonitoringUsageResponseInit> =
-  /*@__PURE__*/ messageCodec(writePushResourcesMonitoringUsageResponse, readPushResourcesMonitoringUsageResponse);
-
-export type ConnectionInit = MessageInitShape<typeof ConnectionSchema>;
-export const newConnection = /*@__PURE__*/ messageShape<Connection>(function () {
-  this.$typeName = "coder.agent.v2.Connection";
-  this.id = noBytes;
-  this.action = 0;
-  this.type = 0;
-  this.ip = "";
-  this.statusCode = 0;
-});
-
-export function writeConnection(w: Writer, m: ConnectionInit, tag: number): void {
-  const at = w.begin(m, (m as Connection | undefined)?.$typeName, "coder.agent.v2.Connection", tag);
-  w.bytes(10, m.id);
-  w.int32(16, m.action);
-  w.int32(24, m.type);
-  if (m.timestamp != null) writeTimestamp(w, m.timestamp, 34);
-  w.string(42, m.ip);
-  w.int32(48, m.statusCode);
-  if (m.reason != null) w.putString(58, m.reason);
-  w.end(at, (m as Connection).$unknown);
 }
 
 export function readConnection(r: Reader, m: Connection = new newConnection(), end: number = r.open()): Connection {
@@ -1877,21 +952,6 @@ export function readConnection(r: Reader, m: Connection = new newConnection(), e
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.Connection`. */
-export const ConnectionCodec: MessageCodec<Connection, ConnectionInit> =
-  /*@__PURE__*/ messageCodec(writeConnection, readConnection);
-
-export type ReportConnectionRequestInit = MessageInitShape<typeof ReportConnectionRequestSchema>;
-export const newReportConnectionRequest = /*@__PURE__*/ messageShape<ReportConnectionRequest>(function () {
-  this.$typeName = "coder.agent.v2.ReportConnectionRequest";
-});
-
-export function writeReportConnectionRequest(w: Writer, m: ReportConnectionRequestInit, tag: number): void {
-  const at = w.begin(m, (m as ReportConnectionRequest | undefined)?.$typeName, "coder.agent.v2.ReportConnectionRequest", tag);
-  if (m.connection != null) writeConnection(w, m.connection, 10);
-  w.end(at, (m as ReportConnectionRequest).$unknown);
-}
-
 export function readReportConnectionRequest(r: Reader, m: ReportConnectionRequest = new newReportConnectionRequest(), end: number = r.open()): ReportConnectionRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -1904,26 +964,6 @@ export function readReportConnectionRequest(r: Reader, m: ReportConnectionReques
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.ReportConnectionRequest`. */
-export const ReportConnectionRequestCodec: MessageCodec<ReportConnectionRequest, ReportConnectionRequestInit> =
-  /*@__PURE__*/ messageCodec(writeReportConnectionRequest, readReportConnectionRequest);
-
-export type SubAgentInit = MessageInitShape<typeof SubAgentSchema>;
-export const newSubAgent = /*@__PURE__*/ messageShape<SubAgent>(function () {
-  this.$typeName = "coder.agent.v2.SubAgent";
-  this.name = "";
-  this.id = noBytes;
-  this.authToken = noBytes;
-});
-
-export function writeSubAgent(w: Writer, m: SubAgentInit, tag: number): void {
-  const at = w.begin(m, (m as SubAgent | undefined)?.$typeName, "coder.agent.v2.SubAgent", tag);
-  w.string(10, m.name);
-  w.bytes(18, m.id);
-  w.bytes(26, m.authToken);
-  w.end(at, (m as SubAgent).$unknown);
 }
 
 export function readSubAgent(r: Reader, m: SubAgent = new newSubAgent(), end: number = r.open()): SubAgent {
@@ -1944,37 +984,6 @@ export function readSubAgent(r: Reader, m: SubAgent = new newSubAgent(), end: nu
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.SubAgent`. */
-export const SubAgentCodec: MessageCodec<SubAgent, SubAgentInit> =
-  /*@__PURE__*/ messageCodec(writeSubAgent, readSubAgent);
-
-export type CreateSubAgentRequestInit = MessageInitShape<typeof CreateSubAgentRequestSchema>;
-export const newCreateSubAgentRequest = /*@__PURE__*/ messageShape<CreateSubAgentRequest>(function () {
-  this.$typeName = "coder.agent.v2.CreateSubAgentRequest";
-  this.name = "";
-  this.directory = "";
-  this.architecture = "";
-  this.operatingSystem = "";
-  this.apps = [];
-  this.displayApps = [];
-});
-
-export function writeCreateSubAgentRequest(w: Writer, m: CreateSubAgentRequestInit, tag: number): void {
-  const at = w.begin(m, (m as CreateSubAgentRequest | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest", tag);
-  w.string(10, m.name);
-  w.string(18, m.directory);
-  w.string(26, m.architecture);
-  w.string(34, m.operatingSystem);
-  for (const item of w.list(m.apps)) writeCreateSubAgentRequest_App(w, item, 42);
-  if (w.list(m.displayApps).length > 0) {
-    const at = w.open(50);
-    for (const item of w.list(m.displayApps)) w.putInt32(0, item);
-    w.close(at);
-  }
-  if (m.id != null) w.putBytes(58, m.id);
-  w.end(at, (m as CreateSubAgentRequest).$unknown);
 }
 
 export function readCreateSubAgentRequest(r: Reader, m: CreateSubAgentRequest = new newCreateSubAgentRequest(), end: number = r.open()): CreateSubAgentRequest {
@@ -2008,34 +1017,6 @@ export function readCreateSubAgentRequest(r: Reader, m: CreateSubAgentRequest = 
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.CreateSubAgentRequest`. */
-export const CreateSubAgentRequestCodec: MessageCodec<CreateSubAgentRequest, CreateSubAgentRequestInit> =
-  /*@__PURE__*/ messageCodec(writeCreateSubAgentRequest, readCreateSubAgentRequest);
-
-export type CreateSubAgentRequest_AppInit = MessageInitShape<typeof CreateSubAgentRequest_AppSchema>;
-export const newCreateSubAgentRequest_App = /*@__PURE__*/ messageShape<CreateSubAgentRequest_App>(function () {
-  this.$typeName = "coder.agent.v2.CreateSubAgentRequest.App";
-  this.slug = "";
-});
-
-export function writeCreateSubAgentRequest_App(w: Writer, m: CreateSubAgentRequest_AppInit, tag: number): void {
-  const at = w.begin(m, (m as CreateSubAgentRequest_App | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest.App", tag);
-  w.string(10, m.slug);
-  if (m.command != null) w.putString(18, m.command);
-  if (m.displayName != null) w.putString(26, m.displayName);
-  if (m.external != null) w.putBool(32, m.external);
-  if (m.group != null) w.putString(42, m.group);
-  if (m.healthcheck != null) writeCreateSubAgentRequest_App_Healthcheck(w, m.healthcheck, 50);
-  if (m.hidden != null) w.putBool(56, m.hidden);
-  if (m.icon != null) w.putString(66, m.icon);
-  if (m.openIn != null) w.putInt32(72, m.openIn);
-  if (m.order != null) w.putInt32(80, m.order);
-  if (m.share != null) w.putInt32(88, m.share);
-  if (m.subdomain != null) w.putBool(96, m.subdomain);
-  if (m.url != null) w.putString(106, m.url);
-  w.end(at, (m as CreateSubAgentRequest_App).$unknown);
 }
 
 export function readCreateSubAgentRequest_App(r: Reader, m: CreateSubAgentRequest_App = new newCreateSubAgentRequest_App(), end: number = r.open()): CreateSubAgentRequest_App {
@@ -2088,26 +1069,6 @@ export function readCreateSubAgentRequest_App(r: Reader, m: CreateSubAgentReques
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.CreateSubAgentRequest.App`. */
-export const CreateSubAgentRequest_AppCodec: MessageCodec<CreateSubAgentRequest_App, CreateSubAgentRequest_AppInit> =
-  /*@__PURE__*/ messageCodec(writeCreateSubAgentRequest_App, readCreateSubAgentRequest_App);
-
-export type CreateSubAgentRequest_App_HealthcheckInit = MessageInitShape<typeof CreateSubAgentRequest_App_HealthcheckSchema>;
-export const newCreateSubAgentRequest_App_Healthcheck = /*@__PURE__*/ messageShape<CreateSubAgentRequest_App_Healthcheck>(function () {
-  this.$typeName = "coder.agent.v2.CreateSubAgentRequest.App.Healthcheck";
-  this.interval = 0;
-  this.threshold = 0;
-  this.url = "";
-});
-
-export function writeCreateSubAgentRequest_App_Healthcheck(w: Writer, m: CreateSubAgentRequest_App_HealthcheckInit, tag: number): void {
-  const at = w.begin(m, (m as CreateSubAgentRequest_App_Healthcheck | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest.App.Healthcheck", tag);
-  w.int32(8, m.interval);
-  w.int32(16, m.threshold);
-  w.string(26, m.url);
-  w.end(at, (m as CreateSubAgentRequest_App_Healthcheck).$unknown);
-}
-
 export function readCreateSubAgentRequest_App_Healthcheck(r: Reader, m: CreateSubAgentRequest_App_Healthcheck = new newCreateSubAgentRequest_App_Healthcheck(), end: number = r.open()): CreateSubAgentRequest_App_Healthcheck {
   while (r.more(end)) {
     const tag = r.tag();
@@ -2128,23 +1089,6 @@ export function readCreateSubAgentRequest_App_Healthcheck(r: Reader, m: CreateSu
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.CreateSubAgentRequest.App.Healthcheck`. */
-export const CreateSubAgentRequest_App_HealthcheckCodec: MessageCodec<CreateSubAgentRequest_App_Healthcheck, CreateSubAgentRequest_App_HealthcheckInit> =
-  /*@__PURE__*/ messageCodec(writeCreateSubAgentRequest_App_Healthcheck, readCreateSubAgentRequest_App_Healthcheck);
-
-export type CreateSubAgentResponseInit = MessageInitShape<typeof CreateSubAgentResponseSchema>;
-export const newCreateSubAgentResponse = /*@__PURE__*/ messageShape<CreateSubAgentResponse>(function () {
-  this.$typeName = "coder.agent.v2.CreateSubAgentResponse";
-  this.appCreationErrors = [];
-});
-
-export function writeCreateSubAgentResponse(w: Writer, m: CreateSubAgentResponseInit, tag: number): void {
-  const at = w.begin(m, (m as CreateSubAgentResponse | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentResponse", tag);
-  if (m.agent != null) writeSubAgent(w, m.agent, 10);
-  for (const item of w.list(m.appCreationErrors)) writeCreateSubAgentResponse_AppCreationError(w, item, 18);
-  w.end(at, (m as CreateSubAgentResponse).$unknown);
-}
-
 export function readCreateSubAgentResponse(r: Reader, m: CreateSubAgentResponse = new newCreateSubAgentResponse(), end: number = r.open()): CreateSubAgentResponse {
   while (r.more(end)) {
     const tag = r.tag();
@@ -2160,25 +1104,6 @@ export function readCreateSubAgentResponse(r: Reader, m: CreateSubAgentResponse 
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.CreateSubAgentResponse`. */
-export const CreateSubAgentResponseCodec: MessageCodec<CreateSubAgentResponse, CreateSubAgentResponseInit> =
-  /*@__PURE__*/ messageCodec(writeCreateSubAgentResponse, readCreateSubAgentResponse);
-
-export type CreateSubAgentResponse_AppCreationErrorInit = MessageInitShape<typeof CreateSubAgentResponse_AppCreationErrorSchema>;
-export const newCreateSubAgentResponse_AppCreationError = /*@__PURE__*/ messageShape<CreateSubAgentResponse_AppCreationError>(function () {
-  this.$typeName = "coder.agent.v2.CreateSubAgentResponse.AppCreationError";
-  this.index = 0;
-  this.error = "";
-});
-
-export function writeCreateSubAgentResponse_AppCreationError(w: Writer, m: CreateSubAgentResponse_AppCreationErrorInit, tag: number): void {
-  const at = w.begin(m, (m as CreateSubAgentResponse_AppCreationError | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentResponse.AppCreationError", tag);
-  w.int32(8, m.index);
-  if (m.field != null) w.putString(18, m.field);
-  w.string(26, m.error);
-  w.end(at, (m as CreateSubAgentResponse_AppCreationError).$unknown);
 }
 
 export function readCreateSubAgentResponse_AppCreationError(r: Reader, m: CreateSubAgentResponse_AppCreationError = new newCreateSubAgentResponse_AppCreationError(), end: number = r.open()): CreateSubAgentResponse_AppCreationError {
@@ -2201,22 +1126,6 @@ export function readCreateSubAgentResponse_AppCreationError(r: Reader, m: Create
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.CreateSubAgentResponse.AppCreationError`. */
-export const CreateSubAgentResponse_AppCreationErrorCodec: MessageCodec<CreateSubAgentResponse_AppCreationError, CreateSubAgentResponse_AppCreationErrorInit> =
-  /*@__PURE__*/ messageCodec(writeCreateSubAgentResponse_AppCreationError, readCreateSubAgentResponse_AppCreationError);
-
-export type DeleteSubAgentRequestInit = MessageInitShape<typeof DeleteSubAgentRequestSchema>;
-export const newDeleteSubAgentRequest = /*@__PURE__*/ messageShape<DeleteSubAgentRequest>(function () {
-  this.$typeName = "coder.agent.v2.DeleteSubAgentRequest";
-  this.id = noBytes;
-});
-
-export function writeDeleteSubAgentRequest(w: Writer, m: DeleteSubAgentRequestInit, tag: number): void {
-  const at = w.begin(m, (m as DeleteSubAgentRequest | undefined)?.$typeName, "coder.agent.v2.DeleteSubAgentRequest", tag);
-  w.bytes(10, m.id);
-  w.end(at, (m as DeleteSubAgentRequest).$unknown);
-}
-
 export function readDeleteSubAgentRequest(r: Reader, m: DeleteSubAgentRequest = new newDeleteSubAgentRequest(), end: number = r.open()): DeleteSubAgentRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -2231,20 +1140,6 @@ export function readDeleteSubAgentRequest(r: Reader, m: DeleteSubAgentRequest = 
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.DeleteSubAgentRequest`. */
-export const DeleteSubAgentRequestCodec: MessageCodec<DeleteSubAgentRequest, DeleteSubAgentRequestInit> =
-  /*@__PURE__*/ messageCodec(writeDeleteSubAgentRequest, readDeleteSubAgentRequest);
-
-export type DeleteSubAgentResponseInit = MessageInitShape<typeof DeleteSubAgentResponseSchema>;
-export const newDeleteSubAgentResponse = /*@__PURE__*/ messageShape<DeleteSubAgentResponse>(function () {
-  this.$typeName = "coder.agent.v2.DeleteSubAgentResponse";
-});
-
-export function writeDeleteSubAgentResponse(w: Writer, m: DeleteSubAgentResponseInit, tag: number): void {
-  const at = w.begin(m, (m as DeleteSubAgentResponse | undefined)?.$typeName, "coder.agent.v2.DeleteSubAgentResponse", tag);
-  w.end(at, (m as DeleteSubAgentResponse).$unknown);
-}
-
 export function readDeleteSubAgentResponse(r: Reader, m: DeleteSubAgentResponse = new newDeleteSubAgentResponse(), end: number = r.open()): DeleteSubAgentResponse {
   while (r.more(end)) {
     const tag = r.tag();
@@ -2253,42 +1148,12 @@ export function readDeleteSubAgentResponse(r: Reader, m: DeleteSubAgentResponse 
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.DeleteSubAgentResponse`. */
-export const DeleteSubAgentResponseCodec: MessageCodec<DeleteSubAgentResponse, DeleteSubAgentResponseInit> =
-  /*@__PURE__*/ messageCodec(writeDeleteSubAgentResponse, readDeleteSubAgentResponse);
-
-export type ListSubAgentsRequestInit = MessageInitShape<typeof ListSubAgentsRequestSchema>;
-export const newListSubAgentsRequest = /*@__PURE__*/ messageShape<ListSubAgentsRequest>(function () {
-  this.$typeName = "coder.agent.v2.ListSubAgentsRequest";
-});
-
-export function writeListSubAgentsRequest(w: Writer, m: ListSubAgentsRequestInit, tag: number): void {
-  const at = w.begin(m, (m as ListSubAgentsRequest | undefined)?.$typeName, "coder.agent.v2.ListSubAgentsRequest", tag);
-  w.end(at, (m as ListSubAgentsRequest).$unknown);
-}
-
 export function readListSubAgentsRequest(r: Reader, m: ListSubAgentsRequest = new newListSubAgentsRequest(), end: number = r.open()): ListSubAgentsRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.ListSubAgentsRequest`. */
-export const ListSubAgentsRequestCodec: MessageCodec<ListSubAgentsRequest, ListSubAgentsRequestInit> =
-  /*@__PURE__*/ messageCodec(writeListSubAgentsRequest, readListSubAgentsRequest);
-
-export type ListSubAgentsResponseInit = MessageInitShape<typeof ListSubAgentsResponseSchema>;
-export const newListSubAgentsResponse = /*@__PURE__*/ messageShape<ListSubAgentsResponse>(function () {
-  this.$typeName = "coder.agent.v2.ListSubAgentsResponse";
-  this.agents = [];
-});
-
-export function writeListSubAgentsResponse(w: Writer, m: ListSubAgentsResponseInit, tag: number): void {
-  const at = w.begin(m, (m as ListSubAgentsResponse | undefined)?.$typeName, "coder.agent.v2.ListSubAgentsResponse", tag);
-  for (const item of w.list(m.agents)) writeSubAgent(w, item, 10);
-  w.end(at, (m as ListSubAgentsResponse).$unknown);
 }
 
 export function readListSubAgentsResponse(r: Reader, m: ListSubAgentsResponse = new newListSubAgentsResponse(), end: number = r.open()): ListSubAgentsResponse {
@@ -2303,27 +1168,6 @@ export function readListSubAgentsResponse(r: Reader, m: ListSubAgentsResponse = 
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.ListSubAgentsResponse`. */
-export const ListSubAgentsResponseCodec: MessageCodec<ListSubAgentsResponse, ListSubAgentsResponseInit> =
-  /*@__PURE__*/ messageCodec(writeListSubAgentsResponse, readListSubAgentsResponse);
-
-export type BoundaryLogInit = MessageInitShape<typeof BoundaryLogSchema>;
-export const newBoundaryLog = /*@__PURE__*/ messageShape<BoundaryLog>(function () {
-  this.$typeName = "coder.agent.v2.BoundaryLog";
-  this.allowed = false;
-  this.resource = { case: undefined };
-  this.sequenceNumber = 0;
-});
-
-export function writeBoundaryLog(w: Writer, m: BoundaryLogInit, tag: number): void {
-  const at = w.begin(m, (m as BoundaryLog | undefined)?.$typeName, "coder.agent.v2.BoundaryLog", tag);
-  w.bool(8, m.allowed);
-  if (m.time != null) writeTimestamp(w, m.time, 18);
-  if (m.resource?.case === "httpRequest") writeBoundaryLog_HttpRequest(w, m.resource.value, 26);
-  w.int32(32, m.sequenceNumber);
-  w.end(at, (m as BoundaryLog).$unknown);
 }
 
 export function readBoundaryLog(r: Reader, m: BoundaryLog = new newBoundaryLog(), end: number = r.open()): BoundaryLog {
@@ -2349,26 +1193,6 @@ export function readBoundaryLog(r: Reader, m: BoundaryLog = new newBoundaryLog()
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.BoundaryLog`. */
-export const BoundaryLogCodec: MessageCodec<BoundaryLog, BoundaryLogInit> =
-  /*@__PURE__*/ messageCodec(writeBoundaryLog, readBoundaryLog);
-
-export type BoundaryLog_HttpRequestInit = MessageInitShape<typeof BoundaryLog_HttpRequestSchema>;
-export const newBoundaryLog_HttpRequest = /*@__PURE__*/ messageShape<BoundaryLog_HttpRequest>(function () {
-  this.$typeName = "coder.agent.v2.BoundaryLog.HttpRequest";
-  this.method = "";
-  this.url = "";
-  this.matchedRule = "";
-});
-
-export function writeBoundaryLog_HttpRequest(w: Writer, m: BoundaryLog_HttpRequestInit, tag: number): void {
-  const at = w.begin(m, (m as BoundaryLog_HttpRequest | undefined)?.$typeName, "coder.agent.v2.BoundaryLog.HttpRequest", tag);
-  w.string(10, m.method);
-  w.string(18, m.url);
-  w.string(26, m.matchedRule);
-  w.end(at, (m as BoundaryLog_HttpRequest).$unknown);
-}
-
 export function readBoundaryLog_HttpRequest(r: Reader, m: BoundaryLog_HttpRequest = new newBoundaryLog_HttpRequest(), end: number = r.open()): BoundaryLog_HttpRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -2387,26 +1211,6 @@ export function readBoundaryLog_HttpRequest(r: Reader, m: BoundaryLog_HttpReques
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.BoundaryLog.HttpRequest`. */
-export const BoundaryLog_HttpRequestCodec: MessageCodec<BoundaryLog_HttpRequest, BoundaryLog_HttpRequestInit> =
-  /*@__PURE__*/ messageCodec(writeBoundaryLog_HttpRequest, readBoundaryLog_HttpRequest);
-
-export type ReportBoundaryLogsRequestInit = MessageInitShape<typeof ReportBoundaryLogsRequestSchema>;
-export const newReportBoundaryLogsRequest = /*@__PURE__*/ messageShape<ReportBoundaryLogsRequest>(function () {
-  this.$typeName = "coder.agent.v2.ReportBoundaryLogsRequest";
-  this.logs = [];
-  this.sessionId = "";
-  this.confinedProcessName = "";
-});
-
-export function writeReportBoundaryLogsRequest(w: Writer, m: ReportBoundaryLogsRequestInit, tag: number): void {
-  const at = w.begin(m, (m as ReportBoundaryLogsRequest | undefined)?.$typeName, "coder.agent.v2.ReportBoundaryLogsRequest", tag);
-  for (const item of w.list(m.logs)) writeBoundaryLog(w, item, 10);
-  w.string(18, m.sessionId);
-  w.string(26, m.confinedProcessName);
-  w.end(at, (m as ReportBoundaryLogsRequest).$unknown);
 }
 
 export function readReportBoundaryLogsRequest(r: Reader, m: ReportBoundaryLogsRequest = new newReportBoundaryLogsRequest(), end: number = r.open()): ReportBoundaryLogsRequest {
@@ -2429,48 +1233,12 @@ export function readReportBoundaryLogsRequest(r: Reader, m: ReportBoundaryLogsRe
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.ReportBoundaryLogsRequest`. */
-export const ReportBoundaryLogsRequestCodec: MessageCodec<ReportBoundaryLogsRequest, ReportBoundaryLogsRequestInit> =
-  /*@__PURE__*/ messageCodec(writeReportBoundaryLogsRequest, readReportBoundaryLogsRequest);
-
-export type ReportBoundaryLogsResponseInit = MessageInitShape<typeof ReportBoundaryLogsResponseSchema>;
-export const newReportBoundaryLogsResponse = /*@__PURE__*/ messageShape<ReportBoundaryLogsResponse>(function () {
-  this.$typeName = "coder.agent.v2.ReportBoundaryLogsResponse";
-});
-
-export function writeReportBoundaryLogsResponse(w: Writer, m: ReportBoundaryLogsResponseInit, tag: number): void {
-  const at = w.begin(m, (m as ReportBoundaryLogsResponse | undefined)?.$typeName, "coder.agent.v2.ReportBoundaryLogsResponse", tag);
-  w.end(at, (m as ReportBoundaryLogsResponse).$unknown);
-}
-
 export function readReportBoundaryLogsResponse(r: Reader, m: ReportBoundaryLogsResponse = new newReportBoundaryLogsResponse(), end: number = r.open()): ReportBoundaryLogsResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.ReportBoundaryLogsResponse`. */
-export const ReportBoundaryLogsResponseCodec: MessageCodec<ReportBoundaryLogsResponse, ReportBoundaryLogsResponseInit> =
-  /*@__PURE__*/ messageCodec(writeReportBoundaryLogsResponse, readReportBoundaryLogsResponse);
-
-export type UpdateAppStatusRequestInit = MessageInitShape<typeof UpdateAppStatusRequestSchema>;
-export const newUpdateAppStatusRequest = /*@__PURE__*/ messageShape<UpdateAppStatusRequest>(function () {
-  this.$typeName = "coder.agent.v2.UpdateAppStatusRequest";
-  this.slug = "";
-  this.state = 0;
-  this.message = "";
-  this.uri = "";
-});
-
-export function writeUpdateAppStatusRequest(w: Writer, m: UpdateAppStatusRequestInit, tag: number): void {
-  const at = w.begin(m, (m as UpdateAppStatusRequest | undefined)?.$typeName, "coder.agent.v2.UpdateAppStatusRequest", tag);
-  w.string(10, m.slug);
-  w.int32(16, m.state);
-  w.string(26, m.message);
-  w.string(34, m.uri);
-  w.end(at, (m as UpdateAppStatusRequest).$unknown);
 }
 
 export function readUpdateAppStatusRequest(r: Reader, m: UpdateAppStatusRequest = new newUpdateAppStatusRequest(), end: number = r.open()): UpdateAppStatusRequest {
@@ -2496,56 +1264,12 @@ export function readUpdateAppStatusRequest(r: Reader, m: UpdateAppStatusRequest 
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.UpdateAppStatusRequest`. */
-export const UpdateAppStatusRequestCodec: MessageCodec<UpdateAppStatusRequest, UpdateAppStatusRequestInit> =
-  /*@__PURE__*/ messageCodec(writeUpdateAppStatusRequest, readUpdateAppStatusRequest);
-
-export type UpdateAppStatusResponseInit = MessageInitShape<typeof UpdateAppStatusResponseSchema>;
-export const newUpdateAppStatusResponse = /*@__PURE__*/ messageShape<UpdateAppStatusResponse>(function () {
-  this.$typeName = "coder.agent.v2.UpdateAppStatusResponse";
-});
-
-export function writeUpdateAppStatusResponse(w: Writer, m: UpdateAppStatusResponseInit, tag: number): void {
-  const at = w.begin(m, (m as UpdateAppStatusResponse | undefined)?.$typeName, "coder.agent.v2.UpdateAppStatusResponse", tag);
-  w.end(at, (m as UpdateAppStatusResponse).$unknown);
-}
-
 export function readUpdateAppStatusResponse(r: Reader, m: UpdateAppStatusResponse = new newUpdateAppStatusResponse(), end: number = r.open()): UpdateAppStatusResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.UpdateAppStatusResponse`. */
-export const UpdateAppStatusResponseCodec: MessageCodec<UpdateAppStatusResponse, UpdateAppStatusResponseInit> =
-  /*@__PURE__*/ messageCodec(writeUpdateAppStatusResponse, readUpdateAppStatusResponse);
-
-export type ContextResourceInit = MessageInitShape<typeof ContextResourceSchema>;
-export const newContextResource = /*@__PURE__*/ messageShape<ContextResource>(function () {
-  this.$typeName = "coder.agent.v2.ContextResource";
-  this.source = "";
-  this.contentHash = noBytes;
-  this.sizeBytes = 0n;
-  this.status = 0;
-  this.error = "";
-  this.body = { case: undefined };
-});
-
-export function writeContextResource(w: Writer, m: ContextResourceInit, tag: number): void {
-  const at = w.begin(m, (m as ContextResource | undefined)?.$typeName, "coder.agent.v2.ContextResource", tag);
-  w.string(10, m.source);
-  if (m.sourcePath != null) w.putString(18, m.sourcePath);
-  w.bytes(26, m.contentHash);
-  w.uint64(32, m.sizeBytes);
-  w.int32(40, m.status);
-  w.string(50, m.error);
-  if (m.body?.case === "instructionFile") writeInstructionFileBody(w, m.body.value, 82);
-  if (m.body?.case === "skill") writeSkillMetaBody(w, m.body.value, 90);
-  if (m.body?.case === "mcpConfig") writeMCPConfigBody(w, m.body.value, 98);
-  if (m.body?.case === "mcpServer") writeMCPServerBody(w, m.body.value, 106);
-  w.end(at, (m as ContextResource).$unknown);
 }
 
 export function readContextResource(r: Reader, m: ContextResource = new newContextResource(), end: number = r.open()): ContextResource {
@@ -2589,22 +1313,6 @@ export function readContextResource(r: Reader, m: ContextResource = new newConte
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.ContextResource`. */
-export const ContextResourceCodec: MessageCodec<ContextResource, ContextResourceInit> =
-  /*@__PURE__*/ messageCodec(writeContextResource, readContextResource);
-
-export type InstructionFileBodyInit = MessageInitShape<typeof InstructionFileBodySchema>;
-export const newInstructionFileBody = /*@__PURE__*/ messageShape<InstructionFileBody>(function () {
-  this.$typeName = "coder.agent.v2.InstructionFileBody";
-  this.content = noBytes;
-});
-
-export function writeInstructionFileBody(w: Writer, m: InstructionFileBodyInit, tag: number): void {
-  const at = w.begin(m, (m as InstructionFileBody | undefined)?.$typeName, "coder.agent.v2.InstructionFileBody", tag);
-  w.bytes(10, m.content);
-  w.end(at, (m as InstructionFileBody).$unknown);
-}
-
 export function readInstructionFileBody(r: Reader, m: InstructionFileBody = new newInstructionFileBody(), end: number = r.open()): InstructionFileBody {
   while (r.more(end)) {
     const tag = r.tag();
@@ -2617,26 +1325,6 @@ export function readInstructionFileBody(r: Reader, m: InstructionFileBody = new 
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.InstructionFileBody`. */
-export const InstructionFileBodyCodec: MessageCodec<InstructionFileBody, InstructionFileBodyInit> =
-  /*@__PURE__*/ messageCodec(writeInstructionFileBody, readInstructionFileBody);
-
-export type SkillMetaBodyInit = MessageInitShape<typeof SkillMetaBodySchema>;
-export const newSkillMetaBody = /*@__PURE__*/ messageShape<SkillMetaBody>(function () {
-  this.$typeName = "coder.agent.v2.SkillMetaBody";
-  this.meta = noBytes;
-  this.name = "";
-  this.description = "";
-});
-
-export function writeSkillMetaBody(w: Writer, m: SkillMetaBodyInit, tag: number): void {
-  const at = w.begin(m, (m as SkillMetaBody | undefined)?.$typeName, "coder.agent.v2.SkillMetaBody", tag);
-  w.bytes(10, m.meta);
-  w.string(18, m.name);
-  w.string(26, m.description);
-  w.end(at, (m as SkillMetaBody).$unknown);
 }
 
 export function readSkillMetaBody(r: Reader, m: SkillMetaBody = new newSkillMetaBody(), end: number = r.open()): SkillMetaBody {
@@ -2659,46 +1347,12 @@ export function readSkillMetaBody(r: Reader, m: SkillMetaBody = new newSkillMeta
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.SkillMetaBody`. */
-export const SkillMetaBodyCodec: MessageCodec<SkillMetaBody, SkillMetaBodyInit> =
-  /*@__PURE__*/ messageCodec(writeSkillMetaBody, readSkillMetaBody);
-
-export type MCPConfigBodyInit = MessageInitShape<typeof MCPConfigBodySchema>;
-export const newMCPConfigBody = /*@__PURE__*/ messageShape<MCPConfigBody>(function () {
-  this.$typeName = "coder.agent.v2.MCPConfigBody";
-});
-
-export function writeMCPConfigBody(w: Writer, m: MCPConfigBodyInit, tag: number): void {
-  const at = w.begin(m, (m as MCPConfigBody | undefined)?.$typeName, "coder.agent.v2.MCPConfigBody", tag);
-  w.end(at, (m as MCPConfigBody).$unknown);
-}
-
 export function readMCPConfigBody(r: Reader, m: MCPConfigBody = new newMCPConfigBody(), end: number = r.open()): MCPConfigBody {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.MCPConfigBody`. */
-export const MCPConfigBodyCodec: MessageCodec<MCPConfigBody, MCPConfigBodyInit> =
-  /*@__PURE__*/ messageCodec(writeMCPConfigBody, readMCPConfigBody);
-
-export type MCPServerBodyInit = MessageInitShape<typeof MCPServerBodySchema>;
-export const newMCPServerBody = /*@__PURE__*/ messageShape<MCPServerBody>(function () {
-  this.$typeName = "coder.agent.v2.MCPServerBody";
-  this.serverName = "";
-  this.description = "";
-  this.tools = [];
-});
-
-export function writeMCPServerBody(w: Writer, m: MCPServerBodyInit, tag: number): void {
-  const at = w.begin(m, (m as MCPServerBody | undefined)?.$typeName, "coder.agent.v2.MCPServerBody", tag);
-  w.string(10, m.serverName);
-  w.string(18, m.description);
-  for (const item of w.list(m.tools)) writeMCPTool(w, item, 26);
-  w.end(at, (m as MCPServerBody).$unknown);
 }
 
 export function readMCPServerBody(r: Reader, m: MCPServerBody = new newMCPServerBody(), end: number = r.open()): MCPServerBody {
@@ -2721,25 +1375,6 @@ export function readMCPServerBody(r: Reader, m: MCPServerBody = new newMCPServer
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.MCPServerBody`. */
-export const MCPServerBodyCodec: MessageCodec<MCPServerBody, MCPServerBodyInit> =
-  /*@__PURE__*/ messageCodec(writeMCPServerBody, readMCPServerBody);
-
-export type MCPToolInit = MessageInitShape<typeof MCPToolSchema>;
-export const newMCPTool = /*@__PURE__*/ messageShape<MCPTool>(function () {
-  this.$typeName = "coder.agent.v2.MCPTool";
-  this.name = "";
-  this.description = "";
-});
-
-export function writeMCPTool(w: Writer, m: MCPToolInit, tag: number): void {
-  const at = w.begin(m, (m as MCPTool | undefined)?.$typeName, "coder.agent.v2.MCPTool", tag);
-  w.string(10, m.name);
-  w.string(18, m.description);
-  if (m.inputSchema != null) writeStruct(w, m.inputSchema, 26);
-  w.end(at, (m as MCPTool).$unknown);
-}
-
 export function readMCPTool(r: Reader, m: MCPTool = new newMCPTool(), end: number = r.open()): MCPTool {
   while (r.more(end)) {
     const tag = r.tag();
@@ -2758,30 +1393,6 @@ export function readMCPTool(r: Reader, m: MCPTool = new newMCPTool(), end: numbe
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agent.v2.MCPTool`. */
-export const MCPToolCodec: MessageCodec<MCPTool, MCPToolInit> =
-  /*@__PURE__*/ messageCodec(writeMCPTool, readMCPTool);
-
-export type PushContextStateRequestInit = MessageInitShape<typeof PushContextStateRequestSchema>;
-export const newPushContextStateRequest = /*@__PURE__*/ messageShape<PushContextStateRequest>(function () {
-  this.$typeName = "coder.agent.v2.PushContextStateRequest";
-  this.version = 0n;
-  this.aggregateHash = noBytes;
-  this.resources = [];
-  this.initial = false;
-  this.snapshotError = "";
-});
-
-export function writePushContextStateRequest(w: Writer, m: PushContextStateRequestInit, tag: number): void {
-  const at = w.begin(m, (m as PushContextStateRequest | undefined)?.$typeName, "coder.agent.v2.PushContextStateRequest", tag);
-  w.uint64(8, m.version);
-  w.bytes(18, m.aggregateHash);
-  for (const item of w.list(m.resources)) writeContextResource(w, item, 26);
-  w.bool(32, m.initial);
-  w.string(50, m.snapshotError);
-  w.end(at, (m as PushContextStateRequest).$unknown);
 }
 
 export function readPushContextStateRequest(r: Reader, m: PushContextStateRequest = new newPushContextStateRequest(), end: number = r.open()): PushContextStateRequest {
@@ -2810,22 +1421,6 @@ export function readPushContextStateRequest(r: Reader, m: PushContextStateReques
   return m;
 }
 
-/** Reads and writes `coder.agent.v2.PushContextStateRequest`. */
-export const PushContextStateRequestCodec: MessageCodec<PushContextStateRequest, PushContextStateRequestInit> =
-  /*@__PURE__*/ messageCodec(writePushContextStateRequest, readPushContextStateRequest);
-
-export type PushContextStateResponseInit = MessageInitShape<typeof PushContextStateResponseSchema>;
-export const newPushContextStateResponse = /*@__PURE__*/ messageShape<PushContextStateResponse>(function () {
-  this.$typeName = "coder.agent.v2.PushContextStateResponse";
-  this.accepted = false;
-});
-
-export function writePushContextStateResponse(w: Writer, m: PushContextStateResponseInit, tag: number): void {
-  const at = w.begin(m, (m as PushContextStateResponse | undefined)?.$typeName, "coder.agent.v2.PushContextStateResponse", tag);
-  w.bool(8, m.accepted);
-  w.end(at, (m as PushContextStateResponse).$unknown);
-}
-
 export function readPushContextStateResponse(r: Reader, m: PushContextStateResponse = new newPushContextStateResponse(), end: number = r.open()): PushContextStateResponse {
   while (r.more(end)) {
     const tag = r.tag();
@@ -2840,9 +1435,1414 @@ export function readPushContextStateResponse(r: Reader, m: PushContextStateRespo
   return m;
 }
 
+export type WorkspaceAppInit = MessageInitShape<typeof WorkspaceAppSchema>;
+export const newWorkspaceApp = /*@__PURE__*/ messageShape<WorkspaceApp>(function () {
+  this.$typeName = "coder.agent.v2.WorkspaceApp";
+  this.id = noBytes;
+  this.url = "";
+  this.external = false;
+  this.slug = "";
+  this.displayName = "";
+  this.command = "";
+  this.icon = "";
+  this.subdomain = false;
+  this.subdomainName = "";
+  this.sharingLevel = 0;
+  this.health = 0;
+  this.hidden = false;
+});
+
+/** Reads and writes `coder.agent.v2.WorkspaceApp`. */
+export const WorkspaceAppCodec: MessageCodec<WorkspaceApp, WorkspaceAppInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceApp, readWorkspaceApp);
+
+export type WorkspaceApp_HealthcheckInit = MessageInitShape<typeof WorkspaceApp_HealthcheckSchema>;
+export const newWorkspaceApp_Healthcheck = /*@__PURE__*/ messageShape<WorkspaceApp_Healthcheck>(function () {
+  this.$typeName = "coder.agent.v2.WorkspaceApp.Healthcheck";
+  this.url = "";
+  this.threshold = 0;
+});
+
+/** Reads and writes `coder.agent.v2.WorkspaceApp.Healthcheck`. */
+export const WorkspaceApp_HealthcheckCodec: MessageCodec<WorkspaceApp_Healthcheck, WorkspaceApp_HealthcheckInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceApp_Healthcheck, readWorkspaceApp_Healthcheck);
+
+export type WorkspaceAgentScriptInit = MessageInitShape<typeof WorkspaceAgentScriptSchema>;
+export const newWorkspaceAgentScript = /*@__PURE__*/ messageShape<WorkspaceAgentScript>(function () {
+  this.$typeName = "coder.agent.v2.WorkspaceAgentScript";
+  this.logSourceId = noBytes;
+  this.logPath = "";
+  this.script = "";
+  this.cron = "";
+  this.runOnStart = false;
+  this.runOnStop = false;
+  this.startBlocksLogin = false;
+  this.displayName = "";
+  this.id = noBytes;
+});
+
+/** Reads and writes `coder.agent.v2.WorkspaceAgentScript`. */
+export const WorkspaceAgentScriptCodec: MessageCodec<WorkspaceAgentScript, WorkspaceAgentScriptInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceAgentScript, readWorkspaceAgentScript);
+
+export type WorkspaceAgentMetadataInit = MessageInitShape<typeof WorkspaceAgentMetadataSchema>;
+export const newWorkspaceAgentMetadata = /*@__PURE__*/ messageShape<WorkspaceAgentMetadata>(function () {
+  this.$typeName = "coder.agent.v2.WorkspaceAgentMetadata";
+});
+
+/** Reads and writes `coder.agent.v2.WorkspaceAgentMetadata`. */
+export const WorkspaceAgentMetadataCodec: MessageCodec<WorkspaceAgentMetadata, WorkspaceAgentMetadataInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceAgentMetadata, readWorkspaceAgentMetadata);
+
+export type WorkspaceAgentMetadata_ResultInit = MessageInitShape<typeof WorkspaceAgentMetadata_ResultSchema>;
+export const newWorkspaceAgentMetadata_Result = /*@__PURE__*/ messageShape<WorkspaceAgentMetadata_Result>(function () {
+  this.$typeName = "coder.agent.v2.WorkspaceAgentMetadata.Result";
+  this.age = 0n;
+  this.value = "";
+  this.error = "";
+});
+
+/** Reads and writes `coder.agent.v2.WorkspaceAgentMetadata.Result`. */
+export const WorkspaceAgentMetadata_ResultCodec: MessageCodec<WorkspaceAgentMetadata_Result, WorkspaceAgentMetadata_ResultInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceAgentMetadata_Result, readWorkspaceAgentMetadata_Result);
+
+export type WorkspaceAgentMetadata_DescriptionInit = MessageInitShape<typeof WorkspaceAgentMetadata_DescriptionSchema>;
+export const newWorkspaceAgentMetadata_Description = /*@__PURE__*/ messageShape<WorkspaceAgentMetadata_Description>(function () {
+  this.$typeName = "coder.agent.v2.WorkspaceAgentMetadata.Description";
+  this.displayName = "";
+  this.key = "";
+  this.script = "";
+});
+
+/** Reads and writes `coder.agent.v2.WorkspaceAgentMetadata.Description`. */
+export const WorkspaceAgentMetadata_DescriptionCodec: MessageCodec<WorkspaceAgentMetadata_Description, WorkspaceAgentMetadata_DescriptionInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceAgentMetadata_Description, readWorkspaceAgentMetadata_Description);
+
+export type ManifestInit = MessageInitShape<typeof ManifestSchema>;
+export const newManifest = /*@__PURE__*/ messageShape<Manifest>(function () {
+  this.$typeName = "coder.agent.v2.Manifest";
+  this.agentId = noBytes;
+  this.agentName = "";
+  this.ownerUsername = "";
+  this.workspaceId = noBytes;
+  this.workspaceName = "";
+  this.gitAuthConfigs = 0;
+  this.environmentVariables = {};
+  this.directory = "";
+  this.vsCodePortProxyUri = "";
+  this.motdPath = "";
+  this.disableDirectConnections = false;
+  this.derpForceWebsockets = false;
+  this.scripts = [];
+  this.apps = [];
+  this.metadata = [];
+  this.devcontainers = [];
+  this.secrets = [];
+});
+
+/** Reads and writes `coder.agent.v2.Manifest`. */
+export const ManifestCodec: MessageCodec<Manifest, ManifestInit> =
+  /*@__PURE__*/ messageCodec(writeManifest, readManifest);
+
+export type WorkspaceSecretInit = MessageInitShape<typeof WorkspaceSecretSchema>;
+export const newWorkspaceSecret = /*@__PURE__*/ messageShape<WorkspaceSecret>(function () {
+  this.$typeName = "coder.agent.v2.WorkspaceSecret";
+  this.envName = "";
+  this.filePath = "";
+  this.value = noBytes;
+});
+
+/** Reads and writes `coder.agent.v2.WorkspaceSecret`. */
+export const WorkspaceSecretCodec: MessageCodec<WorkspaceSecret, WorkspaceSecretInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceSecret, readWorkspaceSecret);
+
+export type WorkspaceAgentDevcontainerInit = MessageInitShape<typeof WorkspaceAgentDevcontainerSchema>;
+export const newWorkspaceAgentDevcontainer = /*@__PURE__*/ messageShape<WorkspaceAgentDevcontainer>(function () {
+  this.$typeName = "coder.agent.v2.WorkspaceAgentDevcontainer";
+  this.id = noBytes;
+  this.workspaceFolder = "";
+  this.configPath = "";
+  this.name = "";
+});
+
+/** Reads and writes `coder.agent.v2.WorkspaceAgentDevcontainer`. */
+export const WorkspaceAgentDevcontainerCodec: MessageCodec<WorkspaceAgentDevcontainer, WorkspaceAgentDevcontainerInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceAgentDevcontainer, readWorkspaceAgentDevcontainer);
+
+export type GetManifestRequestInit = MessageInitShape<typeof GetManifestRequestSchema>;
+export const newGetManifestRequest = /*@__PURE__*/ messageShape<GetManifestRequest>(function () {
+  this.$typeName = "coder.agent.v2.GetManifestRequest";
+});
+
+/** Reads and writes `coder.agent.v2.GetManifestRequest`. */
+export const GetManifestRequestCodec: MessageCodec<GetManifestRequest, GetManifestRequestInit> =
+  /*@__PURE__*/ messageCodec(writeGetManifestRequest, readGetManifestRequest);
+
+export type ServiceBannerInit = MessageInitShape<typeof ServiceBannerSchema>;
+export const newServiceBanner = /*@__PURE__*/ messageShape<ServiceBanner>(function () {
+  this.$typeName = "coder.agent.v2.ServiceBanner";
+  this.enabled = false;
+  this.message = "";
+  this.backgroundColor = "";
+});
+
+/** Reads and writes `coder.agent.v2.ServiceBanner`. */
+export const ServiceBannerCodec: MessageCodec<ServiceBanner, ServiceBannerInit> =
+  /*@__PURE__*/ messageCodec(writeServiceBanner, readServiceBanner);
+
+export type GetServiceBannerRequestInit = MessageInitShape<typeof GetServiceBannerRequestSchema>;
+export const newGetServiceBannerRequest = /*@__PURE__*/ messageShape<GetServiceBannerRequest>(function () {
+  this.$typeName = "coder.agent.v2.GetServiceBannerRequest";
+});
+
+/** Reads and writes `coder.agent.v2.GetServiceBannerRequest`. */
+export const GetServiceBannerRequestCodec: MessageCodec<GetServiceBannerRequest, GetServiceBannerRequestInit> =
+  /*@__PURE__*/ messageCodec(writeGetServiceBannerRequest, readGetServiceBannerRequest);
+
+export type StatsInit = MessageInitShape<typeof StatsSchema>;
+export const newStats = /*@__PURE__*/ messageShape<Stats>(function () {
+  this.$typeName = "coder.agent.v2.Stats";
+  this.connectionsByProto = {};
+  this.connectionCount = 0n;
+  this.connectionMedianLatencyMs = 0;
+  this.rxPackets = 0n;
+  this.rxBytes = 0n;
+  this.txPackets = 0n;
+  this.txBytes = 0n;
+  this.sessionCountVscode = 0n;
+  this.sessionCountJetbrains = 0n;
+  this.sessionCountReconnectingPty = 0n;
+  this.sessionCountSsh = 0n;
+  this.metrics = [];
+});
+
+/** Reads and writes `coder.agent.v2.Stats`. */
+export const StatsCodec: MessageCodec<Stats, StatsInit> =
+  /*@__PURE__*/ messageCodec(writeStats, readStats);
+
+export type Stats_MetricInit = MessageInitShape<typeof Stats_MetricSchema>;
+export const newStats_Metric = /*@__PURE__*/ messageShape<Stats_Metric>(function () {
+  this.$typeName = "coder.agent.v2.Stats.Metric";
+  this.name = "";
+  this.type = 0;
+  this.value = 0;
+  this.labels = [];
+});
+
+/** Reads and writes `coder.agent.v2.Stats.Metric`. */
+export const Stats_MetricCodec: MessageCodec<Stats_Metric, Stats_MetricInit> =
+  /*@__PURE__*/ messageCodec(writeStats_Metric, readStats_Metric);
+
+export type Stats_Metric_LabelInit = MessageInitShape<typeof Stats_Metric_LabelSchema>;
+export const newStats_Metric_Label = /*@__PURE__*/ messageShape<Stats_Metric_Label>(function () {
+  this.$typeName = "coder.agent.v2.Stats.Metric.Label";
+  this.name = "";
+  this.value = "";
+});
+
+/** Reads and writes `coder.agent.v2.Stats.Metric.Label`. */
+export const Stats_Metric_LabelCodec: MessageCodec<Stats_Metric_Label, Stats_Metric_LabelInit> =
+  /*@__PURE__*/ messageCodec(writeStats_Metric_Label, readStats_Metric_Label);
+
+export type UpdateStatsRequestInit = MessageInitShape<typeof UpdateStatsRequestSchema>;
+export const newUpdateStatsRequest = /*@__PURE__*/ messageShape<UpdateStatsRequest>(function () {
+  this.$typeName = "coder.agent.v2.UpdateStatsRequest";
+});
+
+/** Reads and writes `coder.agent.v2.UpdateStatsRequest`. */
+export const UpdateStatsRequestCodec: MessageCodec<UpdateStatsRequest, UpdateStatsRequestInit> =
+  /*@__PURE__*/ messageCodec(writeUpdateStatsRequest, readUpdateStatsRequest);
+
+export type UpdateStatsResponseInit = MessageInitShape<typeof UpdateStatsResponseSchema>;
+export const newUpdateStatsResponse = /*@__PURE__*/ messageShape<UpdateStatsResponse>(function () {
+  this.$typeName = "coder.agent.v2.UpdateStatsResponse";
+});
+
+/** Reads and writes `coder.agent.v2.UpdateStatsResponse`. */
+export const UpdateStatsResponseCodec: MessageCodec<UpdateStatsResponse, UpdateStatsResponseInit> =
+  /*@__PURE__*/ messageCodec(writeUpdateStatsResponse, readUpdateStatsResponse);
+
+export type LifecycleInit = MessageInitShape<typeof LifecycleSchema>;
+export const newLifecycle = /*@__PURE__*/ messageShape<Lifecycle>(function () {
+  this.$typeName = "coder.agent.v2.Lifecycle";
+  this.state = 0;
+});
+
+/** Reads and writes `coder.agent.v2.Lifecycle`. */
+export const LifecycleCodec: MessageCodec<Lifecycle, LifecycleInit> =
+  /*@__PURE__*/ messageCodec(writeLifecycle, readLifecycle);
+
+export type UpdateLifecycleRequestInit = MessageInitShape<typeof UpdateLifecycleRequestSchema>;
+export const newUpdateLifecycleRequest = /*@__PURE__*/ messageShape<UpdateLifecycleRequest>(function () {
+  this.$typeName = "coder.agent.v2.UpdateLifecycleRequest";
+});
+
+/** Reads and writes `coder.agent.v2.UpdateLifecycleRequest`. */
+export const UpdateLifecycleRequestCodec: MessageCodec<UpdateLifecycleRequest, UpdateLifecycleRequestInit> =
+  /*@__PURE__*/ messageCodec(writeUpdateLifecycleRequest, readUpdateLifecycleRequest);
+
+export type BatchUpdateAppHealthRequestInit = MessageInitShape<typeof BatchUpdateAppHealthRequestSchema>;
+export const newBatchUpdateAppHealthRequest = /*@__PURE__*/ messageShape<BatchUpdateAppHealthRequest>(function () {
+  this.$typeName = "coder.agent.v2.BatchUpdateAppHealthRequest";
+  this.updates = [];
+});
+
+/** Reads and writes `coder.agent.v2.BatchUpdateAppHealthRequest`. */
+export const BatchUpdateAppHealthRequestCodec: MessageCodec<BatchUpdateAppHealthRequest, BatchUpdateAppHealthRequestInit> =
+  /*@__PURE__*/ messageCodec(writeBatchUpdateAppHealthRequest, readBatchUpdateAppHealthRequest);
+
+export type BatchUpdateAppHealthRequest_HealthUpdateInit = MessageInitShape<typeof BatchUpdateAppHealthRequest_HealthUpdateSchema>;
+export const newBatchUpdateAppHealthRequest_HealthUpdate = /*@__PURE__*/ messageShape<BatchUpdateAppHealthRequest_HealthUpdate>(function () {
+  this.$typeName = "coder.agent.v2.BatchUpdateAppHealthRequest.HealthUpdate";
+  this.id = noBytes;
+  this.health = 0;
+});
+
+/** Reads and writes `coder.agent.v2.BatchUpdateAppHealthRequest.HealthUpdate`. */
+export const BatchUpdateAppHealthRequest_HealthUpdateCodec: MessageCodec<BatchUpdateAppHealthRequest_HealthUpdate, BatchUpdateAppHealthRequest_HealthUpdateInit> =
+  /*@__PURE__*/ messageCodec(writeBatchUpdateAppHealthRequest_HealthUpdate, readBatchUpdateAppHealthRequest_HealthUpdate);
+
+export type BatchUpdateAppHealthResponseInit = MessageInitShape<typeof BatchUpdateAppHealthResponseSchema>;
+export const newBatchUpdateAppHealthResponse = /*@__PURE__*/ messageShape<BatchUpdateAppHealthResponse>(function () {
+  this.$typeName = "coder.agent.v2.BatchUpdateAppHealthResponse";
+});
+
+/** Reads and writes `coder.agent.v2.BatchUpdateAppHealthResponse`. */
+export const BatchUpdateAppHealthResponseCodec: MessageCodec<BatchUpdateAppHealthResponse, BatchUpdateAppHealthResponseInit> =
+  /*@__PURE__*/ messageCodec(writeBatchUpdateAppHealthResponse, readBatchUpdateAppHealthResponse);
+
+export type StartupInit = MessageInitShape<typeof StartupSchema>;
+export const newStartup = /*@__PURE__*/ messageShape<Startup>(function () {
+  this.$typeName = "coder.agent.v2.Startup";
+  this.version = "";
+  this.expandedDirectory = "";
+  this.subsystems = [];
+});
+
+/** Reads and writes `coder.agent.v2.Startup`. */
+export const StartupCodec: MessageCodec<Startup, StartupInit> =
+  /*@__PURE__*/ messageCodec(writeStartup, readStartup);
+
+export type UpdateStartupRequestInit = MessageInitShape<typeof UpdateStartupRequestSchema>;
+export const newUpdateStartupRequest = /*@__PURE__*/ messageShape<UpdateStartupRequest>(function () {
+  this.$typeName = "coder.agent.v2.UpdateStartupRequest";
+});
+
+/** Reads and writes `coder.agent.v2.UpdateStartupRequest`. */
+export const UpdateStartupRequestCodec: MessageCodec<UpdateStartupRequest, UpdateStartupRequestInit> =
+  /*@__PURE__*/ messageCodec(writeUpdateStartupRequest, readUpdateStartupRequest);
+
+export type MetadataInit = MessageInitShape<typeof MetadataSchema>;
+export const newMetadata = /*@__PURE__*/ messageShape<Metadata>(function () {
+  this.$typeName = "coder.agent.v2.Metadata";
+  this.key = "";
+});
+
+/** Reads and writes `coder.agent.v2.Metadata`. */
+export const MetadataCodec: MessageCodec<Metadata, MetadataInit> =
+  /*@__PURE__*/ messageCodec(writeMetadata, readMetadata);
+
+export type BatchUpdateMetadataRequestInit = MessageInitShape<typeof BatchUpdateMetadataRequestSchema>;
+export const newBatchUpdateMetadataRequest = /*@__PURE__*/ messageShape<BatchUpdateMetadataRequest>(function () {
+  this.$typeName = "coder.agent.v2.BatchUpdateMetadataRequest";
+  this.metadata = [];
+});
+
+/** Reads and writes `coder.agent.v2.BatchUpdateMetadataRequest`. */
+export const BatchUpdateMetadataRequestCodec: MessageCodec<BatchUpdateMetadataRequest, BatchUpdateMetadataRequestInit> =
+  /*@__PURE__*/ messageCodec(writeBatchUpdateMetadataRequest, readBatchUpdateMetadataRequest);
+
+export type BatchUpdateMetadataResponseInit = MessageInitShape<typeof BatchUpdateMetadataResponseSchema>;
+export const newBatchUpdateMetadataResponse = /*@__PURE__*/ messageShape<BatchUpdateMetadataResponse>(function () {
+  this.$typeName = "coder.agent.v2.BatchUpdateMetadataResponse";
+});
+
+/** Reads and writes `coder.agent.v2.BatchUpdateMetadataResponse`. */
+export const BatchUpdateMetadataResponseCodec: MessageCodec<BatchUpdateMetadataResponse, BatchUpdateMetadataResponseInit> =
+  /*@__PURE__*/ messageCodec(writeBatchUpdateMetadataResponse, readBatchUpdateMetadataResponse);
+
+export type LogInit = MessageInitShape<typeof LogSchema>;
+export const newLog = /*@__PURE__*/ messageShape<Log>(function () {
+  this.$typeName = "coder.agent.v2.Log";
+  this.output = "";
+  this.level = 0;
+});
+
+/** Reads and writes `coder.agent.v2.Log`. */
+export const LogCodec: MessageCodec<Log, LogInit> =
+  /*@__PURE__*/ messageCodec(writeLog, readLog);
+
+export type BatchCreateLogsRequestInit = MessageInitShape<typeof BatchCreateLogsRequestSchema>;
+export const newBatchCreateLogsRequest = /*@__PURE__*/ messageShape<BatchCreateLogsRequest>(function () {
+  this.$typeName = "coder.agent.v2.BatchCreateLogsRequest";
+  this.logSourceId = noBytes;
+  this.logs = [];
+});
+
+/** Reads and writes `coder.agent.v2.BatchCreateLogsRequest`. */
+export const BatchCreateLogsRequestCodec: MessageCodec<BatchCreateLogsRequest, BatchCreateLogsRequestInit> =
+  /*@__PURE__*/ messageCodec(writeBatchCreateLogsRequest, readBatchCreateLogsRequest);
+
+export type BatchCreateLogsResponseInit = MessageInitShape<typeof BatchCreateLogsResponseSchema>;
+export const newBatchCreateLogsResponse = /*@__PURE__*/ messageShape<BatchCreateLogsResponse>(function () {
+  this.$typeName = "coder.agent.v2.BatchCreateLogsResponse";
+  this.logLimitExceeded = false;
+});
+
+/** Reads and writes `coder.agent.v2.BatchCreateLogsResponse`. */
+export const BatchCreateLogsResponseCodec: MessageCodec<BatchCreateLogsResponse, BatchCreateLogsResponseInit> =
+  /*@__PURE__*/ messageCodec(writeBatchCreateLogsResponse, readBatchCreateLogsResponse);
+
+export type GetAnnouncementBannersRequestInit = MessageInitShape<typeof GetAnnouncementBannersRequestSchema>;
+export const newGetAnnouncementBannersRequest = /*@__PURE__*/ messageShape<GetAnnouncementBannersRequest>(function () {
+  this.$typeName = "coder.agent.v2.GetAnnouncementBannersRequest";
+});
+
+/** Reads and writes `coder.agent.v2.GetAnnouncementBannersRequest`. */
+export const GetAnnouncementBannersRequestCodec: MessageCodec<GetAnnouncementBannersRequest, GetAnnouncementBannersRequestInit> =
+  /*@__PURE__*/ messageCodec(writeGetAnnouncementBannersRequest, readGetAnnouncementBannersRequest);
+
+export type GetAnnouncementBannersResponseInit = MessageInitShape<typeof GetAnnouncementBannersResponseSchema>;
+export const newGetAnnouncementBannersResponse = /*@__PURE__*/ messageShape<GetAnnouncementBannersResponse>(function () {
+  this.$typeName = "coder.agent.v2.GetAnnouncementBannersResponse";
+  this.announcementBanners = [];
+});
+
+/** Reads and writes `coder.agent.v2.GetAnnouncementBannersResponse`. */
+export const GetAnnouncementBannersResponseCodec: MessageCodec<GetAnnouncementBannersResponse, GetAnnouncementBannersResponseInit> =
+  /*@__PURE__*/ messageCodec(writeGetAnnouncementBannersResponse, readGetAnnouncementBannersResponse);
+
+export type BannerConfigInit = MessageInitShape<typeof BannerConfigSchema>;
+export const newBannerConfig = /*@__PURE__*/ messageShape<BannerConfig>(function () {
+  this.$typeName = "coder.agent.v2.BannerConfig";
+  this.enabled = false;
+  this.message = "";
+  this.backgroundColor = "";
+});
+
+/** Reads and writes `coder.agent.v2.BannerConfig`. */
+export const BannerConfigCodec: MessageCodec<BannerConfig, BannerConfigInit> =
+  /*@__PURE__*/ messageCodec(writeBannerConfig, readBannerConfig);
+
+export type WorkspaceAgentScriptCompletedRequestInit = MessageInitShape<typeof WorkspaceAgentScriptCompletedRequestSchema>;
+export const newWorkspaceAgentScriptCompletedRequest = /*@__PURE__*/ messageShape<WorkspaceAgentScriptCompletedRequest>(function () {
+  this.$typeName = "coder.agent.v2.WorkspaceAgentScriptCompletedRequest";
+});
+
+/** Reads and writes `coder.agent.v2.WorkspaceAgentScriptCompletedRequest`. */
+export const WorkspaceAgentScriptCompletedRequestCodec: MessageCodec<WorkspaceAgentScriptCompletedRequest, WorkspaceAgentScriptCompletedRequestInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceAgentScriptCompletedRequest, readWorkspaceAgentScriptCompletedRequest);
+
+export type WorkspaceAgentScriptCompletedResponseInit = MessageInitShape<typeof WorkspaceAgentScriptCompletedResponseSchema>;
+export const newWorkspaceAgentScriptCompletedResponse = /*@__PURE__*/ messageShape<WorkspaceAgentScriptCompletedResponse>(function () {
+  this.$typeName = "coder.agent.v2.WorkspaceAgentScriptCompletedResponse";
+});
+
+/** Reads and writes `coder.agent.v2.WorkspaceAgentScriptCompletedResponse`. */
+export const WorkspaceAgentScriptCompletedResponseCodec: MessageCodec<WorkspaceAgentScriptCompletedResponse, WorkspaceAgentScriptCompletedResponseInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceAgentScriptCompletedResponse, readWorkspaceAgentScriptCompletedResponse);
+
+export type TimingInit = MessageInitShape<typeof TimingSchema>;
+export const newTiming = /*@__PURE__*/ messageShape<Timing>(function () {
+  this.$typeName = "coder.agent.v2.Timing";
+  this.scriptId = noBytes;
+  this.exitCode = 0;
+  this.stage = 0;
+  this.status = 0;
+});
+
+/** Reads and writes `coder.agent.v2.Timing`. */
+export const TimingCodec: MessageCodec<Timing, TimingInit> =
+  /*@__PURE__*/ messageCodec(writeTiming, readTiming);
+
+export type GetResourcesMonitoringConfigurationRequestInit = MessageInitShape<typeof GetResourcesMonitoringConfigurationRequestSchema>;
+export const newGetResourcesMonitoringConfigurationRequest = /*@__PURE__*/ messageShape<GetResourcesMonitoringConfigurationRequest>(function () {
+  this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationRequest";
+});
+
+/** Reads and writes `coder.agent.v2.GetResourcesMonitoringConfigurationRequest`. */
+export const GetResourcesMonitoringConfigurationRequestCodec: MessageCodec<GetResourcesMonitoringConfigurationRequest, GetResourcesMonitoringConfigurationRequestInit> =
+  /*@__PURE__*/ messageCodec(writeGetResourcesMonitoringConfigurationRequest, readGetResourcesMonitoringConfigurationRequest);
+
+export type GetResourcesMonitoringConfigurationResponseInit = MessageInitShape<typeof GetResourcesMonitoringConfigurationResponseSchema>;
+export const newGetResourcesMonitoringConfigurationResponse = /*@__PURE__*/ messageShape<GetResourcesMonitoringConfigurationResponse>(function () {
+  this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationResponse";
+  this.volumes = [];
+});
+
+/** Reads and writes `coder.agent.v2.GetResourcesMonitoringConfigurationResponse`. */
+export const GetResourcesMonitoringConfigurationResponseCodec: MessageCodec<GetResourcesMonitoringConfigurationResponse, GetResourcesMonitoringConfigurationResponseInit> =
+  /*@__PURE__*/ messageCodec(writeGetResourcesMonitoringConfigurationResponse, readGetResourcesMonitoringConfigurationResponse);
+
+export type GetResourcesMonitoringConfigurationResponse_ConfigInit = MessageInitShape<typeof GetResourcesMonitoringConfigurationResponse_ConfigSchema>;
+export const newGetResourcesMonitoringConfigurationResponse_Config = /*@__PURE__*/ messageShape<GetResourcesMonitoringConfigurationResponse_Config>(function () {
+  this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Config";
+  this.numDatapoints = 0;
+  this.collectionIntervalSeconds = 0;
+});
+
+/** Reads and writes `coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Config`. */
+export const GetResourcesMonitoringConfigurationResponse_ConfigCodec: MessageCodec<GetResourcesMonitoringConfigurationResponse_Config, GetResourcesMonitoringConfigurationResponse_ConfigInit> =
+  /*@__PURE__*/ messageCodec(writeGetResourcesMonitoringConfigurationResponse_Config, readGetResourcesMonitoringConfigurationResponse_Config);
+
+export type GetResourcesMonitoringConfigurationResponse_MemoryInit = MessageInitShape<typeof GetResourcesMonitoringConfigurationResponse_MemorySchema>;
+export const newGetResourcesMonitoringConfigurationResponse_Memory = /*@__PURE__*/ messageShape<GetResourcesMonitoringConfigurationResponse_Memory>(function () {
+  this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Memory";
+  this.enabled = false;
+});
+
+/** Reads and writes `coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Memory`. */
+export const GetResourcesMonitoringConfigurationResponse_MemoryCodec: MessageCodec<GetResourcesMonitoringConfigurationResponse_Memory, GetResourcesMonitoringConfigurationResponse_MemoryInit> =
+  /*@__PURE__*/ messageCodec(writeGetResourcesMonitoringConfigurationResponse_Memory, readGetResourcesMonitoringConfigurationResponse_Memory);
+
+export type GetResourcesMonitoringConfigurationResponse_VolumeInit = MessageInitShape<typeof GetResourcesMonitoringConfigurationResponse_VolumeSchema>;
+export const newGetResourcesMonitoringConfigurationResponse_Volume = /*@__PURE__*/ messageShape<GetResourcesMonitoringConfigurationResponse_Volume>(function () {
+  this.$typeName = "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Volume";
+  this.enabled = false;
+  this.path = "";
+});
+
+/** Reads and writes `coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Volume`. */
+export const GetResourcesMonitoringConfigurationResponse_VolumeCodec: MessageCodec<GetResourcesMonitoringConfigurationResponse_Volume, GetResourcesMonitoringConfigurationResponse_VolumeInit> =
+  /*@__PURE__*/ messageCodec(writeGetResourcesMonitoringConfigurationResponse_Volume, readGetResourcesMonitoringConfigurationResponse_Volume);
+
+export type PushResourcesMonitoringUsageRequestInit = MessageInitShape<typeof PushResourcesMonitoringUsageRequestSchema>;
+export const newPushResourcesMonitoringUsageRequest = /*@__PURE__*/ messageShape<PushResourcesMonitoringUsageRequest>(function () {
+  this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageRequest";
+  this.datapoints = [];
+});
+
+/** Reads and writes `coder.agent.v2.PushResourcesMonitoringUsageRequest`. */
+export const PushResourcesMonitoringUsageRequestCodec: MessageCodec<PushResourcesMonitoringUsageRequest, PushResourcesMonitoringUsageRequestInit> =
+  /*@__PURE__*/ messageCodec(writePushResourcesMonitoringUsageRequest, readPushResourcesMonitoringUsageRequest);
+
+export type PushResourcesMonitoringUsageRequest_DatapointInit = MessageInitShape<typeof PushResourcesMonitoringUsageRequest_DatapointSchema>;
+export const newPushResourcesMonitoringUsageRequest_Datapoint = /*@__PURE__*/ messageShape<PushResourcesMonitoringUsageRequest_Datapoint>(function () {
+  this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint";
+  this.volumes = [];
+});
+
+/** Reads and writes `coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint`. */
+export const PushResourcesMonitoringUsageRequest_DatapointCodec: MessageCodec<PushResourcesMonitoringUsageRequest_Datapoint, PushResourcesMonitoringUsageRequest_DatapointInit> =
+  /*@__PURE__*/ messageCodec(writePushResourcesMonitoringUsageRequest_Datapoint, readPushResourcesMonitoringUsageRequest_Datapoint);
+
+export type PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageInit = MessageInitShape<typeof PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageSchema>;
+export const newPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage = /*@__PURE__*/ messageShape<PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage>(function () {
+  this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.MemoryUsage";
+  this.used = 0n;
+  this.total = 0n;
+});
+
+/** Reads and writes `coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.MemoryUsage`. */
+export const PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageCodec: MessageCodec<PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage, PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageInit> =
+  /*@__PURE__*/ messageCodec(writePushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage, readPushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage);
+
+export type PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageInit = MessageInitShape<typeof PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageSchema>;
+export const newPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage = /*@__PURE__*/ messageShape<PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage>(function () {
+  this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage";
+  this.volume = "";
+  this.used = 0n;
+  this.total = 0n;
+});
+
+/** Reads and writes `coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage`. */
+export const PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageCodec: MessageCodec<PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage, PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageInit> =
+  /*@__PURE__*/ messageCodec(writePushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage, readPushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage);
+
+export type PushResourcesMonitoringUsageResponseInit = MessageInitShape<typeof PushResourcesMonitoringUsageResponseSchema>;
+export const newPushResourcesMonitoringUsageResponse = /*@__PURE__*/ messageShape<PushResourcesMonitoringUsageResponse>(function () {
+  this.$typeName = "coder.agent.v2.PushResourcesMonitoringUsageResponse";
+});
+
+/** Reads and writes `coder.agent.v2.PushResourcesMonitoringUsageResponse`. */
+export const PushResourcesMonitoringUsageResponseCodec: MessageCodec<PushResourcesMonitoringUsageResponse, PushResourcesMonitoringUsageResponseInit> =
+  /*@__PURE__*/ messageCodec(writePushResourcesMonitoringUsageResponse, readPushResourcesMonitoringUsageResponse);
+
+export type ConnectionInit = MessageInitShape<typeof ConnectionSchema>;
+export const newConnection = /*@__PURE__*/ messageShape<Connection>(function () {
+  this.$typeName = "coder.agent.v2.Connection";
+  this.id = noBytes;
+  this.action = 0;
+  this.type = 0;
+  this.ip = "";
+  this.statusCode = 0;
+});
+
+/** Reads and writes `coder.agent.v2.Connection`. */
+export const ConnectionCodec: MessageCodec<Connection, ConnectionInit> =
+  /*@__PURE__*/ messageCodec(writeConnection, readConnection);
+
+export type ReportConnectionRequestInit = MessageInitShape<typeof ReportConnectionRequestSchema>;
+export const newReportConnectionRequest = /*@__PURE__*/ messageShape<ReportConnectionRequest>(function () {
+  this.$typeName = "coder.agent.v2.ReportConnectionRequest";
+});
+
+/** Reads and writes `coder.agent.v2.ReportConnectionRequest`. */
+export const ReportConnectionRequestCodec: MessageCodec<ReportConnectionRequest, ReportConnectionRequestInit> =
+  /*@__PURE__*/ messageCodec(writeReportConnectionRequest, readReportConnectionRequest);
+
+export type SubAgentInit = MessageInitShape<typeof SubAgentSchema>;
+export const newSubAgent = /*@__PURE__*/ messageShape<SubAgent>(function () {
+  this.$typeName = "coder.agent.v2.SubAgent";
+  this.name = "";
+  this.id = noBytes;
+  this.authToken = noBytes;
+});
+
+/** Reads and writes `coder.agent.v2.SubAgent`. */
+export const SubAgentCodec: MessageCodec<SubAgent, SubAgentInit> =
+  /*@__PURE__*/ messageCodec(writeSubAgent, readSubAgent);
+
+export type CreateSubAgentRequestInit = MessageInitShape<typeof CreateSubAgentRequestSchema>;
+export const newCreateSubAgentRequest = /*@__PURE__*/ messageShape<CreateSubAgentRequest>(function () {
+  this.$typeName = "coder.agent.v2.CreateSubAgentRequest";
+  this.name = "";
+  this.directory = "";
+  this.architecture = "";
+  this.operatingSystem = "";
+  this.apps = [];
+  this.displayApps = [];
+});
+
+/** Reads and writes `coder.agent.v2.CreateSubAgentRequest`. */
+export const CreateSubAgentRequestCodec: MessageCodec<CreateSubAgentRequest, CreateSubAgentRequestInit> =
+  /*@__PURE__*/ messageCodec(writeCreateSubAgentRequest, readCreateSubAgentRequest);
+
+export type CreateSubAgentRequest_AppInit = MessageInitShape<typeof CreateSubAgentRequest_AppSchema>;
+export const newCreateSubAgentRequest_App = /*@__PURE__*/ messageShape<CreateSubAgentRequest_App>(function () {
+  this.$typeName = "coder.agent.v2.CreateSubAgentRequest.App";
+  this.slug = "";
+});
+
+/** Reads and writes `coder.agent.v2.CreateSubAgentRequest.App`. */
+export const CreateSubAgentRequest_AppCodec: MessageCodec<CreateSubAgentRequest_App, CreateSubAgentRequest_AppInit> =
+  /*@__PURE__*/ messageCodec(writeCreateSubAgentRequest_App, readCreateSubAgentRequest_App);
+
+export type CreateSubAgentRequest_App_HealthcheckInit = MessageInitShape<typeof CreateSubAgentRequest_App_HealthcheckSchema>;
+export const newCreateSubAgentRequest_App_Healthcheck = /*@__PURE__*/ messageShape<CreateSubAgentRequest_App_Healthcheck>(function () {
+  this.$typeName = "coder.agent.v2.CreateSubAgentRequest.App.Healthcheck";
+  this.interval = 0;
+  this.threshold = 0;
+  this.url = "";
+});
+
+/** Reads and writes `coder.agent.v2.CreateSubAgentRequest.App.Healthcheck`. */
+export const CreateSubAgentRequest_App_HealthcheckCodec: MessageCodec<CreateSubAgentRequest_App_Healthcheck, CreateSubAgentRequest_App_HealthcheckInit> =
+  /*@__PURE__*/ messageCodec(writeCreateSubAgentRequest_App_Healthcheck, readCreateSubAgentRequest_App_Healthcheck);
+
+export type CreateSubAgentResponseInit = MessageInitShape<typeof CreateSubAgentResponseSchema>;
+export const newCreateSubAgentResponse = /*@__PURE__*/ messageShape<CreateSubAgentResponse>(function () {
+  this.$typeName = "coder.agent.v2.CreateSubAgentResponse";
+  this.appCreationErrors = [];
+});
+
+/** Reads and writes `coder.agent.v2.CreateSubAgentResponse`. */
+export const CreateSubAgentResponseCodec: MessageCodec<CreateSubAgentResponse, CreateSubAgentResponseInit> =
+  /*@__PURE__*/ messageCodec(writeCreateSubAgentResponse, readCreateSubAgentResponse);
+
+export type CreateSubAgentResponse_AppCreationErrorInit = MessageInitShape<typeof CreateSubAgentResponse_AppCreationErrorSchema>;
+export const newCreateSubAgentResponse_AppCreationError = /*@__PURE__*/ messageShape<CreateSubAgentResponse_AppCreationError>(function () {
+  this.$typeName = "coder.agent.v2.CreateSubAgentResponse.AppCreationError";
+  this.index = 0;
+  this.error = "";
+});
+
+/** Reads and writes `coder.agent.v2.CreateSubAgentResponse.AppCreationError`. */
+export const CreateSubAgentResponse_AppCreationErrorCodec: MessageCodec<CreateSubAgentResponse_AppCreationError, CreateSubAgentResponse_AppCreationErrorInit> =
+  /*@__PURE__*/ messageCodec(writeCreateSubAgentResponse_AppCreationError, readCreateSubAgentResponse_AppCreationError);
+
+export type DeleteSubAgentRequestInit = MessageInitShape<typeof DeleteSubAgentRequestSchema>;
+export const newDeleteSubAgentRequest = /*@__PURE__*/ messageShape<DeleteSubAgentRequest>(function () {
+  this.$typeName = "coder.agent.v2.DeleteSubAgentRequest";
+  this.id = noBytes;
+});
+
+/** Reads and writes `coder.agent.v2.DeleteSubAgentRequest`. */
+export const DeleteSubAgentRequestCodec: MessageCodec<DeleteSubAgentRequest, DeleteSubAgentRequestInit> =
+  /*@__PURE__*/ messageCodec(writeDeleteSubAgentRequest, readDeleteSubAgentRequest);
+
+export type DeleteSubAgentResponseInit = MessageInitShape<typeof DeleteSubAgentResponseSchema>;
+export const newDeleteSubAgentResponse = /*@__PURE__*/ messageShape<DeleteSubAgentResponse>(function () {
+  this.$typeName = "coder.agent.v2.DeleteSubAgentResponse";
+});
+
+/** Reads and writes `coder.agent.v2.DeleteSubAgentResponse`. */
+export const DeleteSubAgentResponseCodec: MessageCodec<DeleteSubAgentResponse, DeleteSubAgentResponseInit> =
+  /*@__PURE__*/ messageCodec(writeDeleteSubAgentResponse, readDeleteSubAgentResponse);
+
+export type ListSubAgentsRequestInit = MessageInitShape<typeof ListSubAgentsRequestSchema>;
+export const newListSubAgentsRequest = /*@__PURE__*/ messageShape<ListSubAgentsRequest>(function () {
+  this.$typeName = "coder.agent.v2.ListSubAgentsRequest";
+});
+
+/** Reads and writes `coder.agent.v2.ListSubAgentsRequest`. */
+export const ListSubAgentsRequestCodec: MessageCodec<ListSubAgentsRequest, ListSubAgentsRequestInit> =
+  /*@__PURE__*/ messageCodec(writeListSubAgentsRequest, readListSubAgentsRequest);
+
+export type ListSubAgentsResponseInit = MessageInitShape<typeof ListSubAgentsResponseSchema>;
+export const newListSubAgentsResponse = /*@__PURE__*/ messageShape<ListSubAgentsResponse>(function () {
+  this.$typeName = "coder.agent.v2.ListSubAgentsResponse";
+  this.agents = [];
+});
+
+/** Reads and writes `coder.agent.v2.ListSubAgentsResponse`. */
+export const ListSubAgentsResponseCodec: MessageCodec<ListSubAgentsResponse, ListSubAgentsResponseInit> =
+  /*@__PURE__*/ messageCodec(writeListSubAgentsResponse, readListSubAgentsResponse);
+
+export type BoundaryLogInit = MessageInitShape<typeof BoundaryLogSchema>;
+export const newBoundaryLog = /*@__PURE__*/ messageShape<BoundaryLog>(function () {
+  this.$typeName = "coder.agent.v2.BoundaryLog";
+  this.allowed = false;
+  this.resource = { case: undefined };
+  this.sequenceNumber = 0;
+});
+
+/** Reads and writes `coder.agent.v2.BoundaryLog`. */
+export const BoundaryLogCodec: MessageCodec<BoundaryLog, BoundaryLogInit> =
+  /*@__PURE__*/ messageCodec(writeBoundaryLog, readBoundaryLog);
+
+export type BoundaryLog_HttpRequestInit = MessageInitShape<typeof BoundaryLog_HttpRequestSchema>;
+export const newBoundaryLog_HttpRequest = /*@__PURE__*/ messageShape<BoundaryLog_HttpRequest>(function () {
+  this.$typeName = "coder.agent.v2.BoundaryLog.HttpRequest";
+  this.method = "";
+  this.url = "";
+  this.matchedRule = "";
+});
+
+/** Reads and writes `coder.agent.v2.BoundaryLog.HttpRequest`. */
+export const BoundaryLog_HttpRequestCodec: MessageCodec<BoundaryLog_HttpRequest, BoundaryLog_HttpRequestInit> =
+  /*@__PURE__*/ messageCodec(writeBoundaryLog_HttpRequest, readBoundaryLog_HttpRequest);
+
+export type ReportBoundaryLogsRequestInit = MessageInitShape<typeof ReportBoundaryLogsRequestSchema>;
+export const newReportBoundaryLogsRequest = /*@__PURE__*/ messageShape<ReportBoundaryLogsRequest>(function () {
+  this.$typeName = "coder.agent.v2.ReportBoundaryLogsRequest";
+  this.logs = [];
+  this.sessionId = "";
+  this.confinedProcessName = "";
+});
+
+/** Reads and writes `coder.agent.v2.ReportBoundaryLogsRequest`. */
+export const ReportBoundaryLogsRequestCodec: MessageCodec<ReportBoundaryLogsRequest, ReportBoundaryLogsRequestInit> =
+  /*@__PURE__*/ messageCodec(writeReportBoundaryLogsRequest, readReportBoundaryLogsRequest);
+
+export type ReportBoundaryLogsResponseInit = MessageInitShape<typeof ReportBoundaryLogsResponseSchema>;
+export const newReportBoundaryLogsResponse = /*@__PURE__*/ messageShape<ReportBoundaryLogsResponse>(function () {
+  this.$typeName = "coder.agent.v2.ReportBoundaryLogsResponse";
+});
+
+/** Reads and writes `coder.agent.v2.ReportBoundaryLogsResponse`. */
+export const ReportBoundaryLogsResponseCodec: MessageCodec<ReportBoundaryLogsResponse, ReportBoundaryLogsResponseInit> =
+  /*@__PURE__*/ messageCodec(writeReportBoundaryLogsResponse, readReportBoundaryLogsResponse);
+
+export type UpdateAppStatusRequestInit = MessageInitShape<typeof UpdateAppStatusRequestSchema>;
+export const newUpdateAppStatusRequest = /*@__PURE__*/ messageShape<UpdateAppStatusRequest>(function () {
+  this.$typeName = "coder.agent.v2.UpdateAppStatusRequest";
+  this.slug = "";
+  this.state = 0;
+  this.message = "";
+  this.uri = "";
+});
+
+/** Reads and writes `coder.agent.v2.UpdateAppStatusRequest`. */
+export const UpdateAppStatusRequestCodec: MessageCodec<UpdateAppStatusRequest, UpdateAppStatusRequestInit> =
+  /*@__PURE__*/ messageCodec(writeUpdateAppStatusRequest, readUpdateAppStatusRequest);
+
+export type UpdateAppStatusResponseInit = MessageInitShape<typeof UpdateAppStatusResponseSchema>;
+export const newUpdateAppStatusResponse = /*@__PURE__*/ messageShape<UpdateAppStatusResponse>(function () {
+  this.$typeName = "coder.agent.v2.UpdateAppStatusResponse";
+});
+
+/** Reads and writes `coder.agent.v2.UpdateAppStatusResponse`. */
+export const UpdateAppStatusResponseCodec: MessageCodec<UpdateAppStatusResponse, UpdateAppStatusResponseInit> =
+  /*@__PURE__*/ messageCodec(writeUpdateAppStatusResponse, readUpdateAppStatusResponse);
+
+export type ContextResourceInit = MessageInitShape<typeof ContextResourceSchema>;
+export const newContextResource = /*@__PURE__*/ messageShape<ContextResource>(function () {
+  this.$typeName = "coder.agent.v2.ContextResource";
+  this.source = "";
+  this.contentHash = noBytes;
+  this.sizeBytes = 0n;
+  this.status = 0;
+  this.error = "";
+  this.body = { case: undefined };
+});
+
+/** Reads and writes `coder.agent.v2.ContextResource`. */
+export const ContextResourceCodec: MessageCodec<ContextResource, ContextResourceInit> =
+  /*@__PURE__*/ messageCodec(writeContextResource, readContextResource);
+
+export type InstructionFileBodyInit = MessageInitShape<typeof InstructionFileBodySchema>;
+export const newInstructionFileBody = /*@__PURE__*/ messageShape<InstructionFileBody>(function () {
+  this.$typeName = "coder.agent.v2.InstructionFileBody";
+  this.content = noBytes;
+});
+
+/** Reads and writes `coder.agent.v2.InstructionFileBody`. */
+export const InstructionFileBodyCodec: MessageCodec<InstructionFileBody, InstructionFileBodyInit> =
+  /*@__PURE__*/ messageCodec(writeInstructionFileBody, readInstructionFileBody);
+
+export type SkillMetaBodyInit = MessageInitShape<typeof SkillMetaBodySchema>;
+export const newSkillMetaBody = /*@__PURE__*/ messageShape<SkillMetaBody>(function () {
+  this.$typeName = "coder.agent.v2.SkillMetaBody";
+  this.meta = noBytes;
+  this.name = "";
+  this.description = "";
+});
+
+/** Reads and writes `coder.agent.v2.SkillMetaBody`. */
+export const SkillMetaBodyCodec: MessageCodec<SkillMetaBody, SkillMetaBodyInit> =
+  /*@__PURE__*/ messageCodec(writeSkillMetaBody, readSkillMetaBody);
+
+export type MCPConfigBodyInit = MessageInitShape<typeof MCPConfigBodySchema>;
+export const newMCPConfigBody = /*@__PURE__*/ messageShape<MCPConfigBody>(function () {
+  this.$typeName = "coder.agent.v2.MCPConfigBody";
+});
+
+/** Reads and writes `coder.agent.v2.MCPConfigBody`. */
+export const MCPConfigBodyCodec: MessageCodec<MCPConfigBody, MCPConfigBodyInit> =
+  /*@__PURE__*/ messageCodec(writeMCPConfigBody, readMCPConfigBody);
+
+export type MCPServerBodyInit = MessageInitShape<typeof MCPServerBodySchema>;
+export const newMCPServerBody = /*@__PURE__*/ messageShape<MCPServerBody>(function () {
+  this.$typeName = "coder.agent.v2.MCPServerBody";
+  this.serverName = "";
+  this.description = "";
+  this.tools = [];
+});
+
+/** Reads and writes `coder.agent.v2.MCPServerBody`. */
+export const MCPServerBodyCodec: MessageCodec<MCPServerBody, MCPServerBodyInit> =
+  /*@__PURE__*/ messageCodec(writeMCPServerBody, readMCPServerBody);
+
+export type MCPToolInit = MessageInitShape<typeof MCPToolSchema>;
+export const newMCPTool = /*@__PURE__*/ messageShape<MCPTool>(function () {
+  this.$typeName = "coder.agent.v2.MCPTool";
+  this.name = "";
+  this.description = "";
+});
+
+/** Reads and writes `coder.agent.v2.MCPTool`. */
+export const MCPToolCodec: MessageCodec<MCPTool, MCPToolInit> =
+  /*@__PURE__*/ messageCodec(writeMCPTool, readMCPTool);
+
+export type PushContextStateRequestInit = MessageInitShape<typeof PushContextStateRequestSchema>;
+export const newPushContextStateRequest = /*@__PURE__*/ messageShape<PushContextStateRequest>(function () {
+  this.$typeName = "coder.agent.v2.PushContextStateRequest";
+  this.version = 0n;
+  this.aggregateHash = noBytes;
+  this.resources = [];
+  this.initial = false;
+  this.snapshotError = "";
+});
+
+/** Reads and writes `coder.agent.v2.PushContextStateRequest`. */
+export const PushContextStateRequestCodec: MessageCodec<PushContextStateRequest, PushContextStateRequestInit> =
+  /*@__PURE__*/ messageCodec(writePushContextStateRequest, readPushContextStateRequest);
+
+export type PushContextStateResponseInit = MessageInitShape<typeof PushContextStateResponseSchema>;
+export const newPushContextStateResponse = /*@__PURE__*/ messageShape<PushContextStateResponse>(function () {
+  this.$typeName = "coder.agent.v2.PushContextStateResponse";
+  this.accepted = false;
+});
+
 /** Reads and writes `coder.agent.v2.PushContextStateResponse`. */
 export const PushContextStateResponseCodec: MessageCodec<PushContextStateResponse, PushContextStateResponseInit> =
   /*@__PURE__*/ messageCodec(writePushContextStateResponse, readPushContextStateResponse);
+
+export function writeWorkspaceApp(w: Writer, m: WorkspaceAppInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceApp | undefined)?.$typeName, "coder.agent.v2.WorkspaceApp", tag);
+  w.bytes(10, m.id);
+  w.string(18, m.url);
+  w.bool(24, m.external);
+  w.string(34, m.slug);
+  w.string(42, m.displayName);
+  w.string(50, m.command);
+  w.string(58, m.icon);
+  w.bool(64, m.subdomain);
+  w.string(74, m.subdomainName);
+  w.int32(80, m.sharingLevel);
+  if (m.healthcheck != null) writeWorkspaceApp_Healthcheck(w, m.healthcheck, 90);
+  w.int32(96, m.health);
+  w.bool(104, m.hidden);
+  w.end(at, (m as WorkspaceApp).$unknown);
+}
+
+export function writeWorkspaceApp_Healthcheck(w: Writer, m: WorkspaceApp_HealthcheckInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceApp_Healthcheck | undefined)?.$typeName, "coder.agent.v2.WorkspaceApp.Healthcheck", tag);
+  w.string(10, m.url);
+  if (m.interval != null) writeDuration(w, m.interval, 18);
+  w.int32(24, m.threshold);
+  w.end(at, (m as WorkspaceApp_Healthcheck).$unknown);
+}
+
+export function writeWorkspaceAgentScript(w: Writer, m: WorkspaceAgentScriptInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentScript | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScript", tag);
+  w.bytes(10, m.logSourceId);
+  w.string(18, m.logPath);
+  w.string(26, m.script);
+  w.string(34, m.cron);
+  w.bool(40, m.runOnStart);
+  w.bool(48, m.runOnStop);
+  w.bool(56, m.startBlocksLogin);
+  if (m.timeout != null) writeDuration(w, m.timeout, 66);
+  w.string(74, m.displayName);
+  w.bytes(82, m.id);
+  w.end(at, (m as WorkspaceAgentScript).$unknown);
+}
+
+export function writeWorkspaceAgentMetadata(w: Writer, m: WorkspaceAgentMetadataInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentMetadata | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata", tag);
+  if (m.result != null) writeWorkspaceAgentMetadata_Result(w, m.result, 10);
+  if (m.description != null) writeWorkspaceAgentMetadata_Description(w, m.description, 18);
+  w.end(at, (m as WorkspaceAgentMetadata).$unknown);
+}
+
+export function writeWorkspaceAgentMetadata_Result(w: Writer, m: WorkspaceAgentMetadata_ResultInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentMetadata_Result | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata.Result", tag);
+  if (m.collectedAt != null) writeTimestamp(w, m.collectedAt, 10);
+  w.int64(16, m.age);
+  w.string(26, m.value);
+  w.string(34, m.error);
+  w.end(at, (m as WorkspaceAgentMetadata_Result).$unknown);
+}
+
+export function writeWorkspaceAgentMetadata_Description(w: Writer, m: WorkspaceAgentMetadata_DescriptionInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentMetadata_Description | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentMetadata.Description", tag);
+  w.string(10, m.displayName);
+  w.string(18, m.key);
+  w.string(26, m.script);
+  if (m.interval != null) writeDuration(w, m.interval, 34);
+  if (m.timeout != null) writeDuration(w, m.timeout, 42);
+  w.end(at, (m as WorkspaceAgentMetadata_Description).$unknown);
+}
+
+export function writeManifest(w: Writer, m: ManifestInit, tag: number): void {
+  const at = w.begin(m, (m as Manifest | undefined)?.$typeName, "coder.agent.v2.Manifest", tag);
+  w.bytes(10, m.agentId);
+  w.uint32(16, m.gitAuthConfigs);
+  const environmentVariables = w.map(m.environmentVariables);
+  for (const key of Object.keys(environmentVariables)) {
+    const entry = w.open(26);
+    w.putString(10, key);
+    w.putString(18, environmentVariables[key]);
+    w.close(entry);
+  }
+  w.string(34, m.directory);
+  w.string(42, m.vsCodePortProxyUri);
+  w.string(50, m.motdPath);
+  w.bool(56, m.disableDirectConnections);
+  w.bool(64, m.derpForceWebsockets);
+  if (m.derpMap != null) writeDERPMap(w, m.derpMap, 74);
+  for (const item of w.list(m.scripts)) writeWorkspaceAgentScript(w, item, 82);
+  for (const item of w.list(m.apps)) writeWorkspaceApp(w, item, 90);
+  for (const item of w.list(m.metadata)) writeWorkspaceAgentMetadata_Description(w, item, 98);
+  w.string(106, m.ownerUsername);
+  w.bytes(114, m.workspaceId);
+  w.string(122, m.agentName);
+  w.string(130, m.workspaceName);
+  for (const item of w.list(m.devcontainers)) writeWorkspaceAgentDevcontainer(w, item, 138);
+  if (m.parentId != null) w.putBytes(146, m.parentId);
+  for (const item of w.list(m.secrets)) writeWorkspaceSecret(w, item, 154);
+  w.end(at, (m as Manifest).$unknown);
+}
+
+export function writeWorkspaceSecret(w: Writer, m: WorkspaceSecretInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceSecret | undefined)?.$typeName, "coder.agent.v2.WorkspaceSecret", tag);
+  w.string(10, m.envName);
+  w.string(18, m.filePath);
+  w.bytes(26, m.value);
+  w.end(at, (m as WorkspaceSecret).$unknown);
+}
+
+export function writeWorkspaceAgentDevcontainer(w: Writer, m: WorkspaceAgentDevcontainerInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentDevcontainer | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentDevcontainer", tag);
+  w.bytes(10, m.id);
+  w.string(18, m.workspaceFolder);
+  w.string(26, m.configPath);
+  w.string(34, m.name);
+  if (m.subagentId != null) w.putBytes(42, m.subagentId);
+  w.end(at, (m as WorkspaceAgentDevcontainer).$unknown);
+}
+
+export function writeGetManifestRequest(w: Writer, m: GetManifestRequestInit, tag: number): void {
+  const at = w.begin(m, (m as GetManifestRequest | undefined)?.$typeName, "coder.agent.v2.GetManifestRequest", tag);
+  w.end(at, (m as GetManifestRequest).$unknown);
+}
+
+export function writeServiceBanner(w: Writer, m: ServiceBannerInit, tag: number): void {
+  const at = w.begin(m, (m as ServiceBanner | undefined)?.$typeName, "coder.agent.v2.ServiceBanner", tag);
+  w.bool(8, m.enabled);
+  w.string(18, m.message);
+  w.string(26, m.backgroundColor);
+  w.end(at, (m as ServiceBanner).$unknown);
+}
+
+export function writeGetServiceBannerRequest(w: Writer, m: GetServiceBannerRequestInit, tag: number): void {
+  const at = w.begin(m, (m as GetServiceBannerRequest | undefined)?.$typeName, "coder.agent.v2.GetServiceBannerRequest", tag);
+  w.end(at, (m as GetServiceBannerRequest).$unknown);
+}
+
+export function writeStats(w: Writer, m: StatsInit, tag: number): void {
+  const at = w.begin(m, (m as Stats | undefined)?.$typeName, "coder.agent.v2.Stats", tag);
+  const connectionsByProto = w.map(m.connectionsByProto);
+  for (const key of Object.keys(connectionsByProto)) {
+    const entry = w.open(10);
+    w.putString(10, key);
+    w.putInt64(16, connectionsByProto[key]);
+    w.close(entry);
+  }
+  w.int64(16, m.connectionCount);
+  w.double(25, m.connectionMedianLatencyMs);
+  w.int64(32, m.rxPackets);
+  w.int64(40, m.rxBytes);
+  w.int64(48, m.txPackets);
+  w.int64(56, m.txBytes);
+  w.int64(64, m.sessionCountVscode);
+  w.int64(72, m.sessionCountJetbrains);
+  w.int64(80, m.sessionCountReconnectingPty);
+  w.int64(88, m.sessionCountSsh);
+  for (const item of w.list(m.metrics)) writeStats_Metric(w, item, 98);
+  w.end(at, (m as Stats).$unknown);
+}
+
+export function writeStats_Metric(w: Writer, m: Stats_MetricInit, tag: number): void {
+  const at = w.begin(m, (m as Stats_Metric | undefined)?.$typeName, "coder.agent.v2.Stats.Metric", tag);
+  w.string(10, m.name);
+  w.int32(16, m.type);
+  w.double(25, m.value);
+  for (const item of w.list(m.labels)) writeStats_Metric_Label(w, item, 34);
+  w.end(at, (m as Stats_Metric).$unknown);
+}
+
+export function writeStats_Metric_Label(w: Writer, m: Stats_Metric_LabelInit, tag: number): void {
+  const at = w.begin(m, (m as Stats_Metric_Label | undefined)?.$typeName, "coder.agent.v2.Stats.Metric.Label", tag);
+  w.string(10, m.name);
+  w.string(18, m.value);
+  w.end(at, (m as Stats_Metric_Label).$unknown);
+}
+
+export function writeUpdateStatsRequest(w: Writer, m: UpdateStatsRequestInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateStatsRequest | undefined)?.$typeName, "coder.agent.v2.UpdateStatsRequest", tag);
+  if (m.stats != null) writeStats(w, m.stats, 10);
+  w.end(at, (m as UpdateStatsRequest).$unknown);
+}
+
+export function writeUpdateStatsResponse(w: Writer, m: UpdateStatsResponseInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateStatsResponse | undefined)?.$typeName, "coder.agent.v2.UpdateStatsResponse", tag);
+  if (m.reportInterval != null) writeDuration(w, m.reportInterval, 10);
+  w.end(at, (m as UpdateStatsResponse).$unknown);
+}
+
+export function writeLifecycle(w: Writer, m: LifecycleInit, tag: number): void {
+  const at = w.begin(m, (m as Lifecycle | undefined)?.$typeName, "coder.agent.v2.Lifecycle", tag);
+  w.int32(8, m.state);
+  if (m.changedAt != null) writeTimestamp(w, m.changedAt, 18);
+  w.end(at, (m as Lifecycle).$unknown);
+}
+
+export function writeUpdateLifecycleRequest(w: Writer, m: UpdateLifecycleRequestInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateLifecycleRequest | undefined)?.$typeName, "coder.agent.v2.UpdateLifecycleRequest", tag);
+  if (m.lifecycle != null) writeLifecycle(w, m.lifecycle, 10);
+  w.end(at, (m as UpdateLifecycleRequest).$unknown);
+}
+
+export function writeBatchUpdateAppHealthRequest(w: Writer, m: BatchUpdateAppHealthRequestInit, tag: number): void {
+  const at = w.begin(m, (m as BatchUpdateAppHealthRequest | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthRequest", tag);
+  for (const item of w.list(m.updates)) writeBatchUpdateAppHealthRequest_HealthUpdate(w, item, 10);
+  w.end(at, (m as BatchUpdateAppHealthRequest).$unknown);
+}
+
+export function writeBatchUpdateAppHealthRequest_HealthUpdate(w: Writer, m: BatchUpdateAppHealthRequest_HealthUpdateInit, tag: number): void {
+  const at = w.begin(m, (m as BatchUpdateAppHealthRequest_HealthUpdate | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthRequest.HealthUpdate", tag);
+  w.bytes(10, m.id);
+  w.int32(16, m.health);
+  w.end(at, (m as BatchUpdateAppHealthRequest_HealthUpdate).$unknown);
+}
+
+export function writeBatchUpdateAppHealthResponse(w: Writer, m: BatchUpdateAppHealthResponseInit, tag: number): void {
+  const at = w.begin(m, (m as BatchUpdateAppHealthResponse | undefined)?.$typeName, "coder.agent.v2.BatchUpdateAppHealthResponse", tag);
+  w.end(at, (m as BatchUpdateAppHealthResponse).$unknown);
+}
+
+export function writeStartup(w: Writer, m: StartupInit, tag: number): void {
+  const at = w.begin(m, (m as Startup | undefined)?.$typeName, "coder.agent.v2.Startup", tag);
+  w.string(10, m.version);
+  w.string(18, m.expandedDirectory);
+  if (w.list(m.subsystems).length > 0) {
+    const at = w.open(26);
+    for (const item of w.list(m.subsystems)) w.putInt32(0, item);
+    w.close(at);
+  }
+  w.end(at, (m as Startup).$unknown);
+}
+
+export function writeUpdateStartupRequest(w: Writer, m: UpdateStartupRequestInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateStartupRequest | undefined)?.$typeName, "coder.agent.v2.UpdateStartupRequest", tag);
+  if (m.startup != null) writeStartup(w, m.startup, 10);
+  w.end(at, (m as UpdateStartupRequest).$unknown);
+}
+
+export function writeMetadata(w: Writer, m: MetadataInit, tag: number): void {
+  const at = w.begin(m, (m as Metadata | undefined)?.$typeName, "coder.agent.v2.Metadata", tag);
+  w.string(10, m.key);
+  if (m.result != null) writeWorkspaceAgentMetadata_Result(w, m.result, 18);
+  w.end(at, (m as Metadata).$unknown);
+}
+
+export function writeBatchUpdateMetadataRequest(w: Writer, m: BatchUpdateMetadataRequestInit, tag: number): void {
+  const at = w.begin(m, (m as BatchUpdateMetadataRequest | undefined)?.$typeName, "coder.agent.v2.BatchUpdateMetadataRequest", tag);
+  for (const item of w.list(m.metadata)) writeMetadata(w, item, 18);
+  w.end(at, (m as BatchUpdateMetadataRequest).$unknown);
+}
+
+export function writeBatchUpdateMetadataResponse(w: Writer, m: BatchUpdateMetadataResponseInit, tag: number): void {
+  const at = w.begin(m, (m as BatchUpdateMetadataResponse | undefined)?.$typeName, "coder.agent.v2.BatchUpdateMetadataResponse", tag);
+  w.end(at, (m as BatchUpdateMetadataResponse).$unknown);
+}
+
+export function writeLog(w: Writer, m: LogInit, tag: number): void {
+  const at = w.begin(m, (m as Log | undefined)?.$typeName, "coder.agent.v2.Log", tag);
+  if (m.createdAt != null) writeTimestamp(w, m.createdAt, 10);
+  w.string(18, m.output);
+  w.int32(24, m.level);
+  w.end(at, (m as Log).$unknown);
+}
+
+export function writeBatchCreateLogsRequest(w: Writer, m: BatchCreateLogsRequestInit, tag: number): void {
+  const at = w.begin(m, (m as BatchCreateLogsRequest | undefined)?.$typeName, "coder.agent.v2.BatchCreateLogsRequest", tag);
+  w.bytes(10, m.logSourceId);
+  for (const item of w.list(m.logs)) writeLog(w, item, 18);
+  w.end(at, (m as BatchCreateLogsRequest).$unknown);
+}
+
+export function writeBatchCreateLogsResponse(w: Writer, m: BatchCreateLogsResponseInit, tag: number): void {
+  const at = w.begin(m, (m as BatchCreateLogsResponse | undefined)?.$typeName, "coder.agent.v2.BatchCreateLogsResponse", tag);
+  w.bool(8, m.logLimitExceeded);
+  w.end(at, (m as BatchCreateLogsResponse).$unknown);
+}
+
+export function writeGetAnnouncementBannersRequest(w: Writer, m: GetAnnouncementBannersRequestInit, tag: number): void {
+  const at = w.begin(m, (m as GetAnnouncementBannersRequest | undefined)?.$typeName, "coder.agent.v2.GetAnnouncementBannersRequest", tag);
+  w.end(at, (m as GetAnnouncementBannersRequest).$unknown);
+}
+
+export function writeGetAnnouncementBannersResponse(w: Writer, m: GetAnnouncementBannersResponseInit, tag: number): void {
+  const at = w.begin(m, (m as GetAnnouncementBannersResponse | undefined)?.$typeName, "coder.agent.v2.GetAnnouncementBannersResponse", tag);
+  for (const item of w.list(m.announcementBanners)) writeBannerConfig(w, item, 10);
+  w.end(at, (m as GetAnnouncementBannersResponse).$unknown);
+}
+
+export function writeBannerConfig(w: Writer, m: BannerConfigInit, tag: number): void {
+  const at = w.begin(m, (m as BannerConfig | undefined)?.$typeName, "coder.agent.v2.BannerConfig", tag);
+  w.bool(8, m.enabled);
+  w.string(18, m.message);
+  w.string(26, m.backgroundColor);
+  w.end(at, (m as BannerConfig).$unknown);
+}
+
+export function writeWorkspaceAgentScriptCompletedRequest(w: Writer, m: WorkspaceAgentScriptCompletedRequestInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentScriptCompletedRequest | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScriptCompletedRequest", tag);
+  if (m.timing != null) writeTiming(w, m.timing, 10);
+  w.end(at, (m as WorkspaceAgentScriptCompletedRequest).$unknown);
+}
+
+export function writeWorkspaceAgentScriptCompletedResponse(w: Writer, m: WorkspaceAgentScriptCompletedResponseInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceAgentScriptCompletedResponse | undefined)?.$typeName, "coder.agent.v2.WorkspaceAgentScriptCompletedResponse", tag);
+  w.end(at, (m as WorkspaceAgentScriptCompletedResponse).$unknown);
+}
+
+export function writeTiming(w: Writer, m: TimingInit, tag: number): void {
+  const at = w.begin(m, (m as Timing | undefined)?.$typeName, "coder.agent.v2.Timing", tag);
+  w.bytes(10, m.scriptId);
+  if (m.start != null) writeTimestamp(w, m.start, 18);
+  if (m.end != null) writeTimestamp(w, m.end, 26);
+  w.int32(32, m.exitCode);
+  w.int32(40, m.stage);
+  w.int32(48, m.status);
+  w.end(at, (m as Timing).$unknown);
+}
+
+export function writeGetResourcesMonitoringConfigurationRequest(w: Writer, m: GetResourcesMonitoringConfigurationRequestInit, tag: number): void {
+  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationRequest | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationRequest", tag);
+  w.end(at, (m as GetResourcesMonitoringConfigurationRequest).$unknown);
+}
+
+export function writeGetResourcesMonitoringConfigurationResponse(w: Writer, m: GetResourcesMonitoringConfigurationResponseInit, tag: number): void {
+  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse", tag);
+  if (m.config != null) writeGetResourcesMonitoringConfigurationResponse_Config(w, m.config, 10);
+  if (m.memory != null) writeGetResourcesMonitoringConfigurationResponse_Memory(w, m.memory, 18);
+  for (const item of w.list(m.volumes)) writeGetResourcesMonitoringConfigurationResponse_Volume(w, item, 26);
+  w.end(at, (m as GetResourcesMonitoringConfigurationResponse).$unknown);
+}
+
+export function writeGetResourcesMonitoringConfigurationResponse_Config(w: Writer, m: GetResourcesMonitoringConfigurationResponse_ConfigInit, tag: number): void {
+  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Config | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Config", tag);
+  w.int32(8, m.numDatapoints);
+  w.int32(16, m.collectionIntervalSeconds);
+  w.end(at, (m as GetResourcesMonitoringConfigurationResponse_Config).$unknown);
+}
+
+export function writeGetResourcesMonitoringConfigurationResponse_Memory(w: Writer, m: GetResourcesMonitoringConfigurationResponse_MemoryInit, tag: number): void {
+  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Memory | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Memory", tag);
+  w.bool(8, m.enabled);
+  w.end(at, (m as GetResourcesMonitoringConfigurationResponse_Memory).$unknown);
+}
+
+export function writeGetResourcesMonitoringConfigurationResponse_Volume(w: Writer, m: GetResourcesMonitoringConfigurationResponse_VolumeInit, tag: number): void {
+  const at = w.begin(m, (m as GetResourcesMonitoringConfigurationResponse_Volume | undefined)?.$typeName, "coder.agent.v2.GetResourcesMonitoringConfigurationResponse.Volume", tag);
+  w.bool(8, m.enabled);
+  w.string(18, m.path);
+  w.end(at, (m as GetResourcesMonitoringConfigurationResponse_Volume).$unknown);
+}
+
+export function writePushResourcesMonitoringUsageRequest(w: Writer, m: PushResourcesMonitoringUsageRequestInit, tag: number): void {
+  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest", tag);
+  for (const item of w.list(m.datapoints)) writePushResourcesMonitoringUsageRequest_Datapoint(w, item, 10);
+  w.end(at, (m as PushResourcesMonitoringUsageRequest).$unknown);
+}
+
+export function writePushResourcesMonitoringUsageRequest_Datapoint(w: Writer, m: PushResourcesMonitoringUsageRequest_DatapointInit, tag: number): void {
+  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint", tag);
+  if (m.collectedAt != null) writeTimestamp(w, m.collectedAt, 10);
+  if (m.memory != null) writePushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(w, m.memory, 18);
+  for (const item of w.list(m.volumes)) writePushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(w, item, 26);
+  w.end(at, (m as PushResourcesMonitoringUsageRequest_Datapoint).$unknown);
+}
+
+export function writePushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage(w: Writer, m: PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsageInit, tag: number): void {
+  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.MemoryUsage", tag);
+  w.int64(8, m.used);
+  w.int64(16, m.total);
+  w.end(at, (m as PushResourcesMonitoringUsageRequest_Datapoint_MemoryUsage).$unknown);
+}
+
+export function writePushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage(w: Writer, m: PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsageInit, tag: number): void {
+  const at = w.begin(m, (m as PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageRequest.Datapoint.VolumeUsage", tag);
+  w.string(10, m.volume);
+  w.int64(16, m.used);
+  w.int64(24, m.total);
+  w.end(at, (m as PushResourcesMonitoringUsageRequest_Datapoint_VolumeUsage).$unknown);
+}
+
+export function writePushResourcesMonitoringUsageResponse(w: Writer, m: PushResourcesMonitoringUsageResponseInit, tag: number): void {
+  const at = w.begin(m, (m as PushResourcesMonitoringUsageResponse | undefined)?.$typeName, "coder.agent.v2.PushResourcesMonitoringUsageResponse", tag);
+  w.end(at, (m as PushResourcesMonitoringUsageResponse).$unknown);
+}
+
+export function writeConnection(w: Writer, m: ConnectionInit, tag: number): void {
+  const at = w.begin(m, (m as Connection | undefined)?.$typeName, "coder.agent.v2.Connection", tag);
+  w.bytes(10, m.id);
+  w.int32(16, m.action);
+  w.int32(24, m.type);
+  if (m.timestamp != null) writeTimestamp(w, m.timestamp, 34);
+  w.string(42, m.ip);
+  w.int32(48, m.statusCode);
+  if (m.reason != null) w.putString(58, m.reason);
+  w.end(at, (m as Connection).$unknown);
+}
+
+export function writeReportConnectionRequest(w: Writer, m: ReportConnectionRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ReportConnectionRequest | undefined)?.$typeName, "coder.agent.v2.ReportConnectionRequest", tag);
+  if (m.connection != null) writeConnection(w, m.connection, 10);
+  w.end(at, (m as ReportConnectionRequest).$unknown);
+}
+
+export function writeSubAgent(w: Writer, m: SubAgentInit, tag: number): void {
+  const at = w.begin(m, (m as SubAgent | undefined)?.$typeName, "coder.agent.v2.SubAgent", tag);
+  w.string(10, m.name);
+  w.bytes(18, m.id);
+  w.bytes(26, m.authToken);
+  w.end(at, (m as SubAgent).$unknown);
+}
+
+export function writeCreateSubAgentRequest(w: Writer, m: CreateSubAgentRequestInit, tag: number): void {
+  const at = w.begin(m, (m as CreateSubAgentRequest | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest", tag);
+  w.string(10, m.name);
+  w.string(18, m.directory);
+  w.string(26, m.architecture);
+  w.string(34, m.operatingSystem);
+  for (const item of w.list(m.apps)) writeCreateSubAgentRequest_App(w, item, 42);
+  if (w.list(m.displayApps).length > 0) {
+    const at = w.open(50);
+    for (const item of w.list(m.displayApps)) w.putInt32(0, item);
+    w.close(at);
+  }
+  if (m.id != null) w.putBytes(58, m.id);
+  w.end(at, (m as CreateSubAgentRequest).$unknown);
+}
+
+export function writeCreateSubAgentRequest_App(w: Writer, m: CreateSubAgentRequest_AppInit, tag: number): void {
+  const at = w.begin(m, (m as CreateSubAgentRequest_App | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest.App", tag);
+  w.string(10, m.slug);
+  if (m.command != null) w.putString(18, m.command);
+  if (m.displayName != null) w.putString(26, m.displayName);
+  if (m.external != null) w.putBool(32, m.external);
+  if (m.group != null) w.putString(42, m.group);
+  if (m.healthcheck != null) writeCreateSubAgentRequest_App_Healthcheck(w, m.healthcheck, 50);
+  if (m.hidden != null) w.putBool(56, m.hidden);
+  if (m.icon != null) w.putString(66, m.icon);
+  if (m.openIn != null) w.putInt32(72, m.openIn);
+  if (m.order != null) w.putInt32(80, m.order);
+  if (m.share != null) w.putInt32(88, m.share);
+  if (m.subdomain != null) w.putBool(96, m.subdomain);
+  if (m.url != null) w.putString(106, m.url);
+  w.end(at, (m as CreateSubAgentRequest_App).$unknown);
+}
+
+export function writeCreateSubAgentRequest_App_Healthcheck(w: Writer, m: CreateSubAgentRequest_App_HealthcheckInit, tag: number): void {
+  const at = w.begin(m, (m as CreateSubAgentRequest_App_Healthcheck | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentRequest.App.Healthcheck", tag);
+  w.int32(8, m.interval);
+  w.int32(16, m.threshold);
+  w.string(26, m.url);
+  w.end(at, (m as CreateSubAgentRequest_App_Healthcheck).$unknown);
+}
+
+export function writeCreateSubAgentResponse(w: Writer, m: CreateSubAgentResponseInit, tag: number): void {
+  const at = w.begin(m, (m as CreateSubAgentResponse | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentResponse", tag);
+  if (m.agent != null) writeSubAgent(w, m.agent, 10);
+  for (const item of w.list(m.appCreationErrors)) writeCreateSubAgentResponse_AppCreationError(w, item, 18);
+  w.end(at, (m as CreateSubAgentResponse).$unknown);
+}
+
+export function writeCreateSubAgentResponse_AppCreationError(w: Writer, m: CreateSubAgentResponse_AppCreationErrorInit, tag: number): void {
+  const at = w.begin(m, (m as CreateSubAgentResponse_AppCreationError | undefined)?.$typeName, "coder.agent.v2.CreateSubAgentResponse.AppCreationError", tag);
+  w.int32(8, m.index);
+  if (m.field != null) w.putString(18, m.field);
+  w.string(26, m.error);
+  w.end(at, (m as CreateSubAgentResponse_AppCreationError).$unknown);
+}
+
+export function writeDeleteSubAgentRequest(w: Writer, m: DeleteSubAgentRequestInit, tag: number): void {
+  const at = w.begin(m, (m as DeleteSubAgentRequest | undefined)?.$typeName, "coder.agent.v2.DeleteSubAgentRequest", tag);
+  w.bytes(10, m.id);
+  w.end(at, (m as DeleteSubAgentRequest).$unknown);
+}
+
+export function writeDeleteSubAgentResponse(w: Writer, m: DeleteSubAgentResponseInit, tag: number): void {
+  const at = w.begin(m, (m as DeleteSubAgentResponse | undefined)?.$typeName, "coder.agent.v2.DeleteSubAgentResponse", tag);
+  w.end(at, (m as DeleteSubAgentResponse).$unknown);
+}
+
+export function writeListSubAgentsRequest(w: Writer, m: ListSubAgentsRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ListSubAgentsRequest | undefined)?.$typeName, "coder.agent.v2.ListSubAgentsRequest", tag);
+  w.end(at, (m as ListSubAgentsRequest).$unknown);
+}
+
+export function writeListSubAgentsResponse(w: Writer, m: ListSubAgentsResponseInit, tag: number): void {
+  const at = w.begin(m, (m as ListSubAgentsResponse | undefined)?.$typeName, "coder.agent.v2.ListSubAgentsResponse", tag);
+  for (const item of w.list(m.agents)) writeSubAgent(w, item, 10);
+  w.end(at, (m as ListSubAgentsResponse).$unknown);
+}
+
+export function writeBoundaryLog(w: Writer, m: BoundaryLogInit, tag: number): void {
+  const at = w.begin(m, (m as BoundaryLog | undefined)?.$typeName, "coder.agent.v2.BoundaryLog", tag);
+  w.bool(8, m.allowed);
+  if (m.time != null) writeTimestamp(w, m.time, 18);
+  if (m.resource?.case === "httpRequest") writeBoundaryLog_HttpRequest(w, m.resource.value, 26);
+  w.int32(32, m.sequenceNumber);
+  w.end(at, (m as BoundaryLog).$unknown);
+}
+
+export function writeBoundaryLog_HttpRequest(w: Writer, m: BoundaryLog_HttpRequestInit, tag: number): void {
+  const at = w.begin(m, (m as BoundaryLog_HttpRequest | undefined)?.$typeName, "coder.agent.v2.BoundaryLog.HttpRequest", tag);
+  w.string(10, m.method);
+  w.string(18, m.url);
+  w.string(26, m.matchedRule);
+  w.end(at, (m as BoundaryLog_HttpRequest).$unknown);
+}
+
+export function writeReportBoundaryLogsRequest(w: Writer, m: ReportBoundaryLogsRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ReportBoundaryLogsRequest | undefined)?.$typeName, "coder.agent.v2.ReportBoundaryLogsRequest", tag);
+  for (const item of w.list(m.logs)) writeBoundaryLog(w, item, 10);
+  w.string(18, m.sessionId);
+  w.string(26, m.confinedProcessName);
+  w.end(at, (m as ReportBoundaryLogsRequest).$unknown);
+}
+
+export function writeReportBoundaryLogsResponse(w: Writer, m: ReportBoundaryLogsResponseInit, tag: number): void {
+  const at = w.begin(m, (m as ReportBoundaryLogsResponse | undefined)?.$typeName, "coder.agent.v2.ReportBoundaryLogsResponse", tag);
+  w.end(at, (m as ReportBoundaryLogsResponse).$unknown);
+}
+
+export function writeUpdateAppStatusRequest(w: Writer, m: UpdateAppStatusRequestInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateAppStatusRequest | undefined)?.$typeName, "coder.agent.v2.UpdateAppStatusRequest", tag);
+  w.string(10, m.slug);
+  w.int32(16, m.state);
+  w.string(26, m.message);
+  w.string(34, m.uri);
+  w.end(at, (m as UpdateAppStatusRequest).$unknown);
+}
+
+export function writeUpdateAppStatusResponse(w: Writer, m: UpdateAppStatusResponseInit, tag: number): void {
+  const at = w.begin(m, (m as UpdateAppStatusResponse | undefined)?.$typeName, "coder.agent.v2.UpdateAppStatusResponse", tag);
+  w.end(at, (m as UpdateAppStatusResponse).$unknown);
+}
+
+export function writeContextResource(w: Writer, m: ContextResourceInit, tag: number): void {
+  const at = w.begin(m, (m as ContextResource | undefined)?.$typeName, "coder.agent.v2.ContextResource", tag);
+  w.string(10, m.source);
+  if (m.sourcePath != null) w.putString(18, m.sourcePath);
+  w.bytes(26, m.contentHash);
+  w.uint64(32, m.sizeBytes);
+  w.int32(40, m.status);
+  w.string(50, m.error);
+  if (m.body?.case === "instructionFile") writeInstructionFileBody(w, m.body.value, 82);
+  if (m.body?.case === "skill") writeSkillMetaBody(w, m.body.value, 90);
+  if (m.body?.case === "mcpConfig") writeMCPConfigBody(w, m.body.value, 98);
+  if (m.body?.case === "mcpServer") writeMCPServerBody(w, m.body.value, 106);
+  w.end(at, (m as ContextResource).$unknown);
+}
+
+export function writeInstructionFileBody(w: Writer, m: InstructionFileBodyInit, tag: number): void {
+  const at = w.begin(m, (m as InstructionFileBody | undefined)?.$typeName, "coder.agent.v2.InstructionFileBody", tag);
+  w.bytes(10, m.content);
+  w.end(at, (m as InstructionFileBody).$unknown);
+}
+
+export function writeSkillMetaBody(w: Writer, m: SkillMetaBodyInit, tag: number): void {
+  const at = w.begin(m, (m as SkillMetaBody | undefined)?.$typeName, "coder.agent.v2.SkillMetaBody", tag);
+  w.bytes(10, m.meta);
+  w.string(18, m.name);
+  w.string(26, m.description);
+  w.end(at, (m as SkillMetaBody).$unknown);
+}
+
+export function writeMCPConfigBody(w: Writer, m: MCPConfigBodyInit, tag: number): void {
+  const at = w.begin(m, (m as MCPConfigBody | undefined)?.$typeName, "coder.agent.v2.MCPConfigBody", tag);
+  w.end(at, (m as MCPConfigBody).$unknown);
+}
+
+export function writeMCPServerBody(w: Writer, m: MCPServerBodyInit, tag: number): void {
+  const at = w.begin(m, (m as MCPServerBody | undefined)?.$typeName, "coder.agent.v2.MCPServerBody", tag);
+  w.string(10, m.serverName);
+  w.string(18, m.description);
+  for (const item of w.list(m.tools)) writeMCPTool(w, item, 26);
+  w.end(at, (m as MCPServerBody).$unknown);
+}
+
+export function writeMCPTool(w: Writer, m: MCPToolInit, tag: number): void {
+  const at = w.begin(m, (m as MCPTool | undefined)?.$typeName, "coder.agent.v2.MCPTool", tag);
+  w.string(10, m.name);
+  w.string(18, m.description);
+  if (m.inputSchema != null) writeStruct(w, m.inputSchema, 26);
+  w.end(at, (m as MCPTool).$unknown);
+}
+
+export function writePushContextStateRequest(w: Writer, m: PushContextStateRequestInit, tag: number): void {
+  const at = w.begin(m, (m as PushContextStateRequest | undefined)?.$typeName, "coder.agent.v2.PushContextStateRequest", tag);
+  w.uint64(8, m.version);
+  w.bytes(18, m.aggregateHash);
+  for (const item of w.list(m.resources)) writeContextResource(w, item, 26);
+  w.bool(32, m.initial);
+  w.string(50, m.snapshotError);
+  w.end(at, (m as PushContextStateRequest).$unknown);
+}
+
+export function writePushContextStateResponse(w: Writer, m: PushContextStateResponseInit, tag: number): void {
+  const at = w.begin(m, (m as PushContextStateResponse | undefined)?.$typeName, "coder.agent.v2.PushContextStateResponse", tag);
+  w.bool(8, m.accepted);
+  w.end(at, (m as PushContextStateResponse).$unknown);
+}
 
 /** Reads and writes all requests and answers of `coder.agent.v2.Agent`. */
 export const agentCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
@@ -2888,23 +2888,23 @@ export const agentCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
 
 /** What callers need of them, half as large: writes the requests and reads the answers. */
 export const agentCallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(Agent, [
-  [writeGetManifestRequest, readManifest],
-  [writeGetServiceBannerRequest, readServiceBanner],
+  [undefined, readManifest],
+  [undefined, readServiceBanner],
   [writeUpdateStatsRequest, readUpdateStatsResponse],
   [writeUpdateLifecycleRequest, readLifecycle],
-  [writeBatchUpdateAppHealthRequest, readBatchUpdateAppHealthResponse],
+  [writeBatchUpdateAppHealthRequest],
   [writeUpdateStartupRequest, readStartup],
-  [writeBatchUpdateMetadataRequest, readBatchUpdateMetadataResponse],
+  [writeBatchUpdateMetadataRequest],
   [writeBatchCreateLogsRequest, readBatchCreateLogsResponse],
-  [writeGetAnnouncementBannersRequest, readGetAnnouncementBannersResponse],
-  [writeWorkspaceAgentScriptCompletedRequest, readWorkspaceAgentScriptCompletedResponse],
-  [writeGetResourcesMonitoringConfigurationRequest, readGetResourcesMonitoringConfigurationResponse],
-  [writePushResourcesMonitoringUsageRequest, readPushResourcesMonitoringUsageResponse],
-  [writeReportConnectionRequest, readEmpty],
+  [undefined, readGetAnnouncementBannersResponse],
+  [writeWorkspaceAgentScriptCompletedRequest],
+  [undefined, readGetResourcesMonitoringConfigurationResponse],
+  [writePushResourcesMonitoringUsageRequest],
+  [writeReportConnectionRequest],
   [writeCreateSubAgentRequest, readCreateSubAgentResponse],
-  [writeDeleteSubAgentRequest, readDeleteSubAgentResponse],
-  [writeListSubAgentsRequest, readListSubAgentsResponse],
-  [writeReportBoundaryLogsRequest, readReportBoundaryLogsResponse],
-  [writeUpdateAppStatusRequest, readUpdateAppStatusResponse],
+  [writeDeleteSubAgentRequest],
+  [undefined, readListSubAgentsResponse],
+  [writeReportBoundaryLogsRequest],
+  [writeUpdateAppStatusRequest],
   [writePushContextStateRequest, readPushContextStateResponse],
 ]);

@@ -5,18 +5,8 @@ import type { AddContextSourceRequest, AddContextSourceResponse, ContextResource
 import { AddContextSourceRequestSchema, AddContextSourceResponseSchema, AgentSocket, ContextSnapshotRequestSchema, ContextSnapshotResponseSchema, ContextSourcesRequestSchema, ContextSourcesResponseSchema, GetContextSourceRequestSchema, GetContextSourceResponseSchema, PingRequestSchema, PingResponseSchema, RemoveContextSourceRequestSchema, RemoveContextSourceResponseSchema, ResyncContextRequestSchema, ResyncContextResponseSchema, SyncCompleteRequestSchema, SyncCompleteResponseSchema, SyncListRequestSchema, SyncListResponseSchema, SyncReadyRequestSchema, SyncReadyResponseSchema, SyncStartRequestSchema, SyncStartResponseSchema, SyncStatusRequestSchema, SyncStatusResponseSchema, SyncWantRequestSchema, SyncWantResponseSchema } from "./agentsocket_pb.js";
 import type { MessageCodec, MessageCodecs, Reader, Writer } from "../../../../codec/protobuf/index.js";
 import { callerCodecs, codecTable, messageCodec, messageShape } from "../../../../codec/protobuf/index.js";
-import { UpdateAppStatusRequestCodec, UpdateAppStatusResponseCodec, readUpdateAppStatusResponse, writeUpdateAppStatusRequest } from "../../agent/v2/agent_codec.js";
+import { UpdateAppStatusRequestCodec, UpdateAppStatusResponseCodec, writeUpdateAppStatusRequest } from "../../agent/v2/agent_codec.js";
 import { UpdateAppStatusRequestSchema, UpdateAppStatusResponseSchema } from "../../agent/v2/agent_pb.js";
-
-export type PingRequestInit = MessageInitShape<typeof PingRequestSchema>;
-export const newPingRequest = /*@__PURE__*/ messageShape<PingRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.PingRequest";
-});
-
-export function writePingRequest(w: Writer, m: PingRequestInit, tag: number): void {
-  const at = w.begin(m, (m as PingRequest | undefined)?.$typeName, "coder.agentsocket.v1.PingRequest", tag);
-  w.end(at, (m as PingRequest).$unknown);
-}
 
 export function readPingRequest(r: Reader, m: PingRequest = new newPingRequest(), end: number = r.open()): PingRequest {
   while (r.more(end)) {
@@ -26,42 +16,12 @@ export function readPingRequest(r: Reader, m: PingRequest = new newPingRequest()
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.PingRequest`. */
-export const PingRequestCodec: MessageCodec<PingRequest, PingRequestInit> =
-  /*@__PURE__*/ messageCodec(writePingRequest, readPingRequest);
-
-export type PingResponseInit = MessageInitShape<typeof PingResponseSchema>;
-export const newPingResponse = /*@__PURE__*/ messageShape<PingResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.PingResponse";
-});
-
-export function writePingResponse(w: Writer, m: PingResponseInit, tag: number): void {
-  const at = w.begin(m, (m as PingResponse | undefined)?.$typeName, "coder.agentsocket.v1.PingResponse", tag);
-  w.end(at, (m as PingResponse).$unknown);
-}
-
 export function readPingResponse(r: Reader, m: PingResponse = new newPingResponse(), end: number = r.open()): PingResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.PingResponse`. */
-export const PingResponseCodec: MessageCodec<PingResponse, PingResponseInit> =
-  /*@__PURE__*/ messageCodec(writePingResponse, readPingResponse);
-
-export type SyncStartRequestInit = MessageInitShape<typeof SyncStartRequestSchema>;
-export const newSyncStartRequest = /*@__PURE__*/ messageShape<SyncStartRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncStartRequest";
-  this.unit = "";
-});
-
-export function writeSyncStartRequest(w: Writer, m: SyncStartRequestInit, tag: number): void {
-  const at = w.begin(m, (m as SyncStartRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncStartRequest", tag);
-  w.string(10, m.unit);
-  w.end(at, (m as SyncStartRequest).$unknown);
 }
 
 export function readSyncStartRequest(r: Reader, m: SyncStartRequest = new newSyncStartRequest(), end: number = r.open()): SyncStartRequest {
@@ -78,44 +38,12 @@ export function readSyncStartRequest(r: Reader, m: SyncStartRequest = new newSyn
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.SyncStartRequest`. */
-export const SyncStartRequestCodec: MessageCodec<SyncStartRequest, SyncStartRequestInit> =
-  /*@__PURE__*/ messageCodec(writeSyncStartRequest, readSyncStartRequest);
-
-export type SyncStartResponseInit = MessageInitShape<typeof SyncStartResponseSchema>;
-export const newSyncStartResponse = /*@__PURE__*/ messageShape<SyncStartResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncStartResponse";
-});
-
-export function writeSyncStartResponse(w: Writer, m: SyncStartResponseInit, tag: number): void {
-  const at = w.begin(m, (m as SyncStartResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncStartResponse", tag);
-  w.end(at, (m as SyncStartResponse).$unknown);
-}
-
 export function readSyncStartResponse(r: Reader, m: SyncStartResponse = new newSyncStartResponse(), end: number = r.open()): SyncStartResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.SyncStartResponse`. */
-export const SyncStartResponseCodec: MessageCodec<SyncStartResponse, SyncStartResponseInit> =
-  /*@__PURE__*/ messageCodec(writeSyncStartResponse, readSyncStartResponse);
-
-export type SyncWantRequestInit = MessageInitShape<typeof SyncWantRequestSchema>;
-export const newSyncWantRequest = /*@__PURE__*/ messageShape<SyncWantRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncWantRequest";
-  this.unit = "";
-  this.dependsOn = "";
-});
-
-export function writeSyncWantRequest(w: Writer, m: SyncWantRequestInit, tag: number): void {
-  const at = w.begin(m, (m as SyncWantRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncWantRequest", tag);
-  w.string(10, m.unit);
-  w.string(18, m.dependsOn);
-  w.end(at, (m as SyncWantRequest).$unknown);
 }
 
 export function readSyncWantRequest(r: Reader, m: SyncWantRequest = new newSyncWantRequest(), end: number = r.open()): SyncWantRequest {
@@ -135,42 +63,12 @@ export function readSyncWantRequest(r: Reader, m: SyncWantRequest = new newSyncW
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.SyncWantRequest`. */
-export const SyncWantRequestCodec: MessageCodec<SyncWantRequest, SyncWantRequestInit> =
-  /*@__PURE__*/ messageCodec(writeSyncWantRequest, readSyncWantRequest);
-
-export type SyncWantResponseInit = MessageInitShape<typeof SyncWantResponseSchema>;
-export const newSyncWantResponse = /*@__PURE__*/ messageShape<SyncWantResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncWantResponse";
-});
-
-export function writeSyncWantResponse(w: Writer, m: SyncWantResponseInit, tag: number): void {
-  const at = w.begin(m, (m as SyncWantResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncWantResponse", tag);
-  w.end(at, (m as SyncWantResponse).$unknown);
-}
-
 export function readSyncWantResponse(r: Reader, m: SyncWantResponse = new newSyncWantResponse(), end: number = r.open()): SyncWantResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.SyncWantResponse`. */
-export const SyncWantResponseCodec: MessageCodec<SyncWantResponse, SyncWantResponseInit> =
-  /*@__PURE__*/ messageCodec(writeSyncWantResponse, readSyncWantResponse);
-
-export type SyncCompleteRequestInit = MessageInitShape<typeof SyncCompleteRequestSchema>;
-export const newSyncCompleteRequest = /*@__PURE__*/ messageShape<SyncCompleteRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncCompleteRequest";
-  this.unit = "";
-});
-
-export function writeSyncCompleteRequest(w: Writer, m: SyncCompleteRequestInit, tag: number): void {
-  const at = w.begin(m, (m as SyncCompleteRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncCompleteRequest", tag);
-  w.string(10, m.unit);
-  w.end(at, (m as SyncCompleteRequest).$unknown);
 }
 
 export function readSyncCompleteRequest(r: Reader, m: SyncCompleteRequest = new newSyncCompleteRequest(), end: number = r.open()): SyncCompleteRequest {
@@ -187,42 +85,12 @@ export function readSyncCompleteRequest(r: Reader, m: SyncCompleteRequest = new 
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.SyncCompleteRequest`. */
-export const SyncCompleteRequestCodec: MessageCodec<SyncCompleteRequest, SyncCompleteRequestInit> =
-  /*@__PURE__*/ messageCodec(writeSyncCompleteRequest, readSyncCompleteRequest);
-
-export type SyncCompleteResponseInit = MessageInitShape<typeof SyncCompleteResponseSchema>;
-export const newSyncCompleteResponse = /*@__PURE__*/ messageShape<SyncCompleteResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncCompleteResponse";
-});
-
-export function writeSyncCompleteResponse(w: Writer, m: SyncCompleteResponseInit, tag: number): void {
-  const at = w.begin(m, (m as SyncCompleteResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncCompleteResponse", tag);
-  w.end(at, (m as SyncCompleteResponse).$unknown);
-}
-
 export function readSyncCompleteResponse(r: Reader, m: SyncCompleteResponse = new newSyncCompleteResponse(), end: number = r.open()): SyncCompleteResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.SyncCompleteResponse`. */
-export const SyncCompleteResponseCodec: MessageCodec<SyncCompleteResponse, SyncCompleteResponseInit> =
-  /*@__PURE__*/ messageCodec(writeSyncCompleteResponse, readSyncCompleteResponse);
-
-export type SyncReadyRequestInit = MessageInitShape<typeof SyncReadyRequestSchema>;
-export const newSyncReadyRequest = /*@__PURE__*/ messageShape<SyncReadyRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncReadyRequest";
-  this.unit = "";
-});
-
-export function writeSyncReadyRequest(w: Writer, m: SyncReadyRequestInit, tag: number): void {
-  const at = w.begin(m, (m as SyncReadyRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncReadyRequest", tag);
-  w.string(10, m.unit);
-  w.end(at, (m as SyncReadyRequest).$unknown);
 }
 
 export function readSyncReadyRequest(r: Reader, m: SyncReadyRequest = new newSyncReadyRequest(), end: number = r.open()): SyncReadyRequest {
@@ -239,22 +107,6 @@ export function readSyncReadyRequest(r: Reader, m: SyncReadyRequest = new newSyn
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.SyncReadyRequest`. */
-export const SyncReadyRequestCodec: MessageCodec<SyncReadyRequest, SyncReadyRequestInit> =
-  /*@__PURE__*/ messageCodec(writeSyncReadyRequest, readSyncReadyRequest);
-
-export type SyncReadyResponseInit = MessageInitShape<typeof SyncReadyResponseSchema>;
-export const newSyncReadyResponse = /*@__PURE__*/ messageShape<SyncReadyResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncReadyResponse";
-  this.ready = false;
-});
-
-export function writeSyncReadyResponse(w: Writer, m: SyncReadyResponseInit, tag: number): void {
-  const at = w.begin(m, (m as SyncReadyResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncReadyResponse", tag);
-  w.bool(8, m.ready);
-  w.end(at, (m as SyncReadyResponse).$unknown);
-}
-
 export function readSyncReadyResponse(r: Reader, m: SyncReadyResponse = new newSyncReadyResponse(), end: number = r.open()): SyncReadyResponse {
   while (r.more(end)) {
     const tag = r.tag();
@@ -269,22 +121,6 @@ export function readSyncReadyResponse(r: Reader, m: SyncReadyResponse = new newS
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.SyncReadyResponse`. */
-export const SyncReadyResponseCodec: MessageCodec<SyncReadyResponse, SyncReadyResponseInit> =
-  /*@__PURE__*/ messageCodec(writeSyncReadyResponse, readSyncReadyResponse);
-
-export type SyncStatusRequestInit = MessageInitShape<typeof SyncStatusRequestSchema>;
-export const newSyncStatusRequest = /*@__PURE__*/ messageShape<SyncStatusRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncStatusRequest";
-  this.unit = "";
-});
-
-export function writeSyncStatusRequest(w: Writer, m: SyncStatusRequestInit, tag: number): void {
-  const at = w.begin(m, (m as SyncStatusRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncStatusRequest", tag);
-  w.string(10, m.unit);
-  w.end(at, (m as SyncStatusRequest).$unknown);
-}
-
 export function readSyncStatusRequest(r: Reader, m: SyncStatusRequest = new newSyncStatusRequest(), end: number = r.open()): SyncStatusRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -297,30 +133,6 @@ export function readSyncStatusRequest(r: Reader, m: SyncStatusRequest = new newS
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.SyncStatusRequest`. */
-export const SyncStatusRequestCodec: MessageCodec<SyncStatusRequest, SyncStatusRequestInit> =
-  /*@__PURE__*/ messageCodec(writeSyncStatusRequest, readSyncStatusRequest);
-
-export type DependencyInfoInit = MessageInitShape<typeof DependencyInfoSchema>;
-export const newDependencyInfo = /*@__PURE__*/ messageShape<DependencyInfo>(function () {
-  this.$typeName = "coder.agentsocket.v1.DependencyInfo";
-  this.unit = "";
-  this.dependsOn = "";
-  this.requiredStatus = "";
-  this.currentStatus = "";
-  this.isSatisfied = false;
-});
-
-export function writeDependencyInfo(w: Writer, m: DependencyInfoInit, tag: number): void {
-  const at = w.begin(m, (m as DependencyInfo | undefined)?.$typeName, "coder.agentsocket.v1.DependencyInfo", tag);
-  w.string(10, m.unit);
-  w.string(18, m.dependsOn);
-  w.string(26, m.requiredStatus);
-  w.string(34, m.currentStatus);
-  w.bool(40, m.isSatisfied);
-  w.end(at, (m as DependencyInfo).$unknown);
 }
 
 export function readDependencyInfo(r: Reader, m: DependencyInfo = new newDependencyInfo(), end: number = r.open()): DependencyInfo {
@@ -349,26 +161,6 @@ export function readDependencyInfo(r: Reader, m: DependencyInfo = new newDepende
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.DependencyInfo`. */
-export const DependencyInfoCodec: MessageCodec<DependencyInfo, DependencyInfoInit> =
-  /*@__PURE__*/ messageCodec(writeDependencyInfo, readDependencyInfo);
-
-export type SyncStatusResponseInit = MessageInitShape<typeof SyncStatusResponseSchema>;
-export const newSyncStatusResponse = /*@__PURE__*/ messageShape<SyncStatusResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncStatusResponse";
-  this.status = "";
-  this.isReady = false;
-  this.dependencies = [];
-});
-
-export function writeSyncStatusResponse(w: Writer, m: SyncStatusResponseInit, tag: number): void {
-  const at = w.begin(m, (m as SyncStatusResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncStatusResponse", tag);
-  w.string(10, m.status);
-  w.bool(16, m.isReady);
-  for (const item of w.list(m.dependencies)) writeDependencyInfo(w, item, 26);
-  w.end(at, (m as SyncStatusResponse).$unknown);
-}
-
 export function readSyncStatusResponse(r: Reader, m: SyncStatusResponse = new newSyncStatusResponse(), end: number = r.open()): SyncStatusResponse {
   while (r.more(end)) {
     const tag = r.tag();
@@ -389,46 +181,12 @@ export function readSyncStatusResponse(r: Reader, m: SyncStatusResponse = new ne
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.SyncStatusResponse`. */
-export const SyncStatusResponseCodec: MessageCodec<SyncStatusResponse, SyncStatusResponseInit> =
-  /*@__PURE__*/ messageCodec(writeSyncStatusResponse, readSyncStatusResponse);
-
-export type SyncListRequestInit = MessageInitShape<typeof SyncListRequestSchema>;
-export const newSyncListRequest = /*@__PURE__*/ messageShape<SyncListRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncListRequest";
-});
-
-export function writeSyncListRequest(w: Writer, m: SyncListRequestInit, tag: number): void {
-  const at = w.begin(m, (m as SyncListRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncListRequest", tag);
-  w.end(at, (m as SyncListRequest).$unknown);
-}
-
 export function readSyncListRequest(r: Reader, m: SyncListRequest = new newSyncListRequest(), end: number = r.open()): SyncListRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.SyncListRequest`. */
-export const SyncListRequestCodec: MessageCodec<SyncListRequest, SyncListRequestInit> =
-  /*@__PURE__*/ messageCodec(writeSyncListRequest, readSyncListRequest);
-
-export type UnitInfoInit = MessageInitShape<typeof UnitInfoSchema>;
-export const newUnitInfo = /*@__PURE__*/ messageShape<UnitInfo>(function () {
-  this.$typeName = "coder.agentsocket.v1.UnitInfo";
-  this.unit = "";
-  this.status = "";
-  this.isReady = false;
-});
-
-export function writeUnitInfo(w: Writer, m: UnitInfoInit, tag: number): void {
-  const at = w.begin(m, (m as UnitInfo | undefined)?.$typeName, "coder.agentsocket.v1.UnitInfo", tag);
-  w.string(10, m.unit);
-  w.string(18, m.status);
-  w.bool(24, m.isReady);
-  w.end(at, (m as UnitInfo).$unknown);
 }
 
 export function readUnitInfo(r: Reader, m: UnitInfo = new newUnitInfo(), end: number = r.open()): UnitInfo {
@@ -451,22 +209,6 @@ export function readUnitInfo(r: Reader, m: UnitInfo = new newUnitInfo(), end: nu
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.UnitInfo`. */
-export const UnitInfoCodec: MessageCodec<UnitInfo, UnitInfoInit> =
-  /*@__PURE__*/ messageCodec(writeUnitInfo, readUnitInfo);
-
-export type SyncListResponseInit = MessageInitShape<typeof SyncListResponseSchema>;
-export const newSyncListResponse = /*@__PURE__*/ messageShape<SyncListResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.SyncListResponse";
-  this.units = [];
-});
-
-export function writeSyncListResponse(w: Writer, m: SyncListResponseInit, tag: number): void {
-  const at = w.begin(m, (m as SyncListResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncListResponse", tag);
-  for (const item of w.list(m.units)) writeUnitInfo(w, item, 10);
-  w.end(at, (m as SyncListResponse).$unknown);
-}
-
 export function readSyncListResponse(r: Reader, m: SyncListResponse = new newSyncListResponse(), end: number = r.open()): SyncListResponse {
   while (r.more(end)) {
     const tag = r.tag();
@@ -479,22 +221,6 @@ export function readSyncListResponse(r: Reader, m: SyncListResponse = new newSyn
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.SyncListResponse`. */
-export const SyncListResponseCodec: MessageCodec<SyncListResponse, SyncListResponseInit> =
-  /*@__PURE__*/ messageCodec(writeSyncListResponse, readSyncListResponse);
-
-export type ContextSourceInit = MessageInitShape<typeof ContextSourceSchema>;
-export const newContextSource = /*@__PURE__*/ messageShape<ContextSource>(function () {
-  this.$typeName = "coder.agentsocket.v1.ContextSource";
-  this.path = "";
-});
-
-export function writeContextSource(w: Writer, m: ContextSourceInit, tag: number): void {
-  const at = w.begin(m, (m as ContextSource | undefined)?.$typeName, "coder.agentsocket.v1.ContextSource", tag);
-  w.string(10, m.path);
-  w.end(at, (m as ContextSource).$unknown);
 }
 
 export function readContextSource(r: Reader, m: ContextSource = new newContextSource(), end: number = r.open()): ContextSource {
@@ -511,42 +237,12 @@ export function readContextSource(r: Reader, m: ContextSource = new newContextSo
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.ContextSource`. */
-export const ContextSourceCodec: MessageCodec<ContextSource, ContextSourceInit> =
-  /*@__PURE__*/ messageCodec(writeContextSource, readContextSource);
-
-export type ContextSourcesRequestInit = MessageInitShape<typeof ContextSourcesRequestSchema>;
-export const newContextSourcesRequest = /*@__PURE__*/ messageShape<ContextSourcesRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.ContextSourcesRequest";
-});
-
-export function writeContextSourcesRequest(w: Writer, m: ContextSourcesRequestInit, tag: number): void {
-  const at = w.begin(m, (m as ContextSourcesRequest | undefined)?.$typeName, "coder.agentsocket.v1.ContextSourcesRequest", tag);
-  w.end(at, (m as ContextSourcesRequest).$unknown);
-}
-
 export function readContextSourcesRequest(r: Reader, m: ContextSourcesRequest = new newContextSourcesRequest(), end: number = r.open()): ContextSourcesRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.ContextSourcesRequest`. */
-export const ContextSourcesRequestCodec: MessageCodec<ContextSourcesRequest, ContextSourcesRequestInit> =
-  /*@__PURE__*/ messageCodec(writeContextSourcesRequest, readContextSourcesRequest);
-
-export type ContextSourcesResponseInit = MessageInitShape<typeof ContextSourcesResponseSchema>;
-export const newContextSourcesResponse = /*@__PURE__*/ messageShape<ContextSourcesResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.ContextSourcesResponse";
-  this.sources = [];
-});
-
-export function writeContextSourcesResponse(w: Writer, m: ContextSourcesResponseInit, tag: number): void {
-  const at = w.begin(m, (m as ContextSourcesResponse | undefined)?.$typeName, "coder.agentsocket.v1.ContextSourcesResponse", tag);
-  for (const item of w.list(m.sources)) writeContextSource(w, item, 10);
-  w.end(at, (m as ContextSourcesResponse).$unknown);
 }
 
 export function readContextSourcesResponse(r: Reader, m: ContextSourcesResponse = new newContextSourcesResponse(), end: number = r.open()): ContextSourcesResponse {
@@ -563,22 +259,6 @@ export function readContextSourcesResponse(r: Reader, m: ContextSourcesResponse 
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.ContextSourcesResponse`. */
-export const ContextSourcesResponseCodec: MessageCodec<ContextSourcesResponse, ContextSourcesResponseInit> =
-  /*@__PURE__*/ messageCodec(writeContextSourcesResponse, readContextSourcesResponse);
-
-export type GetContextSourceRequestInit = MessageInitShape<typeof GetContextSourceRequestSchema>;
-export const newGetContextSourceRequest = /*@__PURE__*/ messageShape<GetContextSourceRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.GetContextSourceRequest";
-  this.path = "";
-});
-
-export function writeGetContextSourceRequest(w: Writer, m: GetContextSourceRequestInit, tag: number): void {
-  const at = w.begin(m, (m as GetContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.GetContextSourceRequest", tag);
-  w.string(10, m.path);
-  w.end(at, (m as GetContextSourceRequest).$unknown);
-}
-
 export function readGetContextSourceRequest(r: Reader, m: GetContextSourceRequest = new newGetContextSourceRequest(), end: number = r.open()): GetContextSourceRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -591,21 +271,6 @@ export function readGetContextSourceRequest(r: Reader, m: GetContextSourceReques
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.GetContextSourceRequest`. */
-export const GetContextSourceRequestCodec: MessageCodec<GetContextSourceRequest, GetContextSourceRequestInit> =
-  /*@__PURE__*/ messageCodec(writeGetContextSourceRequest, readGetContextSourceRequest);
-
-export type GetContextSourceResponseInit = MessageInitShape<typeof GetContextSourceResponseSchema>;
-export const newGetContextSourceResponse = /*@__PURE__*/ messageShape<GetContextSourceResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.GetContextSourceResponse";
-});
-
-export function writeGetContextSourceResponse(w: Writer, m: GetContextSourceResponseInit, tag: number): void {
-  const at = w.begin(m, (m as GetContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.GetContextSourceResponse", tag);
-  if (m.source != null) writeContextSource(w, m.source, 10);
-  w.end(at, (m as GetContextSourceResponse).$unknown);
 }
 
 export function readGetContextSourceResponse(r: Reader, m: GetContextSourceResponse = new newGetContextSourceResponse(), end: number = r.open()): GetContextSourceResponse {
@@ -622,22 +287,6 @@ export function readGetContextSourceResponse(r: Reader, m: GetContextSourceRespo
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.GetContextSourceResponse`. */
-export const GetContextSourceResponseCodec: MessageCodec<GetContextSourceResponse, GetContextSourceResponseInit> =
-  /*@__PURE__*/ messageCodec(writeGetContextSourceResponse, readGetContextSourceResponse);
-
-export type AddContextSourceRequestInit = MessageInitShape<typeof AddContextSourceRequestSchema>;
-export const newAddContextSourceRequest = /*@__PURE__*/ messageShape<AddContextSourceRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.AddContextSourceRequest";
-  this.path = "";
-});
-
-export function writeAddContextSourceRequest(w: Writer, m: AddContextSourceRequestInit, tag: number): void {
-  const at = w.begin(m, (m as AddContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.AddContextSourceRequest", tag);
-  w.string(10, m.path);
-  w.end(at, (m as AddContextSourceRequest).$unknown);
-}
-
 export function readAddContextSourceRequest(r: Reader, m: AddContextSourceRequest = new newAddContextSourceRequest(), end: number = r.open()): AddContextSourceRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -650,21 +299,6 @@ export function readAddContextSourceRequest(r: Reader, m: AddContextSourceReques
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.AddContextSourceRequest`. */
-export const AddContextSourceRequestCodec: MessageCodec<AddContextSourceRequest, AddContextSourceRequestInit> =
-  /*@__PURE__*/ messageCodec(writeAddContextSourceRequest, readAddContextSourceRequest);
-
-export type AddContextSourceResponseInit = MessageInitShape<typeof AddContextSourceResponseSchema>;
-export const newAddContextSourceResponse = /*@__PURE__*/ messageShape<AddContextSourceResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.AddContextSourceResponse";
-});
-
-export function writeAddContextSourceResponse(w: Writer, m: AddContextSourceResponseInit, tag: number): void {
-  const at = w.begin(m, (m as AddContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.AddContextSourceResponse", tag);
-  if (m.source != null) writeContextSource(w, m.source, 10);
-  w.end(at, (m as AddContextSourceResponse).$unknown);
 }
 
 export function readAddContextSourceResponse(r: Reader, m: AddContextSourceResponse = new newAddContextSourceResponse(), end: number = r.open()): AddContextSourceResponse {
@@ -681,22 +315,6 @@ export function readAddContextSourceResponse(r: Reader, m: AddContextSourceRespo
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.AddContextSourceResponse`. */
-export const AddContextSourceResponseCodec: MessageCodec<AddContextSourceResponse, AddContextSourceResponseInit> =
-  /*@__PURE__*/ messageCodec(writeAddContextSourceResponse, readAddContextSourceResponse);
-
-export type RemoveContextSourceRequestInit = MessageInitShape<typeof RemoveContextSourceRequestSchema>;
-export const newRemoveContextSourceRequest = /*@__PURE__*/ messageShape<RemoveContextSourceRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.RemoveContextSourceRequest";
-  this.path = "";
-});
-
-export function writeRemoveContextSourceRequest(w: Writer, m: RemoveContextSourceRequestInit, tag: number): void {
-  const at = w.begin(m, (m as RemoveContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.RemoveContextSourceRequest", tag);
-  w.string(10, m.path);
-  w.end(at, (m as RemoveContextSourceRequest).$unknown);
-}
-
 export function readRemoveContextSourceRequest(r: Reader, m: RemoveContextSourceRequest = new newRemoveContextSourceRequest(), end: number = r.open()): RemoveContextSourceRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -711,60 +329,12 @@ export function readRemoveContextSourceRequest(r: Reader, m: RemoveContextSource
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.RemoveContextSourceRequest`. */
-export const RemoveContextSourceRequestCodec: MessageCodec<RemoveContextSourceRequest, RemoveContextSourceRequestInit> =
-  /*@__PURE__*/ messageCodec(writeRemoveContextSourceRequest, readRemoveContextSourceRequest);
-
-export type RemoveContextSourceResponseInit = MessageInitShape<typeof RemoveContextSourceResponseSchema>;
-export const newRemoveContextSourceResponse = /*@__PURE__*/ messageShape<RemoveContextSourceResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.RemoveContextSourceResponse";
-});
-
-export function writeRemoveContextSourceResponse(w: Writer, m: RemoveContextSourceResponseInit, tag: number): void {
-  const at = w.begin(m, (m as RemoveContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.RemoveContextSourceResponse", tag);
-  w.end(at, (m as RemoveContextSourceResponse).$unknown);
-}
-
 export function readRemoveContextSourceResponse(r: Reader, m: RemoveContextSourceResponse = new newRemoveContextSourceResponse(), end: number = r.open()): RemoveContextSourceResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.RemoveContextSourceResponse`. */
-export const RemoveContextSourceResponseCodec: MessageCodec<RemoveContextSourceResponse, RemoveContextSourceResponseInit> =
-  /*@__PURE__*/ messageCodec(writeRemoveContextSourceResponse, readRemoveContextSourceResponse);
-
-export type ContextResourceInit = MessageInitShape<typeof ContextResourceSchema>;
-export const newContextResource = /*@__PURE__*/ messageShape<ContextResource>(function () {
-  this.$typeName = "coder.agentsocket.v1.ContextResource";
-  this.id = "";
-  this.kind = "";
-  this.source = "";
-  this.sourcePath = "";
-  this.contentHash = "";
-  this.sizeBytes = 0n;
-  this.status = "";
-  this.error = "";
-  this.name = "";
-  this.description = "";
-});
-
-export function writeContextResource(w: Writer, m: ContextResourceInit, tag: number): void {
-  const at = w.begin(m, (m as ContextResource | undefined)?.$typeName, "coder.agentsocket.v1.ContextResource", tag);
-  w.string(10, m.id);
-  w.string(18, m.kind);
-  w.string(26, m.source);
-  w.string(34, m.sourcePath);
-  w.string(42, m.contentHash);
-  w.uint64(48, m.sizeBytes);
-  w.string(58, m.status);
-  w.string(66, m.error);
-  w.string(74, m.name);
-  w.string(82, m.description);
-  w.end(at, (m as ContextResource).$unknown);
 }
 
 export function readContextResource(r: Reader, m: ContextResource = new newContextResource(), end: number = r.open()): ContextResource {
@@ -808,30 +378,6 @@ export function readContextResource(r: Reader, m: ContextResource = new newConte
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.ContextResource`. */
-export const ContextResourceCodec: MessageCodec<ContextResource, ContextResourceInit> =
-  /*@__PURE__*/ messageCodec(writeContextResource, readContextResource);
-
-export type ContextSnapshotInit = MessageInitShape<typeof ContextSnapshotSchema>;
-export const newContextSnapshot = /*@__PURE__*/ messageShape<ContextSnapshot>(function () {
-  this.$typeName = "coder.agentsocket.v1.ContextSnapshot";
-  this.version = 0n;
-  this.aggregateHash = "";
-  this.resources = [];
-  this.payloadBytes = 0n;
-  this.snapshotError = "";
-});
-
-export function writeContextSnapshot(w: Writer, m: ContextSnapshotInit, tag: number): void {
-  const at = w.begin(m, (m as ContextSnapshot | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshot", tag);
-  w.uint64(8, m.version);
-  w.string(18, m.aggregateHash);
-  for (const item of w.list(m.resources)) writeContextResource(w, item, 26);
-  w.uint64(32, m.payloadBytes);
-  w.string(42, m.snapshotError);
-  w.end(at, (m as ContextSnapshot).$unknown);
-}
-
 export function readContextSnapshot(r: Reader, m: ContextSnapshot = new newContextSnapshot(), end: number = r.open()): ContextSnapshot {
   while (r.more(end)) {
     const tag = r.tag();
@@ -858,41 +404,12 @@ export function readContextSnapshot(r: Reader, m: ContextSnapshot = new newConte
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.ContextSnapshot`. */
-export const ContextSnapshotCodec: MessageCodec<ContextSnapshot, ContextSnapshotInit> =
-  /*@__PURE__*/ messageCodec(writeContextSnapshot, readContextSnapshot);
-
-export type ContextSnapshotRequestInit = MessageInitShape<typeof ContextSnapshotRequestSchema>;
-export const newContextSnapshotRequest = /*@__PURE__*/ messageShape<ContextSnapshotRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.ContextSnapshotRequest";
-});
-
-export function writeContextSnapshotRequest(w: Writer, m: ContextSnapshotRequestInit, tag: number): void {
-  const at = w.begin(m, (m as ContextSnapshotRequest | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshotRequest", tag);
-  w.end(at, (m as ContextSnapshotRequest).$unknown);
-}
-
 export function readContextSnapshotRequest(r: Reader, m: ContextSnapshotRequest = new newContextSnapshotRequest(), end: number = r.open()): ContextSnapshotRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.ContextSnapshotRequest`. */
-export const ContextSnapshotRequestCodec: MessageCodec<ContextSnapshotRequest, ContextSnapshotRequestInit> =
-  /*@__PURE__*/ messageCodec(writeContextSnapshotRequest, readContextSnapshotRequest);
-
-export type ContextSnapshotResponseInit = MessageInitShape<typeof ContextSnapshotResponseSchema>;
-export const newContextSnapshotResponse = /*@__PURE__*/ messageShape<ContextSnapshotResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.ContextSnapshotResponse";
-});
-
-export function writeContextSnapshotResponse(w: Writer, m: ContextSnapshotResponseInit, tag: number): void {
-  const at = w.begin(m, (m as ContextSnapshotResponse | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshotResponse", tag);
-  if (m.snapshot != null) writeContextSnapshot(w, m.snapshot, 10);
-  w.end(at, (m as ContextSnapshotResponse).$unknown);
 }
 
 export function readContextSnapshotResponse(r: Reader, m: ContextSnapshotResponse = new newContextSnapshotResponse(), end: number = r.open()): ContextSnapshotResponse {
@@ -909,41 +426,12 @@ export function readContextSnapshotResponse(r: Reader, m: ContextSnapshotRespons
   return m;
 }
 
-/** Reads and writes `coder.agentsocket.v1.ContextSnapshotResponse`. */
-export const ContextSnapshotResponseCodec: MessageCodec<ContextSnapshotResponse, ContextSnapshotResponseInit> =
-  /*@__PURE__*/ messageCodec(writeContextSnapshotResponse, readContextSnapshotResponse);
-
-export type ResyncContextRequestInit = MessageInitShape<typeof ResyncContextRequestSchema>;
-export const newResyncContextRequest = /*@__PURE__*/ messageShape<ResyncContextRequest>(function () {
-  this.$typeName = "coder.agentsocket.v1.ResyncContextRequest";
-});
-
-export function writeResyncContextRequest(w: Writer, m: ResyncContextRequestInit, tag: number): void {
-  const at = w.begin(m, (m as ResyncContextRequest | undefined)?.$typeName, "coder.agentsocket.v1.ResyncContextRequest", tag);
-  w.end(at, (m as ResyncContextRequest).$unknown);
-}
-
 export function readResyncContextRequest(r: Reader, m: ResyncContextRequest = new newResyncContextRequest(), end: number = r.open()): ResyncContextRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.agentsocket.v1.ResyncContextRequest`. */
-export const ResyncContextRequestCodec: MessageCodec<ResyncContextRequest, ResyncContextRequestInit> =
-  /*@__PURE__*/ messageCodec(writeResyncContextRequest, readResyncContextRequest);
-
-export type ResyncContextResponseInit = MessageInitShape<typeof ResyncContextResponseSchema>;
-export const newResyncContextResponse = /*@__PURE__*/ messageShape<ResyncContextResponse>(function () {
-  this.$typeName = "coder.agentsocket.v1.ResyncContextResponse";
-});
-
-export function writeResyncContextResponse(w: Writer, m: ResyncContextResponseInit, tag: number): void {
-  const at = w.begin(m, (m as ResyncContextResponse | undefined)?.$typeName, "coder.agentsocket.v1.ResyncContextResponse", tag);
-  if (m.snapshot != null) writeContextSnapshot(w, m.snapshot, 10);
-  w.end(at, (m as ResyncContextResponse).$unknown);
 }
 
 export function readResyncContextResponse(r: Reader, m: ResyncContextResponse = new newResyncContextResponse(), end: number = r.open()): ResyncContextResponse {
@@ -960,9 +448,521 @@ export function readResyncContextResponse(r: Reader, m: ResyncContextResponse = 
   return m;
 }
 
+export type PingRequestInit = MessageInitShape<typeof PingRequestSchema>;
+export const newPingRequest = /*@__PURE__*/ messageShape<PingRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.PingRequest";
+});
+
+/** Reads and writes `coder.agentsocket.v1.PingRequest`. */
+export const PingRequestCodec: MessageCodec<PingRequest, PingRequestInit> =
+  /*@__PURE__*/ messageCodec(writePingRequest, readPingRequest);
+
+export type PingResponseInit = MessageInitShape<typeof PingResponseSchema>;
+export const newPingResponse = /*@__PURE__*/ messageShape<PingResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.PingResponse";
+});
+
+/** Reads and writes `coder.agentsocket.v1.PingResponse`. */
+export const PingResponseCodec: MessageCodec<PingResponse, PingResponseInit> =
+  /*@__PURE__*/ messageCodec(writePingResponse, readPingResponse);
+
+export type SyncStartRequestInit = MessageInitShape<typeof SyncStartRequestSchema>;
+export const newSyncStartRequest = /*@__PURE__*/ messageShape<SyncStartRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncStartRequest";
+  this.unit = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncStartRequest`. */
+export const SyncStartRequestCodec: MessageCodec<SyncStartRequest, SyncStartRequestInit> =
+  /*@__PURE__*/ messageCodec(writeSyncStartRequest, readSyncStartRequest);
+
+export type SyncStartResponseInit = MessageInitShape<typeof SyncStartResponseSchema>;
+export const newSyncStartResponse = /*@__PURE__*/ messageShape<SyncStartResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncStartResponse";
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncStartResponse`. */
+export const SyncStartResponseCodec: MessageCodec<SyncStartResponse, SyncStartResponseInit> =
+  /*@__PURE__*/ messageCodec(writeSyncStartResponse, readSyncStartResponse);
+
+export type SyncWantRequestInit = MessageInitShape<typeof SyncWantRequestSchema>;
+export const newSyncWantRequest = /*@__PURE__*/ messageShape<SyncWantRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncWantRequest";
+  this.unit = "";
+  this.dependsOn = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncWantRequest`. */
+export const SyncWantRequestCodec: MessageCodec<SyncWantRequest, SyncWantRequestInit> =
+  /*@__PURE__*/ messageCodec(writeSyncWantRequest, readSyncWantRequest);
+
+export type SyncWantResponseInit = MessageInitShape<typeof SyncWantResponseSchema>;
+export const newSyncWantResponse = /*@__PURE__*/ messageShape<SyncWantResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncWantResponse";
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncWantResponse`. */
+export const SyncWantResponseCodec: MessageCodec<SyncWantResponse, SyncWantResponseInit> =
+  /*@__PURE__*/ messageCodec(writeSyncWantResponse, readSyncWantResponse);
+
+export type SyncCompleteRequestInit = MessageInitShape<typeof SyncCompleteRequestSchema>;
+export const newSyncCompleteRequest = /*@__PURE__*/ messageShape<SyncCompleteRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncCompleteRequest";
+  this.unit = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncCompleteRequest`. */
+export const SyncCompleteRequestCodec: MessageCodec<SyncCompleteRequest, SyncCompleteRequestInit> =
+  /*@__PURE__*/ messageCodec(writeSyncCompleteRequest, readSyncCompleteRequest);
+
+export type SyncCompleteResponseInit = MessageInitShape<typeof SyncCompleteResponseSchema>;
+export const newSyncCompleteResponse = /*@__PURE__*/ messageShape<SyncCompleteResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncCompleteResponse";
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncCompleteResponse`. */
+export const SyncCompleteResponseCodec: MessageCodec<SyncCompleteResponse, SyncCompleteResponseInit> =
+  /*@__PURE__*/ messageCodec(writeSyncCompleteResponse, readSyncCompleteResponse);
+
+export type SyncReadyRequestInit = MessageInitShape<typeof SyncReadyRequestSchema>;
+export const newSyncReadyRequest = /*@__PURE__*/ messageShape<SyncReadyRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncReadyRequest";
+  this.unit = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncReadyRequest`. */
+export const SyncReadyRequestCodec: MessageCodec<SyncReadyRequest, SyncReadyRequestInit> =
+  /*@__PURE__*/ messageCodec(writeSyncReadyRequest, readSyncReadyRequest);
+
+export type SyncReadyResponseInit = MessageInitShape<typeof SyncReadyResponseSchema>;
+export const newSyncReadyResponse = /*@__PURE__*/ messageShape<SyncReadyResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncReadyResponse";
+  this.ready = false;
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncReadyResponse`. */
+export const SyncReadyResponseCodec: MessageCodec<SyncReadyResponse, SyncReadyResponseInit> =
+  /*@__PURE__*/ messageCodec(writeSyncReadyResponse, readSyncReadyResponse);
+
+export type SyncStatusRequestInit = MessageInitShape<typeof SyncStatusRequestSchema>;
+export const newSyncStatusRequest = /*@__PURE__*/ messageShape<SyncStatusRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncStatusRequest";
+  this.unit = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncStatusRequest`. */
+export const SyncStatusRequestCodec: MessageCodec<SyncStatusRequest, SyncStatusRequestInit> =
+  /*@__PURE__*/ messageCodec(writeSyncStatusRequest, readSyncStatusRequest);
+
+export type DependencyInfoInit = MessageInitShape<typeof DependencyInfoSchema>;
+export const newDependencyInfo = /*@__PURE__*/ messageShape<DependencyInfo>(function () {
+  this.$typeName = "coder.agentsocket.v1.DependencyInfo";
+  this.unit = "";
+  this.dependsOn = "";
+  this.requiredStatus = "";
+  this.currentStatus = "";
+  this.isSatisfied = false;
+});
+
+/** Reads and writes `coder.agentsocket.v1.DependencyInfo`. */
+export const DependencyInfoCodec: MessageCodec<DependencyInfo, DependencyInfoInit> =
+  /*@__PURE__*/ messageCodec(writeDependencyInfo, readDependencyInfo);
+
+export type SyncStatusResponseInit = MessageInitShape<typeof SyncStatusResponseSchema>;
+export const newSyncStatusResponse = /*@__PURE__*/ messageShape<SyncStatusResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncStatusResponse";
+  this.status = "";
+  this.isReady = false;
+  this.dependencies = [];
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncStatusResponse`. */
+export const SyncStatusResponseCodec: MessageCodec<SyncStatusResponse, SyncStatusResponseInit> =
+  /*@__PURE__*/ messageCodec(writeSyncStatusResponse, readSyncStatusResponse);
+
+export type SyncListRequestInit = MessageInitShape<typeof SyncListRequestSchema>;
+export const newSyncListRequest = /*@__PURE__*/ messageShape<SyncListRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncListRequest";
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncListRequest`. */
+export const SyncListRequestCodec: MessageCodec<SyncListRequest, SyncListRequestInit> =
+  /*@__PURE__*/ messageCodec(writeSyncListRequest, readSyncListRequest);
+
+export type UnitInfoInit = MessageInitShape<typeof UnitInfoSchema>;
+export const newUnitInfo = /*@__PURE__*/ messageShape<UnitInfo>(function () {
+  this.$typeName = "coder.agentsocket.v1.UnitInfo";
+  this.unit = "";
+  this.status = "";
+  this.isReady = false;
+});
+
+/** Reads and writes `coder.agentsocket.v1.UnitInfo`. */
+export const UnitInfoCodec: MessageCodec<UnitInfo, UnitInfoInit> =
+  /*@__PURE__*/ messageCodec(writeUnitInfo, readUnitInfo);
+
+export type SyncListResponseInit = MessageInitShape<typeof SyncListResponseSchema>;
+export const newSyncListResponse = /*@__PURE__*/ messageShape<SyncListResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.SyncListResponse";
+  this.units = [];
+});
+
+/** Reads and writes `coder.agentsocket.v1.SyncListResponse`. */
+export const SyncListResponseCodec: MessageCodec<SyncListResponse, SyncListResponseInit> =
+  /*@__PURE__*/ messageCodec(writeSyncListResponse, readSyncListResponse);
+
+export type ContextSourceInit = MessageInitShape<typeof ContextSourceSchema>;
+export const newContextSource = /*@__PURE__*/ messageShape<ContextSource>(function () {
+  this.$typeName = "coder.agentsocket.v1.ContextSource";
+  this.path = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.ContextSource`. */
+export const ContextSourceCodec: MessageCodec<ContextSource, ContextSourceInit> =
+  /*@__PURE__*/ messageCodec(writeContextSource, readContextSource);
+
+export type ContextSourcesRequestInit = MessageInitShape<typeof ContextSourcesRequestSchema>;
+export const newContextSourcesRequest = /*@__PURE__*/ messageShape<ContextSourcesRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.ContextSourcesRequest";
+});
+
+/** Reads and writes `coder.agentsocket.v1.ContextSourcesRequest`. */
+export const ContextSourcesRequestCodec: MessageCodec<ContextSourcesRequest, ContextSourcesRequestInit> =
+  /*@__PURE__*/ messageCodec(writeContextSourcesRequest, readContextSourcesRequest);
+
+export type ContextSourcesResponseInit = MessageInitShape<typeof ContextSourcesResponseSchema>;
+export const newContextSourcesResponse = /*@__PURE__*/ messageShape<ContextSourcesResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.ContextSourcesResponse";
+  this.sources = [];
+});
+
+/** Reads and writes `coder.agentsocket.v1.ContextSourcesResponse`. */
+export const ContextSourcesResponseCodec: MessageCodec<ContextSourcesResponse, ContextSourcesResponseInit> =
+  /*@__PURE__*/ messageCodec(writeContextSourcesResponse, readContextSourcesResponse);
+
+export type GetContextSourceRequestInit = MessageInitShape<typeof GetContextSourceRequestSchema>;
+export const newGetContextSourceRequest = /*@__PURE__*/ messageShape<GetContextSourceRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.GetContextSourceRequest";
+  this.path = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.GetContextSourceRequest`. */
+export const GetContextSourceRequestCodec: MessageCodec<GetContextSourceRequest, GetContextSourceRequestInit> =
+  /*@__PURE__*/ messageCodec(writeGetContextSourceRequest, readGetContextSourceRequest);
+
+export type GetContextSourceResponseInit = MessageInitShape<typeof GetContextSourceResponseSchema>;
+export const newGetContextSourceResponse = /*@__PURE__*/ messageShape<GetContextSourceResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.GetContextSourceResponse";
+});
+
+/** Reads and writes `coder.agentsocket.v1.GetContextSourceResponse`. */
+export const GetContextSourceResponseCodec: MessageCodec<GetContextSourceResponse, GetContextSourceResponseInit> =
+  /*@__PURE__*/ messageCodec(writeGetContextSourceResponse, readGetContextSourceResponse);
+
+export type AddContextSourceRequestInit = MessageInitShape<typeof AddContextSourceRequestSchema>;
+export const newAddContextSourceRequest = /*@__PURE__*/ messageShape<AddContextSourceRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.AddContextSourceRequest";
+  this.path = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.AddContextSourceRequest`. */
+export const AddContextSourceRequestCodec: MessageCodec<AddContextSourceRequest, AddContextSourceRequestInit> =
+  /*@__PURE__*/ messageCodec(writeAddContextSourceRequest, readAddContextSourceRequest);
+
+export type AddContextSourceResponseInit = MessageInitShape<typeof AddContextSourceResponseSchema>;
+export const newAddContextSourceResponse = /*@__PURE__*/ messageShape<AddContextSourceResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.AddContextSourceResponse";
+});
+
+/** Reads and writes `coder.agentsocket.v1.AddContextSourceResponse`. */
+export const AddContextSourceResponseCodec: MessageCodec<AddContextSourceResponse, AddContextSourceResponseInit> =
+  /*@__PURE__*/ messageCodec(writeAddContextSourceResponse, readAddContextSourceResponse);
+
+export type RemoveContextSourceRequestInit = MessageInitShape<typeof RemoveContextSourceRequestSchema>;
+export const newRemoveContextSourceRequest = /*@__PURE__*/ messageShape<RemoveContextSourceRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.RemoveContextSourceRequest";
+  this.path = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.RemoveContextSourceRequest`. */
+export const RemoveContextSourceRequestCodec: MessageCodec<RemoveContextSourceRequest, RemoveContextSourceRequestInit> =
+  /*@__PURE__*/ messageCodec(writeRemoveContextSourceRequest, readRemoveContextSourceRequest);
+
+export type RemoveContextSourceResponseInit = MessageInitShape<typeof RemoveContextSourceResponseSchema>;
+export const newRemoveContextSourceResponse = /*@__PURE__*/ messageShape<RemoveContextSourceResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.RemoveContextSourceResponse";
+});
+
+/** Reads and writes `coder.agentsocket.v1.RemoveContextSourceResponse`. */
+export const RemoveContextSourceResponseCodec: MessageCodec<RemoveContextSourceResponse, RemoveContextSourceResponseInit> =
+  /*@__PURE__*/ messageCodec(writeRemoveContextSourceResponse, readRemoveContextSourceResponse);
+
+export type ContextResourceInit = MessageInitShape<typeof ContextResourceSchema>;
+export const newContextResource = /*@__PURE__*/ messageShape<ContextResource>(function () {
+  this.$typeName = "coder.agentsocket.v1.ContextResource";
+  this.id = "";
+  this.kind = "";
+  this.source = "";
+  this.sourcePath = "";
+  this.contentHash = "";
+  this.sizeBytes = 0n;
+  this.status = "";
+  this.error = "";
+  this.name = "";
+  this.description = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.ContextResource`. */
+export const ContextResourceCodec: MessageCodec<ContextResource, ContextResourceInit> =
+  /*@__PURE__*/ messageCodec(writeContextResource, readContextResource);
+
+export type ContextSnapshotInit = MessageInitShape<typeof ContextSnapshotSchema>;
+export const newContextSnapshot = /*@__PURE__*/ messageShape<ContextSnapshot>(function () {
+  this.$typeName = "coder.agentsocket.v1.ContextSnapshot";
+  this.version = 0n;
+  this.aggregateHash = "";
+  this.resources = [];
+  this.payloadBytes = 0n;
+  this.snapshotError = "";
+});
+
+/** Reads and writes `coder.agentsocket.v1.ContextSnapshot`. */
+export const ContextSnapshotCodec: MessageCodec<ContextSnapshot, ContextSnapshotInit> =
+  /*@__PURE__*/ messageCodec(writeContextSnapshot, readContextSnapshot);
+
+export type ContextSnapshotRequestInit = MessageInitShape<typeof ContextSnapshotRequestSchema>;
+export const newContextSnapshotRequest = /*@__PURE__*/ messageShape<ContextSnapshotRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.ContextSnapshotRequest";
+});
+
+/** Reads and writes `coder.agentsocket.v1.ContextSnapshotRequest`. */
+export const ContextSnapshotRequestCodec: MessageCodec<ContextSnapshotRequest, ContextSnapshotRequestInit> =
+  /*@__PURE__*/ messageCodec(writeContextSnapshotRequest, readContextSnapshotRequest);
+
+export type ContextSnapshotResponseInit = MessageInitShape<typeof ContextSnapshotResponseSchema>;
+export const newContextSnapshotResponse = /*@__PURE__*/ messageShape<ContextSnapshotResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.ContextSnapshotResponse";
+});
+
+/** Reads and writes `coder.agentsocket.v1.ContextSnapshotResponse`. */
+export const ContextSnapshotResponseCodec: MessageCodec<ContextSnapshotResponse, ContextSnapshotResponseInit> =
+  /*@__PURE__*/ messageCodec(writeContextSnapshotResponse, readContextSnapshotResponse);
+
+export type ResyncContextRequestInit = MessageInitShape<typeof ResyncContextRequestSchema>;
+export const newResyncContextRequest = /*@__PURE__*/ messageShape<ResyncContextRequest>(function () {
+  this.$typeName = "coder.agentsocket.v1.ResyncContextRequest";
+});
+
+/** Reads and writes `coder.agentsocket.v1.ResyncContextRequest`. */
+export const ResyncContextRequestCodec: MessageCodec<ResyncContextRequest, ResyncContextRequestInit> =
+  /*@__PURE__*/ messageCodec(writeResyncContextRequest, readResyncContextRequest);
+
+export type ResyncContextResponseInit = MessageInitShape<typeof ResyncContextResponseSchema>;
+export const newResyncContextResponse = /*@__PURE__*/ messageShape<ResyncContextResponse>(function () {
+  this.$typeName = "coder.agentsocket.v1.ResyncContextResponse";
+});
+
 /** Reads and writes `coder.agentsocket.v1.ResyncContextResponse`. */
 export const ResyncContextResponseCodec: MessageCodec<ResyncContextResponse, ResyncContextResponseInit> =
   /*@__PURE__*/ messageCodec(writeResyncContextResponse, readResyncContextResponse);
+
+export function writePingRequest(w: Writer, m: PingRequestInit, tag: number): void {
+  const at = w.begin(m, (m as PingRequest | undefined)?.$typeName, "coder.agentsocket.v1.PingRequest", tag);
+  w.end(at, (m as PingRequest).$unknown);
+}
+
+export function writePingResponse(w: Writer, m: PingResponseInit, tag: number): void {
+  const at = w.begin(m, (m as PingResponse | undefined)?.$typeName, "coder.agentsocket.v1.PingResponse", tag);
+  w.end(at, (m as PingResponse).$unknown);
+}
+
+export function writeSyncStartRequest(w: Writer, m: SyncStartRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncStartRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncStartRequest", tag);
+  w.string(10, m.unit);
+  w.end(at, (m as SyncStartRequest).$unknown);
+}
+
+export function writeSyncStartResponse(w: Writer, m: SyncStartResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncStartResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncStartResponse", tag);
+  w.end(at, (m as SyncStartResponse).$unknown);
+}
+
+export function writeSyncWantRequest(w: Writer, m: SyncWantRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncWantRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncWantRequest", tag);
+  w.string(10, m.unit);
+  w.string(18, m.dependsOn);
+  w.end(at, (m as SyncWantRequest).$unknown);
+}
+
+export function writeSyncWantResponse(w: Writer, m: SyncWantResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncWantResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncWantResponse", tag);
+  w.end(at, (m as SyncWantResponse).$unknown);
+}
+
+export function writeSyncCompleteRequest(w: Writer, m: SyncCompleteRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncCompleteRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncCompleteRequest", tag);
+  w.string(10, m.unit);
+  w.end(at, (m as SyncCompleteRequest).$unknown);
+}
+
+export function writeSyncCompleteResponse(w: Writer, m: SyncCompleteResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncCompleteResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncCompleteResponse", tag);
+  w.end(at, (m as SyncCompleteResponse).$unknown);
+}
+
+export function writeSyncReadyRequest(w: Writer, m: SyncReadyRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncReadyRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncReadyRequest", tag);
+  w.string(10, m.unit);
+  w.end(at, (m as SyncReadyRequest).$unknown);
+}
+
+export function writeSyncReadyResponse(w: Writer, m: SyncReadyResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncReadyResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncReadyResponse", tag);
+  w.bool(8, m.ready);
+  w.end(at, (m as SyncReadyResponse).$unknown);
+}
+
+export function writeSyncStatusRequest(w: Writer, m: SyncStatusRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncStatusRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncStatusRequest", tag);
+  w.string(10, m.unit);
+  w.end(at, (m as SyncStatusRequest).$unknown);
+}
+
+export function writeDependencyInfo(w: Writer, m: DependencyInfoInit, tag: number): void {
+  const at = w.begin(m, (m as DependencyInfo | undefined)?.$typeName, "coder.agentsocket.v1.DependencyInfo", tag);
+  w.string(10, m.unit);
+  w.string(18, m.dependsOn);
+  w.string(26, m.requiredStatus);
+  w.string(34, m.currentStatus);
+  w.bool(40, m.isSatisfied);
+  w.end(at, (m as DependencyInfo).$unknown);
+}
+
+export function writeSyncStatusResponse(w: Writer, m: SyncStatusResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncStatusResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncStatusResponse", tag);
+  w.string(10, m.status);
+  w.bool(16, m.isReady);
+  for (const item of w.list(m.dependencies)) writeDependencyInfo(w, item, 26);
+  w.end(at, (m as SyncStatusResponse).$unknown);
+}
+
+export function writeSyncListRequest(w: Writer, m: SyncListRequestInit, tag: number): void {
+  const at = w.begin(m, (m as SyncListRequest | undefined)?.$typeName, "coder.agentsocket.v1.SyncListRequest", tag);
+  w.end(at, (m as SyncListRequest).$unknown);
+}
+
+export function writeUnitInfo(w: Writer, m: UnitInfoInit, tag: number): void {
+  const at = w.begin(m, (m as UnitInfo | undefined)?.$typeName, "coder.agentsocket.v1.UnitInfo", tag);
+  w.string(10, m.unit);
+  w.string(18, m.status);
+  w.bool(24, m.isReady);
+  w.end(at, (m as UnitInfo).$unknown);
+}
+
+export function writeSyncListResponse(w: Writer, m: SyncListResponseInit, tag: number): void {
+  const at = w.begin(m, (m as SyncListResponse | undefined)?.$typeName, "coder.agentsocket.v1.SyncListResponse", tag);
+  for (const item of w.list(m.units)) writeUnitInfo(w, item, 10);
+  w.end(at, (m as SyncListResponse).$unknown);
+}
+
+export function writeContextSource(w: Writer, m: ContextSourceInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSource | undefined)?.$typeName, "coder.agentsocket.v1.ContextSource", tag);
+  w.string(10, m.path);
+  w.end(at, (m as ContextSource).$unknown);
+}
+
+export function writeContextSourcesRequest(w: Writer, m: ContextSourcesRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSourcesRequest | undefined)?.$typeName, "coder.agentsocket.v1.ContextSourcesRequest", tag);
+  w.end(at, (m as ContextSourcesRequest).$unknown);
+}
+
+export function writeContextSourcesResponse(w: Writer, m: ContextSourcesResponseInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSourcesResponse | undefined)?.$typeName, "coder.agentsocket.v1.ContextSourcesResponse", tag);
+  for (const item of w.list(m.sources)) writeContextSource(w, item, 10);
+  w.end(at, (m as ContextSourcesResponse).$unknown);
+}
+
+export function writeGetContextSourceRequest(w: Writer, m: GetContextSourceRequestInit, tag: number): void {
+  const at = w.begin(m, (m as GetContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.GetContextSourceRequest", tag);
+  w.string(10, m.path);
+  w.end(at, (m as GetContextSourceRequest).$unknown);
+}
+
+export function writeGetContextSourceResponse(w: Writer, m: GetContextSourceResponseInit, tag: number): void {
+  const at = w.begin(m, (m as GetContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.GetContextSourceResponse", tag);
+  if (m.source != null) writeContextSource(w, m.source, 10);
+  w.end(at, (m as GetContextSourceResponse).$unknown);
+}
+
+export function writeAddContextSourceRequest(w: Writer, m: AddContextSourceRequestInit, tag: number): void {
+  const at = w.begin(m, (m as AddContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.AddContextSourceRequest", tag);
+  w.string(10, m.path);
+  w.end(at, (m as AddContextSourceRequest).$unknown);
+}
+
+export function writeAddContextSourceResponse(w: Writer, m: AddContextSourceResponseInit, tag: number): void {
+  const at = w.begin(m, (m as AddContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.AddContextSourceResponse", tag);
+  if (m.source != null) writeContextSource(w, m.source, 10);
+  w.end(at, (m as AddContextSourceResponse).$unknown);
+}
+
+export function writeRemoveContextSourceRequest(w: Writer, m: RemoveContextSourceRequestInit, tag: number): void {
+  const at = w.begin(m, (m as RemoveContextSourceRequest | undefined)?.$typeName, "coder.agentsocket.v1.RemoveContextSourceRequest", tag);
+  w.string(10, m.path);
+  w.end(at, (m as RemoveContextSourceRequest).$unknown);
+}
+
+export function writeRemoveContextSourceResponse(w: Writer, m: RemoveContextSourceResponseInit, tag: number): void {
+  const at = w.begin(m, (m as RemoveContextSourceResponse | undefined)?.$typeName, "coder.agentsocket.v1.RemoveContextSourceResponse", tag);
+  w.end(at, (m as RemoveContextSourceResponse).$unknown);
+}
+
+export function writeContextResource(w: Writer, m: ContextResourceInit, tag: number): void {
+  const at = w.begin(m, (m as ContextResource | undefined)?.$typeName, "coder.agentsocket.v1.ContextResource", tag);
+  w.string(10, m.id);
+  w.string(18, m.kind);
+  w.string(26, m.source);
+  w.string(34, m.sourcePath);
+  w.string(42, m.contentHash);
+  w.uint64(48, m.sizeBytes);
+  w.string(58, m.status);
+  w.string(66, m.error);
+  w.string(74, m.name);
+  w.string(82, m.description);
+  w.end(at, (m as ContextResource).$unknown);
+}
+
+export function writeContextSnapshot(w: Writer, m: ContextSnapshotInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSnapshot | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshot", tag);
+  w.uint64(8, m.version);
+  w.string(18, m.aggregateHash);
+  for (const item of w.list(m.resources)) writeContextResource(w, item, 26);
+  w.uint64(32, m.payloadBytes);
+  w.string(42, m.snapshotError);
+  w.end(at, (m as ContextSnapshot).$unknown);
+}
+
+export function writeContextSnapshotRequest(w: Writer, m: ContextSnapshotRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSnapshotRequest | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshotRequest", tag);
+  w.end(at, (m as ContextSnapshotRequest).$unknown);
+}
+
+export function writeContextSnapshotResponse(w: Writer, m: ContextSnapshotResponseInit, tag: number): void {
+  const at = w.begin(m, (m as ContextSnapshotResponse | undefined)?.$typeName, "coder.agentsocket.v1.ContextSnapshotResponse", tag);
+  if (m.snapshot != null) writeContextSnapshot(w, m.snapshot, 10);
+  w.end(at, (m as ContextSnapshotResponse).$unknown);
+}
+
+export function writeResyncContextRequest(w: Writer, m: ResyncContextRequestInit, tag: number): void {
+  const at = w.begin(m, (m as ResyncContextRequest | undefined)?.$typeName, "coder.agentsocket.v1.ResyncContextRequest", tag);
+  w.end(at, (m as ResyncContextRequest).$unknown);
+}
+
+export function writeResyncContextResponse(w: Writer, m: ResyncContextResponseInit, tag: number): void {
+  const at = w.begin(m, (m as ResyncContextResponse | undefined)?.$typeName, "coder.agentsocket.v1.ResyncContextResponse", tag);
+  if (m.snapshot != null) writeContextSnapshot(w, m.snapshot, 10);
+  w.end(at, (m as ResyncContextResponse).$unknown);
+}
 
 /** Reads and writes all requests and answers of `coder.agentsocket.v1.AgentSocket`. */
 export const agentSocketCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
@@ -998,18 +998,18 @@ export const agentSocketCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
 
 /** What callers need of them, half as large: writes the requests and reads the answers. */
 export const agentSocketCallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(AgentSocket, [
-  [writePingRequest, readPingResponse],
-  [writeSyncStartRequest, readSyncStartResponse],
-  [writeSyncWantRequest, readSyncWantResponse],
-  [writeSyncCompleteRequest, readSyncCompleteResponse],
+  [undefined],
+  [writeSyncStartRequest],
+  [writeSyncWantRequest],
+  [writeSyncCompleteRequest],
   [writeSyncReadyRequest, readSyncReadyResponse],
   [writeSyncStatusRequest, readSyncStatusResponse],
-  [writeSyncListRequest, readSyncListResponse],
-  [writeUpdateAppStatusRequest, readUpdateAppStatusResponse],
-  [writeContextSourcesRequest, readContextSourcesResponse],
+  [undefined, readSyncListResponse],
+  [writeUpdateAppStatusRequest],
+  [undefined, readContextSourcesResponse],
   [writeGetContextSourceRequest, readGetContextSourceResponse],
   [writeAddContextSourceRequest, readAddContextSourceResponse],
-  [writeRemoveContextSourceRequest, readRemoveContextSourceResponse],
-  [writeContextSnapshotRequest, readContextSnapshotResponse],
-  [writeResyncContextRequest, readResyncContextResponse],
+  [writeRemoveContextSourceRequest],
+  [undefined, readContextSnapshotResponse],
+  [undefined, readResyncContextResponse],
 ]);

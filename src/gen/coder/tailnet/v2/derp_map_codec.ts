@@ -5,25 +5,6 @@ import type { DERPMap, DERPMapSchema, DERPMap_HomeParams, DERPMap_HomeParamsSche
 import type { MessageCodec, Reader, Writer } from "../../../../codec/protobuf/index.js";
 import { messageCodec, messageShape, setEntry } from "../../../../codec/protobuf/index.js";
 
-export type DERPMapInit = MessageInitShape<typeof DERPMapSchema>;
-export const newDERPMap = /*@__PURE__*/ messageShape<DERPMap>(function () {
-  this.$typeName = "coder.tailnet.v2.DERPMap";
-  this.regions = {};
-});
-
-export function writeDERPMap(w: Writer, m: DERPMapInit, tag: number): void {
-  const at = w.begin(m, (m as DERPMap | undefined)?.$typeName, "coder.tailnet.v2.DERPMap", tag);
-  if (m.homeParams != null) writeDERPMap_HomeParams(w, m.homeParams, 10);
-  const regions = w.map(m.regions);
-  for (const key of Object.keys(regions)) {
-    const entry = w.open(18);
-    w.putInt64(8, key);
-    writeDERPMap_Region(w, regions[key] as DERPMap_RegionInit, 18);
-    w.close(entry);
-  }
-  w.end(at, (m as DERPMap).$unknown);
-}
-
 export function readDERPMap(r: Reader, m: DERPMap = new newDERPMap(), end: number = r.open()): DERPMap {
   while (r.more(end)) {
     const tag = r.tag();
@@ -53,28 +34,6 @@ function readDERPMap_regions(r: Reader, map: { [key: string]: DERPMap_Region }):
   setEntry(map, String(key), value ?? new newDERPMap_Region());
 }
 
-/** Reads and writes `coder.tailnet.v2.DERPMap`. */
-export const DERPMapCodec: MessageCodec<DERPMap, DERPMapInit> =
-  /*@__PURE__*/ messageCodec(writeDERPMap, readDERPMap);
-
-export type DERPMap_HomeParamsInit = MessageInitShape<typeof DERPMap_HomeParamsSchema>;
-export const newDERPMap_HomeParams = /*@__PURE__*/ messageShape<DERPMap_HomeParams>(function () {
-  this.$typeName = "coder.tailnet.v2.DERPMap.HomeParams";
-  this.regionScore = {};
-});
-
-export function writeDERPMap_HomeParams(w: Writer, m: DERPMap_HomeParamsInit, tag: number): void {
-  const at = w.begin(m, (m as DERPMap_HomeParams | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.HomeParams", tag);
-  const regionScore = w.map(m.regionScore);
-  for (const key of Object.keys(regionScore)) {
-    const entry = w.open(10);
-    w.putInt64(8, key);
-    w.putDouble(17, regionScore[key]);
-    w.close(entry);
-  }
-  w.end(at, (m as DERPMap_HomeParams).$unknown);
-}
-
 export function readDERPMap_HomeParams(r: Reader, m: DERPMap_HomeParams = new newDERPMap_HomeParams(), end: number = r.open()): DERPMap_HomeParams {
   while (r.more(end)) {
     const tag = r.tag();
@@ -99,32 +58,6 @@ function readDERPMap_HomeParams_regionScore(r: Reader, map: { [key: string]: num
     else r.skip(tag);
   }
   setEntry(map, String(key), value);
-}
-
-/** Reads and writes `coder.tailnet.v2.DERPMap.HomeParams`. */
-export const DERPMap_HomeParamsCodec: MessageCodec<DERPMap_HomeParams, DERPMap_HomeParamsInit> =
-  /*@__PURE__*/ messageCodec(writeDERPMap_HomeParams, readDERPMap_HomeParams);
-
-export type DERPMap_RegionInit = MessageInitShape<typeof DERPMap_RegionSchema>;
-export const newDERPMap_Region = /*@__PURE__*/ messageShape<DERPMap_Region>(function () {
-  this.$typeName = "coder.tailnet.v2.DERPMap.Region";
-  this.regionId = 0n;
-  this.embeddedRelay = false;
-  this.regionCode = "";
-  this.regionName = "";
-  this.avoid = false;
-  this.nodes = [];
-});
-
-export function writeDERPMap_Region(w: Writer, m: DERPMap_RegionInit, tag: number): void {
-  const at = w.begin(m, (m as DERPMap_Region | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.Region", tag);
-  w.int64(8, m.regionId);
-  w.bool(16, m.embeddedRelay);
-  w.string(26, m.regionCode);
-  w.string(34, m.regionName);
-  w.bool(40, m.avoid);
-  for (const item of w.list(m.nodes)) writeDERPMap_Region_Node(w, item, 50);
-  w.end(at, (m as DERPMap_Region).$unknown);
 }
 
 export function readDERPMap_Region(r: Reader, m: DERPMap_Region = new newDERPMap_Region(), end: number = r.open()): DERPMap_Region {
@@ -154,46 +87,6 @@ export function readDERPMap_Region(r: Reader, m: DERPMap_Region = new newDERPMap
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.DERPMap.Region`. */
-export const DERPMap_RegionCodec: MessageCodec<DERPMap_Region, DERPMap_RegionInit> =
-  /*@__PURE__*/ messageCodec(writeDERPMap_Region, readDERPMap_Region);
-
-export type DERPMap_Region_NodeInit = MessageInitShape<typeof DERPMap_Region_NodeSchema>;
-export const newDERPMap_Region_Node = /*@__PURE__*/ messageShape<DERPMap_Region_Node>(function () {
-  this.$typeName = "coder.tailnet.v2.DERPMap.Region.Node";
-  this.name = "";
-  this.regionId = 0n;
-  this.hostName = "";
-  this.certName = "";
-  this.ipv4 = "";
-  this.ipv6 = "";
-  this.stunPort = 0;
-  this.stunOnly = false;
-  this.derpPort = 0;
-  this.insecureForTests = false;
-  this.forceHttp = false;
-  this.stunTestIp = "";
-  this.canPort80 = false;
-});
-
-export function writeDERPMap_Region_Node(w: Writer, m: DERPMap_Region_NodeInit, tag: number): void {
-  const at = w.begin(m, (m as DERPMap_Region_Node | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.Region.Node", tag);
-  w.string(10, m.name);
-  w.int64(16, m.regionId);
-  w.string(26, m.hostName);
-  w.string(34, m.certName);
-  w.string(42, m.ipv4);
-  w.string(50, m.ipv6);
-  w.int32(56, m.stunPort);
-  w.bool(64, m.stunOnly);
-  w.int32(72, m.derpPort);
-  w.bool(80, m.insecureForTests);
-  w.bool(88, m.forceHttp);
-  w.string(98, m.stunTestIp);
-  w.bool(104, m.canPort80);
-  w.end(at, (m as DERPMap_Region_Node).$unknown);
 }
 
 export function readDERPMap_Region_Node(r: Reader, m: DERPMap_Region_Node = new newDERPMap_Region_Node(), end: number = r.open()): DERPMap_Region_Node {
@@ -246,6 +139,113 @@ export function readDERPMap_Region_Node(r: Reader, m: DERPMap_Region_Node = new 
   return m;
 }
 
+export type DERPMapInit = MessageInitShape<typeof DERPMapSchema>;
+export const newDERPMap = /*@__PURE__*/ messageShape<DERPMap>(function () {
+  this.$typeName = "coder.tailnet.v2.DERPMap";
+  this.regions = {};
+});
+
+/** Reads and writes `coder.tailnet.v2.DERPMap`. */
+export const DERPMapCodec: MessageCodec<DERPMap, DERPMapInit> =
+  /*@__PURE__*/ messageCodec(writeDERPMap, readDERPMap);
+
+export type DERPMap_HomeParamsInit = MessageInitShape<typeof DERPMap_HomeParamsSchema>;
+export const newDERPMap_HomeParams = /*@__PURE__*/ messageShape<DERPMap_HomeParams>(function () {
+  this.$typeName = "coder.tailnet.v2.DERPMap.HomeParams";
+  this.regionScore = {};
+});
+
+/** Reads and writes `coder.tailnet.v2.DERPMap.HomeParams`. */
+export const DERPMap_HomeParamsCodec: MessageCodec<DERPMap_HomeParams, DERPMap_HomeParamsInit> =
+  /*@__PURE__*/ messageCodec(writeDERPMap_HomeParams, readDERPMap_HomeParams);
+
+export type DERPMap_RegionInit = MessageInitShape<typeof DERPMap_RegionSchema>;
+export const newDERPMap_Region = /*@__PURE__*/ messageShape<DERPMap_Region>(function () {
+  this.$typeName = "coder.tailnet.v2.DERPMap.Region";
+  this.regionId = 0n;
+  this.embeddedRelay = false;
+  this.regionCode = "";
+  this.regionName = "";
+  this.avoid = false;
+  this.nodes = [];
+});
+
+/** Reads and writes `coder.tailnet.v2.DERPMap.Region`. */
+export const DERPMap_RegionCodec: MessageCodec<DERPMap_Region, DERPMap_RegionInit> =
+  /*@__PURE__*/ messageCodec(writeDERPMap_Region, readDERPMap_Region);
+
+export type DERPMap_Region_NodeInit = MessageInitShape<typeof DERPMap_Region_NodeSchema>;
+export const newDERPMap_Region_Node = /*@__PURE__*/ messageShape<DERPMap_Region_Node>(function () {
+  this.$typeName = "coder.tailnet.v2.DERPMap.Region.Node";
+  this.name = "";
+  this.regionId = 0n;
+  this.hostName = "";
+  this.certName = "";
+  this.ipv4 = "";
+  this.ipv6 = "";
+  this.stunPort = 0;
+  this.stunOnly = false;
+  this.derpPort = 0;
+  this.insecureForTests = false;
+  this.forceHttp = false;
+  this.stunTestIp = "";
+  this.canPort80 = false;
+});
+
 /** Reads and writes `coder.tailnet.v2.DERPMap.Region.Node`. */
 export const DERPMap_Region_NodeCodec: MessageCodec<DERPMap_Region_Node, DERPMap_Region_NodeInit> =
   /*@__PURE__*/ messageCodec(writeDERPMap_Region_Node, readDERPMap_Region_Node);
+
+export function writeDERPMap(w: Writer, m: DERPMapInit, tag: number): void {
+  const at = w.begin(m, (m as DERPMap | undefined)?.$typeName, "coder.tailnet.v2.DERPMap", tag);
+  if (m.homeParams != null) writeDERPMap_HomeParams(w, m.homeParams, 10);
+  const regions = w.map(m.regions);
+  for (const key of Object.keys(regions)) {
+    const entry = w.open(18);
+    w.putInt64(8, key);
+    writeDERPMap_Region(w, regions[key] as DERPMap_RegionInit, 18);
+    w.close(entry);
+  }
+  w.end(at, (m as DERPMap).$unknown);
+}
+
+export function writeDERPMap_HomeParams(w: Writer, m: DERPMap_HomeParamsInit, tag: number): void {
+  const at = w.begin(m, (m as DERPMap_HomeParams | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.HomeParams", tag);
+  const regionScore = w.map(m.regionScore);
+  for (const key of Object.keys(regionScore)) {
+    const entry = w.open(10);
+    w.putInt64(8, key);
+    w.putDouble(17, regionScore[key]);
+    w.close(entry);
+  }
+  w.end(at, (m as DERPMap_HomeParams).$unknown);
+}
+
+export function writeDERPMap_Region(w: Writer, m: DERPMap_RegionInit, tag: number): void {
+  const at = w.begin(m, (m as DERPMap_Region | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.Region", tag);
+  w.int64(8, m.regionId);
+  w.bool(16, m.embeddedRelay);
+  w.string(26, m.regionCode);
+  w.string(34, m.regionName);
+  w.bool(40, m.avoid);
+  for (const item of w.list(m.nodes)) writeDERPMap_Region_Node(w, item, 50);
+  w.end(at, (m as DERPMap_Region).$unknown);
+}
+
+export function writeDERPMap_Region_Node(w: Writer, m: DERPMap_Region_NodeInit, tag: number): void {
+  const at = w.begin(m, (m as DERPMap_Region_Node | undefined)?.$typeName, "coder.tailnet.v2.DERPMap.Region.Node", tag);
+  w.string(10, m.name);
+  w.int64(16, m.regionId);
+  w.string(26, m.hostName);
+  w.string(34, m.certName);
+  w.string(42, m.ipv4);
+  w.string(50, m.ipv6);
+  w.int32(56, m.stunPort);
+  w.bool(64, m.stunOnly);
+  w.int32(72, m.derpPort);
+  w.bool(80, m.insecureForTests);
+  w.bool(88, m.forceHttp);
+  w.string(98, m.stunTestIp);
+  w.bool(104, m.canPort80);
+  w.end(at, (m as DERPMap_Region_Node).$unknown);
+}

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file coder/tailnet/v2/derp_map.proto.
  */
 export const file_coder_tailnet_v2_derp_map: GenFile = /*@__PURE__*/
-  fileDesc(/*@__PURE__*/ descriptorOf("coder/tailnet/v2/derp_map.proto coder.tailnet.v2\n{DERPMap home_params:~HomeParams regions:c:DERPMap.Region\n{HomeParams region_score:c:a\n}\n{Region region_id:c embedded_relay:h region_code region_name avoid:h nodes:*~Node\n{Node name region_id:c host_name cert_name ipv4 ipv6 stun_port:e stun_only:h derp_port:e insecure_for_tests:h force_http:h stun_test_ip can_port_80:h\n}\n}\n}"));
+  fileDesc(/*@__PURE__*/ descriptorOf("coder/tailnet/v2/derp_map.proto coder.tailnet.v2\nDERPMap homeParams:~HomeParams regions:c:DERPMap.Region\n HomeParams regionScore:c:a\n Region regionId:c embeddedRelay:h regionCode regionName avoid:h nodes:*~Node\n  Node name regionId:c hostName certName ipv4 ipv6 stunPort:e stunOnly:h derpPort:e insecureForTests:h forceHttp:h stunTestIp can_port_80:h"));
 
 /**
  * The relays of a deployment.

@@ -13,67 +13,12 @@ import { DERPMapCodec, readDERPMap, writeDERPMap } from "./derp_map_codec.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { DERPMapSchema } from "./derp_map_pb.js";
 
-export type StreamDERPMapsRequestInit = MessageInitShape<typeof StreamDERPMapsRequestSchema>;
-export const newStreamDERPMapsRequest = /*@__PURE__*/ messageShape<StreamDERPMapsRequest>(function () {
-  this.$typeName = "coder.tailnet.v2.StreamDERPMapsRequest";
-});
-
-export function writeStreamDERPMapsRequest(w: Writer, m: StreamDERPMapsRequestInit, tag: number): void {
-  const at = w.begin(m, (m as StreamDERPMapsRequest | undefined)?.$typeName, "coder.tailnet.v2.StreamDERPMapsRequest", tag);
-  w.end(at, (m as StreamDERPMapsRequest).$unknown);
-}
-
 export function readStreamDERPMapsRequest(r: Reader, m: StreamDERPMapsRequest = new newStreamDERPMapsRequest(), end: number = r.open()): StreamDERPMapsRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.StreamDERPMapsRequest`. */
-export const StreamDERPMapsRequestCodec: MessageCodec<StreamDERPMapsRequest, StreamDERPMapsRequestInit> =
-  /*@__PURE__*/ messageCodec(writeStreamDERPMapsRequest, readStreamDERPMapsRequest);
-
-export type NodeInit = MessageInitShape<typeof NodeSchema>;
-export const newNode = /*@__PURE__*/ messageShape<Node>(function () {
-  this.$typeName = "coder.tailnet.v2.Node";
-  this.id = 0n;
-  this.key = noBytes;
-  this.disco = "";
-  this.preferredDerp = 0;
-  this.derpLatency = {};
-  this.derpForcedWebsocket = {};
-  this.addresses = [];
-  this.allowedIps = [];
-  this.endpoints = [];
-});
-
-export function writeNode(w: Writer, m: NodeInit, tag: number): void {
-  const at = w.begin(m, (m as Node | undefined)?.$typeName, "coder.tailnet.v2.Node", tag);
-  w.int64(8, m.id);
-  if (m.asOf != null) writeTimestamp(w, m.asOf, 18);
-  w.bytes(26, m.key);
-  w.string(34, m.disco);
-  w.int32(40, m.preferredDerp);
-  const derpLatency = w.map(m.derpLatency);
-  for (const key of Object.keys(derpLatency)) {
-    const entry = w.open(50);
-    w.putString(10, key);
-    w.putDouble(17, derpLatency[key]);
-    w.close(entry);
-  }
-  const derpForcedWebsocket = w.map(m.derpForcedWebsocket);
-  for (const key of Object.keys(derpForcedWebsocket)) {
-    const entry = w.open(58);
-    w.putInt32(8, key);
-    w.putString(18, derpForcedWebsocket[key]);
-    w.close(entry);
-  }
-  for (const item of w.list(m.addresses)) w.putString(66, item);
-  for (const item of w.list(m.allowedIps)) w.putString(74, item);
-  for (const item of w.list(m.endpoints)) w.putString(82, item);
-  w.end(at, (m as Node).$unknown);
 }
 
 export function readNode(r: Reader, m: Node = new newNode(), end: number = r.open()): Node {
@@ -141,44 +86,12 @@ function readNode_derpForcedWebsocket(r: Reader, map: { [key: string]: string })
   setEntry(map, String(key), value);
 }
 
-/** Reads and writes `coder.tailnet.v2.Node`. */
-export const NodeCodec: MessageCodec<Node, NodeInit> =
-  /*@__PURE__*/ messageCodec(writeNode, readNode);
-
-export type RefreshResumeTokenRequestInit = MessageInitShape<typeof RefreshResumeTokenRequestSchema>;
-export const newRefreshResumeTokenRequest = /*@__PURE__*/ messageShape<RefreshResumeTokenRequest>(function () {
-  this.$typeName = "coder.tailnet.v2.RefreshResumeTokenRequest";
-});
-
-export function writeRefreshResumeTokenRequest(w: Writer, m: RefreshResumeTokenRequestInit, tag: number): void {
-  const at = w.begin(m, (m as RefreshResumeTokenRequest | undefined)?.$typeName, "coder.tailnet.v2.RefreshResumeTokenRequest", tag);
-  w.end(at, (m as RefreshResumeTokenRequest).$unknown);
-}
-
 export function readRefreshResumeTokenRequest(r: Reader, m: RefreshResumeTokenRequest = new newRefreshResumeTokenRequest(), end: number = r.open()): RefreshResumeTokenRequest {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.RefreshResumeTokenRequest`. */
-export const RefreshResumeTokenRequestCodec: MessageCodec<RefreshResumeTokenRequest, RefreshResumeTokenRequestInit> =
-  /*@__PURE__*/ messageCodec(writeRefreshResumeTokenRequest, readRefreshResumeTokenRequest);
-
-export type RefreshResumeTokenResponseInit = MessageInitShape<typeof RefreshResumeTokenResponseSchema>;
-export const newRefreshResumeTokenResponse = /*@__PURE__*/ messageShape<RefreshResumeTokenResponse>(function () {
-  this.$typeName = "coder.tailnet.v2.RefreshResumeTokenResponse";
-  this.token = "";
-});
-
-export function writeRefreshResumeTokenResponse(w: Writer, m: RefreshResumeTokenResponseInit, tag: number): void {
-  const at = w.begin(m, (m as RefreshResumeTokenResponse | undefined)?.$typeName, "coder.tailnet.v2.RefreshResumeTokenResponse", tag);
-  w.string(10, m.token);
-  if (m.refreshIn != null) writeDuration(w, m.refreshIn, 18);
-  if (m.expiresAt != null) writeTimestamp(w, m.expiresAt, 26);
-  w.end(at, (m as RefreshResumeTokenResponse).$unknown);
 }
 
 export function readRefreshResumeTokenResponse(r: Reader, m: RefreshResumeTokenResponse = new newRefreshResumeTokenResponse(), end: number = r.open()): RefreshResumeTokenResponse {
@@ -199,26 +112,6 @@ export function readRefreshResumeTokenResponse(r: Reader, m: RefreshResumeTokenR
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.RefreshResumeTokenResponse`. */
-export const RefreshResumeTokenResponseCodec: MessageCodec<RefreshResumeTokenResponse, RefreshResumeTokenResponseInit> =
-  /*@__PURE__*/ messageCodec(writeRefreshResumeTokenResponse, readRefreshResumeTokenResponse);
-
-export type CoordinateRequestInit = MessageInitShape<typeof CoordinateRequestSchema>;
-export const newCoordinateRequest = /*@__PURE__*/ messageShape<CoordinateRequest>(function () {
-  this.$typeName = "coder.tailnet.v2.CoordinateRequest";
-  this.readyForHandshake = [];
-});
-
-export function writeCoordinateRequest(w: Writer, m: CoordinateRequestInit, tag: number): void {
-  const at = w.begin(m, (m as CoordinateRequest | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest", tag);
-  if (m.updateSelf != null) writeCoordinateRequest_UpdateSelf(w, m.updateSelf, 10);
-  if (m.disconnect != null) writeCoordinateRequest_Disconnect(w, m.disconnect, 18);
-  if (m.addTunnel != null) writeCoordinateRequest_Tunnel(w, m.addTunnel, 26);
-  if (m.removeTunnel != null) writeCoordinateRequest_Tunnel(w, m.removeTunnel, 34);
-  for (const item of w.list(m.readyForHandshake)) writeCoordinateRequest_ReadyForHandshake(w, item, 42);
-  w.end(at, (m as CoordinateRequest).$unknown);
 }
 
 export function readCoordinateRequest(r: Reader, m: CoordinateRequest = new newCoordinateRequest(), end: number = r.open()): CoordinateRequest {
@@ -247,21 +140,6 @@ export function readCoordinateRequest(r: Reader, m: CoordinateRequest = new newC
   return m;
 }
 
-/** Reads and writes `coder.tailnet.v2.CoordinateRequest`. */
-export const CoordinateRequestCodec: MessageCodec<CoordinateRequest, CoordinateRequestInit> =
-  /*@__PURE__*/ messageCodec(writeCoordinateRequest, readCoordinateRequest);
-
-export type CoordinateRequest_UpdateSelfInit = MessageInitShape<typeof CoordinateRequest_UpdateSelfSchema>;
-export const newCoordinateRequest_UpdateSelf = /*@__PURE__*/ messageShape<CoordinateRequest_UpdateSelf>(function () {
-  this.$typeName = "coder.tailnet.v2.CoordinateRequest.UpdateSelf";
-});
-
-export function writeCoordinateRequest_UpdateSelf(w: Writer, m: CoordinateRequest_UpdateSelfInit, tag: number): void {
-  const at = w.begin(m, (m as CoordinateRequest_UpdateSelf | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.UpdateSelf", tag);
-  if (m.node != null) writeNode(w, m.node, 10);
-  w.end(at, (m as CoordinateRequest_UpdateSelf).$unknown);
-}
-
 export function readCoordinateRequest_UpdateSelf(r: Reader, m: CoordinateRequest_UpdateSelf = new newCoordinateRequest_UpdateSelf(), end: number = r.open()): CoordinateRequest_UpdateSelf {
   while (r.more(end)) {
     const tag = r.tag();
@@ -276,42 +154,12 @@ export function readCoordinateRequest_UpdateSelf(r: Reader, m: CoordinateRequest
   return m;
 }
 
-/** Reads and writes `coder.tailnet.v2.CoordinateRequest.UpdateSelf`. */
-export const CoordinateRequest_UpdateSelfCodec: MessageCodec<CoordinateRequest_UpdateSelf, CoordinateRequest_UpdateSelfInit> =
-  /*@__PURE__*/ messageCodec(writeCoordinateRequest_UpdateSelf, readCoordinateRequest_UpdateSelf);
-
-export type CoordinateRequest_DisconnectInit = MessageInitShape<typeof CoordinateRequest_DisconnectSchema>;
-export const newCoordinateRequest_Disconnect = /*@__PURE__*/ messageShape<CoordinateRequest_Disconnect>(function () {
-  this.$typeName = "coder.tailnet.v2.CoordinateRequest.Disconnect";
-});
-
-export function writeCoordinateRequest_Disconnect(w: Writer, m: CoordinateRequest_DisconnectInit, tag: number): void {
-  const at = w.begin(m, (m as CoordinateRequest_Disconnect | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.Disconnect", tag);
-  w.end(at, (m as CoordinateRequest_Disconnect).$unknown);
-}
-
 export function readCoordinateRequest_Disconnect(r: Reader, m: CoordinateRequest_Disconnect = new newCoordinateRequest_Disconnect(), end: number = r.open()): CoordinateRequest_Disconnect {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.CoordinateRequest.Disconnect`. */
-export const CoordinateRequest_DisconnectCodec: MessageCodec<CoordinateRequest_Disconnect, CoordinateRequest_DisconnectInit> =
-  /*@__PURE__*/ messageCodec(writeCoordinateRequest_Disconnect, readCoordinateRequest_Disconnect);
-
-export type CoordinateRequest_TunnelInit = MessageInitShape<typeof CoordinateRequest_TunnelSchema>;
-export const newCoordinateRequest_Tunnel = /*@__PURE__*/ messageShape<CoordinateRequest_Tunnel>(function () {
-  this.$typeName = "coder.tailnet.v2.CoordinateRequest.Tunnel";
-  this.id = noBytes;
-});
-
-export function writeCoordinateRequest_Tunnel(w: Writer, m: CoordinateRequest_TunnelInit, tag: number): void {
-  const at = w.begin(m, (m as CoordinateRequest_Tunnel | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.Tunnel", tag);
-  w.bytes(10, m.id);
-  w.end(at, (m as CoordinateRequest_Tunnel).$unknown);
 }
 
 export function readCoordinateRequest_Tunnel(r: Reader, m: CoordinateRequest_Tunnel = new newCoordinateRequest_Tunnel(), end: number = r.open()): CoordinateRequest_Tunnel {
@@ -328,22 +176,6 @@ export function readCoordinateRequest_Tunnel(r: Reader, m: CoordinateRequest_Tun
   return m;
 }
 
-/** Reads and writes `coder.tailnet.v2.CoordinateRequest.Tunnel`. */
-export const CoordinateRequest_TunnelCodec: MessageCodec<CoordinateRequest_Tunnel, CoordinateRequest_TunnelInit> =
-  /*@__PURE__*/ messageCodec(writeCoordinateRequest_Tunnel, readCoordinateRequest_Tunnel);
-
-export type CoordinateRequest_ReadyForHandshakeInit = MessageInitShape<typeof CoordinateRequest_ReadyForHandshakeSchema>;
-export const newCoordinateRequest_ReadyForHandshake = /*@__PURE__*/ messageShape<CoordinateRequest_ReadyForHandshake>(function () {
-  this.$typeName = "coder.tailnet.v2.CoordinateRequest.ReadyForHandshake";
-  this.id = noBytes;
-});
-
-export function writeCoordinateRequest_ReadyForHandshake(w: Writer, m: CoordinateRequest_ReadyForHandshakeInit, tag: number): void {
-  const at = w.begin(m, (m as CoordinateRequest_ReadyForHandshake | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.ReadyForHandshake", tag);
-  w.bytes(10, m.id);
-  w.end(at, (m as CoordinateRequest_ReadyForHandshake).$unknown);
-}
-
 export function readCoordinateRequest_ReadyForHandshake(r: Reader, m: CoordinateRequest_ReadyForHandshake = new newCoordinateRequest_ReadyForHandshake(), end: number = r.open()): CoordinateRequest_ReadyForHandshake {
   while (r.more(end)) {
     const tag = r.tag();
@@ -356,24 +188,6 @@ export function readCoordinateRequest_ReadyForHandshake(r: Reader, m: Coordinate
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.CoordinateRequest.ReadyForHandshake`. */
-export const CoordinateRequest_ReadyForHandshakeCodec: MessageCodec<CoordinateRequest_ReadyForHandshake, CoordinateRequest_ReadyForHandshakeInit> =
-  /*@__PURE__*/ messageCodec(writeCoordinateRequest_ReadyForHandshake, readCoordinateRequest_ReadyForHandshake);
-
-export type CoordinateResponseInit = MessageInitShape<typeof CoordinateResponseSchema>;
-export const newCoordinateResponse = /*@__PURE__*/ messageShape<CoordinateResponse>(function () {
-  this.$typeName = "coder.tailnet.v2.CoordinateResponse";
-  this.peerUpdates = [];
-  this.error = "";
-});
-
-export function writeCoordinateResponse(w: Writer, m: CoordinateResponseInit, tag: number): void {
-  const at = w.begin(m, (m as CoordinateResponse | undefined)?.$typeName, "coder.tailnet.v2.CoordinateResponse", tag);
-  for (const item of w.list(m.peerUpdates)) writeCoordinateResponse_PeerUpdate(w, item, 10);
-  w.string(18, m.error);
-  w.end(at, (m as CoordinateResponse).$unknown);
 }
 
 export function readCoordinateResponse(r: Reader, m: CoordinateResponse = new newCoordinateResponse(), end: number = r.open()): CoordinateResponse {
@@ -391,27 +205,6 @@ export function readCoordinateResponse(r: Reader, m: CoordinateResponse = new ne
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.CoordinateResponse`. */
-export const CoordinateResponseCodec: MessageCodec<CoordinateResponse, CoordinateResponseInit> =
-  /*@__PURE__*/ messageCodec(writeCoordinateResponse, readCoordinateResponse);
-
-export type CoordinateResponse_PeerUpdateInit = MessageInitShape<typeof CoordinateResponse_PeerUpdateSchema>;
-export const newCoordinateResponse_PeerUpdate = /*@__PURE__*/ messageShape<CoordinateResponse_PeerUpdate>(function () {
-  this.$typeName = "coder.tailnet.v2.CoordinateResponse.PeerUpdate";
-  this.id = noBytes;
-  this.kind = 0;
-  this.reason = "";
-});
-
-export function writeCoordinateResponse_PeerUpdate(w: Writer, m: CoordinateResponse_PeerUpdateInit, tag: number): void {
-  const at = w.begin(m, (m as CoordinateResponse_PeerUpdate | undefined)?.$typeName, "coder.tailnet.v2.CoordinateResponse.PeerUpdate", tag);
-  w.bytes(10, m.id);
-  if (m.node != null) writeNode(w, m.node, 18);
-  w.int32(24, m.kind);
-  w.string(34, m.reason);
-  w.end(at, (m as CoordinateResponse_PeerUpdate).$unknown);
 }
 
 export function readCoordinateResponse_PeerUpdate(r: Reader, m: CoordinateResponse_PeerUpdate = new newCoordinateResponse_PeerUpdate(), end: number = r.open()): CoordinateResponse_PeerUpdate {
@@ -437,24 +230,6 @@ export function readCoordinateResponse_PeerUpdate(r: Reader, m: CoordinateRespon
   return m;
 }
 
-/** Reads and writes `coder.tailnet.v2.CoordinateResponse.PeerUpdate`. */
-export const CoordinateResponse_PeerUpdateCodec: MessageCodec<CoordinateResponse_PeerUpdate, CoordinateResponse_PeerUpdateInit> =
-  /*@__PURE__*/ messageCodec(writeCoordinateResponse_PeerUpdate, readCoordinateResponse_PeerUpdate);
-
-export type IPFieldsInit = MessageInitShape<typeof IPFieldsSchema>;
-export const newIPFields = /*@__PURE__*/ messageShape<IPFields>(function () {
-  this.$typeName = "coder.tailnet.v2.IPFields";
-  this.version = 0;
-  this.class = 0;
-});
-
-export function writeIPFields(w: Writer, m: IPFieldsInit, tag: number): void {
-  const at = w.begin(m, (m as IPFields | undefined)?.$typeName, "coder.tailnet.v2.IPFields", tag);
-  w.int32(8, m.version);
-  w.int32(16, m.class);
-  w.end(at, (m as IPFields).$unknown);
-}
-
 export function readIPFields(r: Reader, m: IPFields = new newIPFields(), end: number = r.open()): IPFields {
   while (r.more(end)) {
     const tag = r.tag();
@@ -470,58 +245,6 @@ export function readIPFields(r: Reader, m: IPFields = new newIPFields(), end: nu
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.IPFields`. */
-export const IPFieldsCodec: MessageCodec<IPFields, IPFieldsInit> =
-  /*@__PURE__*/ messageCodec(writeIPFields, readIPFields);
-
-export type NetcheckInit = MessageInitShape<typeof NetcheckSchema>;
-export const newNetcheck = /*@__PURE__*/ messageShape<Netcheck>(function () {
-  this.$typeName = "coder.tailnet.v2.Netcheck";
-  this.UDP = false;
-  this.IPv6 = false;
-  this.IPv4 = false;
-  this.IPv6CanSend = false;
-  this.IPv4CanSend = false;
-  this.ICMPv4 = false;
-  this.PreferredDERP = 0n;
-  this.RegionV4Latency = {};
-  this.RegionV6Latency = {};
-});
-
-export function writeNetcheck(w: Writer, m: NetcheckInit, tag: number): void {
-  const at = w.begin(m, (m as Netcheck | undefined)?.$typeName, "coder.tailnet.v2.Netcheck", tag);
-  w.bool(8, m.UDP);
-  w.bool(16, m.IPv6);
-  w.bool(24, m.IPv4);
-  w.bool(32, m.IPv6CanSend);
-  w.bool(40, m.IPv4CanSend);
-  w.bool(48, m.ICMPv4);
-  if (m.OSHasIPv6 != null) writeBoolValue(w, m.OSHasIPv6, 58);
-  if (m.MappingVariesByDestIP != null) writeBoolValue(w, m.MappingVariesByDestIP, 66);
-  if (m.HairPinning != null) writeBoolValue(w, m.HairPinning, 74);
-  if (m.UPnP != null) writeBoolValue(w, m.UPnP, 82);
-  if (m.PMP != null) writeBoolValue(w, m.PMP, 90);
-  if (m.PCP != null) writeBoolValue(w, m.PCP, 98);
-  w.int64(104, m.PreferredDERP);
-  const RegionV4Latency = w.map(m.RegionV4Latency);
-  for (const key of Object.keys(RegionV4Latency)) {
-    const entry = w.open(114);
-    w.putInt64(8, key);
-    writeDuration(w, RegionV4Latency[key] as DurationInit, 18);
-    w.close(entry);
-  }
-  const RegionV6Latency = w.map(m.RegionV6Latency);
-  for (const key of Object.keys(RegionV6Latency)) {
-    const entry = w.open(122);
-    w.putInt64(8, key);
-    writeDuration(w, RegionV6Latency[key] as DurationInit, 18);
-    w.close(entry);
-  }
-  if (m.GlobalV4 != null) writeNetcheck_NetcheckIP(w, m.GlobalV4, 138);
-  if (m.GlobalV6 != null) writeNetcheck_NetcheckIP(w, m.GlobalV6, 146);
-  w.end(at, (m as Netcheck).$unknown);
 }
 
 export function readNetcheck(r: Reader, m: Netcheck = new newNetcheck(), end: number = r.open()): Netcheck {
@@ -610,23 +333,6 @@ function readNetcheck_RegionV6Latency(r: Reader, map: { [key: string]: Duration 
   setEntry(map, String(key), value ?? new newDuration());
 }
 
-/** Reads and writes `coder.tailnet.v2.Netcheck`. */
-export const NetcheckCodec: MessageCodec<Netcheck, NetcheckInit> =
-  /*@__PURE__*/ messageCodec(writeNetcheck, readNetcheck);
-
-export type Netcheck_NetcheckIPInit = MessageInitShape<typeof Netcheck_NetcheckIPSchema>;
-export const newNetcheck_NetcheckIP = /*@__PURE__*/ messageShape<Netcheck_NetcheckIP>(function () {
-  this.$typeName = "coder.tailnet.v2.Netcheck.NetcheckIP";
-  this.hash = "";
-});
-
-export function writeNetcheck_NetcheckIP(w: Writer, m: Netcheck_NetcheckIPInit, tag: number): void {
-  const at = w.begin(m, (m as Netcheck_NetcheckIP | undefined)?.$typeName, "coder.tailnet.v2.Netcheck.NetcheckIP", tag);
-  w.string(10, m.hash);
-  if (m.fields != null) writeIPFields(w, m.fields, 18);
-  w.end(at, (m as Netcheck_NetcheckIP).$unknown);
-}
-
 export function readNetcheck_NetcheckIP(r: Reader, m: Netcheck_NetcheckIP = new newNetcheck_NetcheckIP(), end: number = r.open()): Netcheck_NetcheckIP {
   while (r.more(end)) {
     const tag = r.tag();
@@ -642,46 +348,6 @@ export function readNetcheck_NetcheckIP(r: Reader, m: Netcheck_NetcheckIP = new 
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.Netcheck.NetcheckIP`. */
-export const Netcheck_NetcheckIPCodec: MessageCodec<Netcheck_NetcheckIP, Netcheck_NetcheckIPInit> =
-  /*@__PURE__*/ messageCodec(writeNetcheck_NetcheckIP, readNetcheck_NetcheckIP);
-
-export type TelemetryEventInit = MessageInitShape<typeof TelemetryEventSchema>;
-export const newTelemetryEvent = /*@__PURE__*/ messageShape<TelemetryEvent>(function () {
-  this.$typeName = "coder.tailnet.v2.TelemetryEvent";
-  this.id = noBytes;
-  this.application = "";
-  this.status = 0;
-  this.clientType = 0;
-  this.clientVersion = "";
-  this.nodeIdSelf = 0n;
-  this.nodeIdRemote = 0n;
-  this.homeDerp = 0;
-});
-
-export function writeTelemetryEvent(w: Writer, m: TelemetryEventInit, tag: number): void {
-  const at = w.begin(m, (m as TelemetryEvent | undefined)?.$typeName, "coder.tailnet.v2.TelemetryEvent", tag);
-  w.bytes(10, m.id);
-  if (m.time != null) writeTimestamp(w, m.time, 18);
-  w.string(26, m.application);
-  w.int32(32, m.status);
-  w.int32(48, m.clientType);
-  w.uint64(56, m.nodeIdSelf);
-  w.uint64(64, m.nodeIdRemote);
-  if (m.p2pEndpoint != null) writeTelemetryEvent_P2PEndpoint(w, m.p2pEndpoint, 74);
-  w.int32(80, m.homeDerp);
-  if (m.derpMap != null) writeDERPMap(w, m.derpMap, 90);
-  if (m.latestNetcheck != null) writeNetcheck(w, m.latestNetcheck, 98);
-  if (m.connectionAge != null) writeDuration(w, m.connectionAge, 106);
-  if (m.connectionSetup != null) writeDuration(w, m.connectionSetup, 114);
-  if (m.p2pSetup != null) writeDuration(w, m.p2pSetup, 122);
-  if (m.derpLatency != null) writeDuration(w, m.derpLatency, 130);
-  if (m.p2pLatency != null) writeDuration(w, m.p2pLatency, 138);
-  if (m.throughputMbits != null) writeFloatValue(w, m.throughputMbits, 146);
-  w.string(154, m.clientVersion);
-  w.end(at, (m as TelemetryEvent).$unknown);
 }
 
 export function readTelemetryEvent(r: Reader, m: TelemetryEvent = new newTelemetryEvent(), end: number = r.open()): TelemetryEvent {
@@ -749,25 +415,6 @@ export function readTelemetryEvent(r: Reader, m: TelemetryEvent = new newTelemet
   return m;
 }
 
-/** Reads and writes `coder.tailnet.v2.TelemetryEvent`. */
-export const TelemetryEventCodec: MessageCodec<TelemetryEvent, TelemetryEventInit> =
-  /*@__PURE__*/ messageCodec(writeTelemetryEvent, readTelemetryEvent);
-
-export type TelemetryEvent_P2PEndpointInit = MessageInitShape<typeof TelemetryEvent_P2PEndpointSchema>;
-export const newTelemetryEvent_P2PEndpoint = /*@__PURE__*/ messageShape<TelemetryEvent_P2PEndpoint>(function () {
-  this.$typeName = "coder.tailnet.v2.TelemetryEvent.P2PEndpoint";
-  this.hash = "";
-  this.port = 0;
-});
-
-export function writeTelemetryEvent_P2PEndpoint(w: Writer, m: TelemetryEvent_P2PEndpointInit, tag: number): void {
-  const at = w.begin(m, (m as TelemetryEvent_P2PEndpoint | undefined)?.$typeName, "coder.tailnet.v2.TelemetryEvent.P2PEndpoint", tag);
-  w.string(10, m.hash);
-  w.int32(16, m.port);
-  if (m.fields != null) writeIPFields(w, m.fields, 26);
-  w.end(at, (m as TelemetryEvent_P2PEndpoint).$unknown);
-}
-
 export function readTelemetryEvent_P2PEndpoint(r: Reader, m: TelemetryEvent_P2PEndpoint = new newTelemetryEvent_P2PEndpoint(), end: number = r.open()): TelemetryEvent_P2PEndpoint {
   while (r.more(end)) {
     const tag = r.tag();
@@ -788,22 +435,6 @@ export function readTelemetryEvent_P2PEndpoint(r: Reader, m: TelemetryEvent_P2PE
   return m;
 }
 
-/** Reads and writes `coder.tailnet.v2.TelemetryEvent.P2PEndpoint`. */
-export const TelemetryEvent_P2PEndpointCodec: MessageCodec<TelemetryEvent_P2PEndpoint, TelemetryEvent_P2PEndpointInit> =
-  /*@__PURE__*/ messageCodec(writeTelemetryEvent_P2PEndpoint, readTelemetryEvent_P2PEndpoint);
-
-export type TelemetryRequestInit = MessageInitShape<typeof TelemetryRequestSchema>;
-export const newTelemetryRequest = /*@__PURE__*/ messageShape<TelemetryRequest>(function () {
-  this.$typeName = "coder.tailnet.v2.TelemetryRequest";
-  this.events = [];
-});
-
-export function writeTelemetryRequest(w: Writer, m: TelemetryRequestInit, tag: number): void {
-  const at = w.begin(m, (m as TelemetryRequest | undefined)?.$typeName, "coder.tailnet.v2.TelemetryRequest", tag);
-  for (const item of w.list(m.events)) writeTelemetryEvent(w, item, 10);
-  w.end(at, (m as TelemetryRequest).$unknown);
-}
-
 export function readTelemetryRequest(r: Reader, m: TelemetryRequest = new newTelemetryRequest(), end: number = r.open()): TelemetryRequest {
   while (r.more(end)) {
     const tag = r.tag();
@@ -818,42 +449,12 @@ export function readTelemetryRequest(r: Reader, m: TelemetryRequest = new newTel
   return m;
 }
 
-/** Reads and writes `coder.tailnet.v2.TelemetryRequest`. */
-export const TelemetryRequestCodec: MessageCodec<TelemetryRequest, TelemetryRequestInit> =
-  /*@__PURE__*/ messageCodec(writeTelemetryRequest, readTelemetryRequest);
-
-export type TelemetryResponseInit = MessageInitShape<typeof TelemetryResponseSchema>;
-export const newTelemetryResponse = /*@__PURE__*/ messageShape<TelemetryResponse>(function () {
-  this.$typeName = "coder.tailnet.v2.TelemetryResponse";
-});
-
-export function writeTelemetryResponse(w: Writer, m: TelemetryResponseInit, tag: number): void {
-  const at = w.begin(m, (m as TelemetryResponse | undefined)?.$typeName, "coder.tailnet.v2.TelemetryResponse", tag);
-  w.end(at, (m as TelemetryResponse).$unknown);
-}
-
 export function readTelemetryResponse(r: Reader, m: TelemetryResponse = new newTelemetryResponse(), end: number = r.open()): TelemetryResponse {
   while (r.more(end)) {
     const tag = r.tag();
     r.unknown(m, tag);
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.TelemetryResponse`. */
-export const TelemetryResponseCodec: MessageCodec<TelemetryResponse, TelemetryResponseInit> =
-  /*@__PURE__*/ messageCodec(writeTelemetryResponse, readTelemetryResponse);
-
-export type WorkspaceUpdatesRequestInit = MessageInitShape<typeof WorkspaceUpdatesRequestSchema>;
-export const newWorkspaceUpdatesRequest = /*@__PURE__*/ messageShape<WorkspaceUpdatesRequest>(function () {
-  this.$typeName = "coder.tailnet.v2.WorkspaceUpdatesRequest";
-  this.workspaceOwnerId = noBytes;
-});
-
-export function writeWorkspaceUpdatesRequest(w: Writer, m: WorkspaceUpdatesRequestInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceUpdatesRequest | undefined)?.$typeName, "coder.tailnet.v2.WorkspaceUpdatesRequest", tag);
-  w.bytes(10, m.workspaceOwnerId);
-  w.end(at, (m as WorkspaceUpdatesRequest).$unknown);
 }
 
 export function readWorkspaceUpdatesRequest(r: Reader, m: WorkspaceUpdatesRequest = new newWorkspaceUpdatesRequest(), end: number = r.open()): WorkspaceUpdatesRequest {
@@ -868,28 +469,6 @@ export function readWorkspaceUpdatesRequest(r: Reader, m: WorkspaceUpdatesReques
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.WorkspaceUpdatesRequest`. */
-export const WorkspaceUpdatesRequestCodec: MessageCodec<WorkspaceUpdatesRequest, WorkspaceUpdatesRequestInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceUpdatesRequest, readWorkspaceUpdatesRequest);
-
-export type WorkspaceUpdateInit = MessageInitShape<typeof WorkspaceUpdateSchema>;
-export const newWorkspaceUpdate = /*@__PURE__*/ messageShape<WorkspaceUpdate>(function () {
-  this.$typeName = "coder.tailnet.v2.WorkspaceUpdate";
-  this.upsertedWorkspaces = [];
-  this.upsertedAgents = [];
-  this.deletedWorkspaces = [];
-  this.deletedAgents = [];
-});
-
-export function writeWorkspaceUpdate(w: Writer, m: WorkspaceUpdateInit, tag: number): void {
-  const at = w.begin(m, (m as WorkspaceUpdate | undefined)?.$typeName, "coder.tailnet.v2.WorkspaceUpdate", tag);
-  for (const item of w.list(m.upsertedWorkspaces)) writeWorkspace(w, item, 10);
-  for (const item of w.list(m.upsertedAgents)) writeAgent(w, item, 18);
-  for (const item of w.list(m.deletedWorkspaces)) writeWorkspace(w, item, 26);
-  for (const item of w.list(m.deletedAgents)) writeAgent(w, item, 34);
-  w.end(at, (m as WorkspaceUpdate).$unknown);
 }
 
 export function readWorkspaceUpdate(r: Reader, m: WorkspaceUpdate = new newWorkspaceUpdate(), end: number = r.open()): WorkspaceUpdate {
@@ -915,26 +494,6 @@ export function readWorkspaceUpdate(r: Reader, m: WorkspaceUpdate = new newWorks
   return m;
 }
 
-/** Reads and writes `coder.tailnet.v2.WorkspaceUpdate`. */
-export const WorkspaceUpdateCodec: MessageCodec<WorkspaceUpdate, WorkspaceUpdateInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspaceUpdate, readWorkspaceUpdate);
-
-export type WorkspaceInit = MessageInitShape<typeof WorkspaceSchema>;
-export const newWorkspace = /*@__PURE__*/ messageShape<Workspace>(function () {
-  this.$typeName = "coder.tailnet.v2.Workspace";
-  this.id = noBytes;
-  this.name = "";
-  this.status = 0;
-});
-
-export function writeWorkspace(w: Writer, m: WorkspaceInit, tag: number): void {
-  const at = w.begin(m, (m as Workspace | undefined)?.$typeName, "coder.tailnet.v2.Workspace", tag);
-  w.bytes(10, m.id);
-  w.string(18, m.name);
-  w.int32(24, m.status);
-  w.end(at, (m as Workspace).$unknown);
-}
-
 export function readWorkspace(r: Reader, m: Workspace = new newWorkspace(), end: number = r.open()): Workspace {
   while (r.more(end)) {
     const tag = r.tag();
@@ -953,26 +512,6 @@ export function readWorkspace(r: Reader, m: Workspace = new newWorkspace(), end:
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.tailnet.v2.Workspace`. */
-export const WorkspaceCodec: MessageCodec<Workspace, WorkspaceInit> =
-  /*@__PURE__*/ messageCodec(writeWorkspace, readWorkspace);
-
-export type AgentInit = MessageInitShape<typeof AgentSchema>;
-export const newAgent = /*@__PURE__*/ messageShape<Agent>(function () {
-  this.$typeName = "coder.tailnet.v2.Agent";
-  this.id = noBytes;
-  this.name = "";
-  this.workspaceId = noBytes;
-});
-
-export function writeAgent(w: Writer, m: AgentInit, tag: number): void {
-  const at = w.begin(m, (m as Agent | undefined)?.$typeName, "coder.tailnet.v2.Agent", tag);
-  w.bytes(10, m.id);
-  w.string(18, m.name);
-  w.bytes(26, m.workspaceId);
-  w.end(at, (m as Agent).$unknown);
 }
 
 export function readAgent(r: Reader, m: Agent = new newAgent(), end: number = r.open()): Agent {
@@ -995,9 +534,470 @@ export function readAgent(r: Reader, m: Agent = new newAgent(), end: number = r.
   return m;
 }
 
+export type StreamDERPMapsRequestInit = MessageInitShape<typeof StreamDERPMapsRequestSchema>;
+export const newStreamDERPMapsRequest = /*@__PURE__*/ messageShape<StreamDERPMapsRequest>(function () {
+  this.$typeName = "coder.tailnet.v2.StreamDERPMapsRequest";
+});
+
+/** Reads and writes `coder.tailnet.v2.StreamDERPMapsRequest`. */
+export const StreamDERPMapsRequestCodec: MessageCodec<StreamDERPMapsRequest, StreamDERPMapsRequestInit> =
+  /*@__PURE__*/ messageCodec(writeStreamDERPMapsRequest, readStreamDERPMapsRequest);
+
+export type NodeInit = MessageInitShape<typeof NodeSchema>;
+export const newNode = /*@__PURE__*/ messageShape<Node>(function () {
+  this.$typeName = "coder.tailnet.v2.Node";
+  this.id = 0n;
+  this.key = noBytes;
+  this.disco = "";
+  this.preferredDerp = 0;
+  this.derpLatency = {};
+  this.derpForcedWebsocket = {};
+  this.addresses = [];
+  this.allowedIps = [];
+  this.endpoints = [];
+});
+
+/** Reads and writes `coder.tailnet.v2.Node`. */
+export const NodeCodec: MessageCodec<Node, NodeInit> =
+  /*@__PURE__*/ messageCodec(writeNode, readNode);
+
+export type RefreshResumeTokenRequestInit = MessageInitShape<typeof RefreshResumeTokenRequestSchema>;
+export const newRefreshResumeTokenRequest = /*@__PURE__*/ messageShape<RefreshResumeTokenRequest>(function () {
+  this.$typeName = "coder.tailnet.v2.RefreshResumeTokenRequest";
+});
+
+/** Reads and writes `coder.tailnet.v2.RefreshResumeTokenRequest`. */
+export const RefreshResumeTokenRequestCodec: MessageCodec<RefreshResumeTokenRequest, RefreshResumeTokenRequestInit> =
+  /*@__PURE__*/ messageCodec(writeRefreshResumeTokenRequest, readRefreshResumeTokenRequest);
+
+export type RefreshResumeTokenResponseInit = MessageInitShape<typeof RefreshResumeTokenResponseSchema>;
+export const newRefreshResumeTokenResponse = /*@__PURE__*/ messageShape<RefreshResumeTokenResponse>(function () {
+  this.$typeName = "coder.tailnet.v2.RefreshResumeTokenResponse";
+  this.token = "";
+});
+
+/** Reads and writes `coder.tailnet.v2.RefreshResumeTokenResponse`. */
+export const RefreshResumeTokenResponseCodec: MessageCodec<RefreshResumeTokenResponse, RefreshResumeTokenResponseInit> =
+  /*@__PURE__*/ messageCodec(writeRefreshResumeTokenResponse, readRefreshResumeTokenResponse);
+
+export type CoordinateRequestInit = MessageInitShape<typeof CoordinateRequestSchema>;
+export const newCoordinateRequest = /*@__PURE__*/ messageShape<CoordinateRequest>(function () {
+  this.$typeName = "coder.tailnet.v2.CoordinateRequest";
+  this.readyForHandshake = [];
+});
+
+/** Reads and writes `coder.tailnet.v2.CoordinateRequest`. */
+export const CoordinateRequestCodec: MessageCodec<CoordinateRequest, CoordinateRequestInit> =
+  /*@__PURE__*/ messageCodec(writeCoordinateRequest, readCoordinateRequest);
+
+export type CoordinateRequest_UpdateSelfInit = MessageInitShape<typeof CoordinateRequest_UpdateSelfSchema>;
+export const newCoordinateRequest_UpdateSelf = /*@__PURE__*/ messageShape<CoordinateRequest_UpdateSelf>(function () {
+  this.$typeName = "coder.tailnet.v2.CoordinateRequest.UpdateSelf";
+});
+
+/** Reads and writes `coder.tailnet.v2.CoordinateRequest.UpdateSelf`. */
+export const CoordinateRequest_UpdateSelfCodec: MessageCodec<CoordinateRequest_UpdateSelf, CoordinateRequest_UpdateSelfInit> =
+  /*@__PURE__*/ messageCodec(writeCoordinateRequest_UpdateSelf, readCoordinateRequest_UpdateSelf);
+
+export type CoordinateRequest_DisconnectInit = MessageInitShape<typeof CoordinateRequest_DisconnectSchema>;
+export const newCoordinateRequest_Disconnect = /*@__PURE__*/ messageShape<CoordinateRequest_Disconnect>(function () {
+  this.$typeName = "coder.tailnet.v2.CoordinateRequest.Disconnect";
+});
+
+/** Reads and writes `coder.tailnet.v2.CoordinateRequest.Disconnect`. */
+export const CoordinateRequest_DisconnectCodec: MessageCodec<CoordinateRequest_Disconnect, CoordinateRequest_DisconnectInit> =
+  /*@__PURE__*/ messageCodec(writeCoordinateRequest_Disconnect, readCoordinateRequest_Disconnect);
+
+export type CoordinateRequest_TunnelInit = MessageInitShape<typeof CoordinateRequest_TunnelSchema>;
+export const newCoordinateRequest_Tunnel = /*@__PURE__*/ messageShape<CoordinateRequest_Tunnel>(function () {
+  this.$typeName = "coder.tailnet.v2.CoordinateRequest.Tunnel";
+  this.id = noBytes;
+});
+
+/** Reads and writes `coder.tailnet.v2.CoordinateRequest.Tunnel`. */
+export const CoordinateRequest_TunnelCodec: MessageCodec<CoordinateRequest_Tunnel, CoordinateRequest_TunnelInit> =
+  /*@__PURE__*/ messageCodec(writeCoordinateRequest_Tunnel, readCoordinateRequest_Tunnel);
+
+export type CoordinateRequest_ReadyForHandshakeInit = MessageInitShape<typeof CoordinateRequest_ReadyForHandshakeSchema>;
+export const newCoordinateRequest_ReadyForHandshake = /*@__PURE__*/ messageShape<CoordinateRequest_ReadyForHandshake>(function () {
+  this.$typeName = "coder.tailnet.v2.CoordinateRequest.ReadyForHandshake";
+  this.id = noBytes;
+});
+
+/** Reads and writes `coder.tailnet.v2.CoordinateRequest.ReadyForHandshake`. */
+export const CoordinateRequest_ReadyForHandshakeCodec: MessageCodec<CoordinateRequest_ReadyForHandshake, CoordinateRequest_ReadyForHandshakeInit> =
+  /*@__PURE__*/ messageCodec(writeCoordinateRequest_ReadyForHandshake, readCoordinateRequest_ReadyForHandshake);
+
+export type CoordinateResponseInit = MessageInitShape<typeof CoordinateResponseSchema>;
+export const newCoordinateResponse = /*@__PURE__*/ messageShape<CoordinateResponse>(function () {
+  this.$typeName = "coder.tailnet.v2.CoordinateResponse";
+  this.peerUpdates = [];
+  this.error = "";
+});
+
+/** Reads and writes `coder.tailnet.v2.CoordinateResponse`. */
+export const CoordinateResponseCodec: MessageCodec<CoordinateResponse, CoordinateResponseInit> =
+  /*@__PURE__*/ messageCodec(writeCoordinateResponse, readCoordinateResponse);
+
+export type CoordinateResponse_PeerUpdateInit = MessageInitShape<typeof CoordinateResponse_PeerUpdateSchema>;
+export const newCoordinateResponse_PeerUpdate = /*@__PURE__*/ messageShape<CoordinateResponse_PeerUpdate>(function () {
+  this.$typeName = "coder.tailnet.v2.CoordinateResponse.PeerUpdate";
+  this.id = noBytes;
+  this.kind = 0;
+  this.reason = "";
+});
+
+/** Reads and writes `coder.tailnet.v2.CoordinateResponse.PeerUpdate`. */
+export const CoordinateResponse_PeerUpdateCodec: MessageCodec<CoordinateResponse_PeerUpdate, CoordinateResponse_PeerUpdateInit> =
+  /*@__PURE__*/ messageCodec(writeCoordinateResponse_PeerUpdate, readCoordinateResponse_PeerUpdate);
+
+export type IPFieldsInit = MessageInitShape<typeof IPFieldsSchema>;
+export const newIPFields = /*@__PURE__*/ messageShape<IPFields>(function () {
+  this.$typeName = "coder.tailnet.v2.IPFields";
+  this.version = 0;
+  this.class = 0;
+});
+
+/** Reads and writes `coder.tailnet.v2.IPFields`. */
+export const IPFieldsCodec: MessageCodec<IPFields, IPFieldsInit> =
+  /*@__PURE__*/ messageCodec(writeIPFields, readIPFields);
+
+export type NetcheckInit = MessageInitShape<typeof NetcheckSchema>;
+export const newNetcheck = /*@__PURE__*/ messageShape<Netcheck>(function () {
+  this.$typeName = "coder.tailnet.v2.Netcheck";
+  this.UDP = false;
+  this.IPv6 = false;
+  this.IPv4 = false;
+  this.IPv6CanSend = false;
+  this.IPv4CanSend = false;
+  this.ICMPv4 = false;
+  this.PreferredDERP = 0n;
+  this.RegionV4Latency = {};
+  this.RegionV6Latency = {};
+});
+
+/** Reads and writes `coder.tailnet.v2.Netcheck`. */
+export const NetcheckCodec: MessageCodec<Netcheck, NetcheckInit> =
+  /*@__PURE__*/ messageCodec(writeNetcheck, readNetcheck);
+
+export type Netcheck_NetcheckIPInit = MessageInitShape<typeof Netcheck_NetcheckIPSchema>;
+export const newNetcheck_NetcheckIP = /*@__PURE__*/ messageShape<Netcheck_NetcheckIP>(function () {
+  this.$typeName = "coder.tailnet.v2.Netcheck.NetcheckIP";
+  this.hash = "";
+});
+
+/** Reads and writes `coder.tailnet.v2.Netcheck.NetcheckIP`. */
+export const Netcheck_NetcheckIPCodec: MessageCodec<Netcheck_NetcheckIP, Netcheck_NetcheckIPInit> =
+  /*@__PURE__*/ messageCodec(writeNetcheck_NetcheckIP, readNetcheck_NetcheckIP);
+
+export type TelemetryEventInit = MessageInitShape<typeof TelemetryEventSchema>;
+export const newTelemetryEvent = /*@__PURE__*/ messageShape<TelemetryEvent>(function () {
+  this.$typeName = "coder.tailnet.v2.TelemetryEvent";
+  this.id = noBytes;
+  this.application = "";
+  this.status = 0;
+  this.clientType = 0;
+  this.clientVersion = "";
+  this.nodeIdSelf = 0n;
+  this.nodeIdRemote = 0n;
+  this.homeDerp = 0;
+});
+
+/** Reads and writes `coder.tailnet.v2.TelemetryEvent`. */
+export const TelemetryEventCodec: MessageCodec<TelemetryEvent, TelemetryEventInit> =
+  /*@__PURE__*/ messageCodec(writeTelemetryEvent, readTelemetryEvent);
+
+export type TelemetryEvent_P2PEndpointInit = MessageInitShape<typeof TelemetryEvent_P2PEndpointSchema>;
+export const newTelemetryEvent_P2PEndpoint = /*@__PURE__*/ messageShape<TelemetryEvent_P2PEndpoint>(function () {
+  this.$typeName = "coder.tailnet.v2.TelemetryEvent.P2PEndpoint";
+  this.hash = "";
+  this.port = 0;
+});
+
+/** Reads and writes `coder.tailnet.v2.TelemetryEvent.P2PEndpoint`. */
+export const TelemetryEvent_P2PEndpointCodec: MessageCodec<TelemetryEvent_P2PEndpoint, TelemetryEvent_P2PEndpointInit> =
+  /*@__PURE__*/ messageCodec(writeTelemetryEvent_P2PEndpoint, readTelemetryEvent_P2PEndpoint);
+
+export type TelemetryRequestInit = MessageInitShape<typeof TelemetryRequestSchema>;
+export const newTelemetryRequest = /*@__PURE__*/ messageShape<TelemetryRequest>(function () {
+  this.$typeName = "coder.tailnet.v2.TelemetryRequest";
+  this.events = [];
+});
+
+/** Reads and writes `coder.tailnet.v2.TelemetryRequest`. */
+export const TelemetryRequestCodec: MessageCodec<TelemetryRequest, TelemetryRequestInit> =
+  /*@__PURE__*/ messageCodec(writeTelemetryRequest, readTelemetryRequest);
+
+export type TelemetryResponseInit = MessageInitShape<typeof TelemetryResponseSchema>;
+export const newTelemetryResponse = /*@__PURE__*/ messageShape<TelemetryResponse>(function () {
+  this.$typeName = "coder.tailnet.v2.TelemetryResponse";
+});
+
+/** Reads and writes `coder.tailnet.v2.TelemetryResponse`. */
+export const TelemetryResponseCodec: MessageCodec<TelemetryResponse, TelemetryResponseInit> =
+  /*@__PURE__*/ messageCodec(writeTelemetryResponse, readTelemetryResponse);
+
+export type WorkspaceUpdatesRequestInit = MessageInitShape<typeof WorkspaceUpdatesRequestSchema>;
+export const newWorkspaceUpdatesRequest = /*@__PURE__*/ messageShape<WorkspaceUpdatesRequest>(function () {
+  this.$typeName = "coder.tailnet.v2.WorkspaceUpdatesRequest";
+  this.workspaceOwnerId = noBytes;
+});
+
+/** Reads and writes `coder.tailnet.v2.WorkspaceUpdatesRequest`. */
+export const WorkspaceUpdatesRequestCodec: MessageCodec<WorkspaceUpdatesRequest, WorkspaceUpdatesRequestInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceUpdatesRequest, readWorkspaceUpdatesRequest);
+
+export type WorkspaceUpdateInit = MessageInitShape<typeof WorkspaceUpdateSchema>;
+export const newWorkspaceUpdate = /*@__PURE__*/ messageShape<WorkspaceUpdate>(function () {
+  this.$typeName = "coder.tailnet.v2.WorkspaceUpdate";
+  this.upsertedWorkspaces = [];
+  this.upsertedAgents = [];
+  this.deletedWorkspaces = [];
+  this.deletedAgents = [];
+});
+
+/** Reads and writes `coder.tailnet.v2.WorkspaceUpdate`. */
+export const WorkspaceUpdateCodec: MessageCodec<WorkspaceUpdate, WorkspaceUpdateInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspaceUpdate, readWorkspaceUpdate);
+
+export type WorkspaceInit = MessageInitShape<typeof WorkspaceSchema>;
+export const newWorkspace = /*@__PURE__*/ messageShape<Workspace>(function () {
+  this.$typeName = "coder.tailnet.v2.Workspace";
+  this.id = noBytes;
+  this.name = "";
+  this.status = 0;
+});
+
+/** Reads and writes `coder.tailnet.v2.Workspace`. */
+export const WorkspaceCodec: MessageCodec<Workspace, WorkspaceInit> =
+  /*@__PURE__*/ messageCodec(writeWorkspace, readWorkspace);
+
+export type AgentInit = MessageInitShape<typeof AgentSchema>;
+export const newAgent = /*@__PURE__*/ messageShape<Agent>(function () {
+  this.$typeName = "coder.tailnet.v2.Agent";
+  this.id = noBytes;
+  this.name = "";
+  this.workspaceId = noBytes;
+});
+
 /** Reads and writes `coder.tailnet.v2.Agent`. */
 export const AgentCodec: MessageCodec<Agent, AgentInit> =
   /*@__PURE__*/ messageCodec(writeAgent, readAgent);
+
+export function writeStreamDERPMapsRequest(w: Writer, m: StreamDERPMapsRequestInit, tag: number): void {
+  const at = w.begin(m, (m as StreamDERPMapsRequest | undefined)?.$typeName, "coder.tailnet.v2.StreamDERPMapsRequest", tag);
+  w.end(at, (m as StreamDERPMapsRequest).$unknown);
+}
+
+export function writeNode(w: Writer, m: NodeInit, tag: number): void {
+  const at = w.begin(m, (m as Node | undefined)?.$typeName, "coder.tailnet.v2.Node", tag);
+  w.int64(8, m.id);
+  if (m.asOf != null) writeTimestamp(w, m.asOf, 18);
+  w.bytes(26, m.key);
+  w.string(34, m.disco);
+  w.int32(40, m.preferredDerp);
+  const derpLatency = w.map(m.derpLatency);
+  for (const key of Object.keys(derpLatency)) {
+    const entry = w.open(50);
+    w.putString(10, key);
+    w.putDouble(17, derpLatency[key]);
+    w.close(entry);
+  }
+  const derpForcedWebsocket = w.map(m.derpForcedWebsocket);
+  for (const key of Object.keys(derpForcedWebsocket)) {
+    const entry = w.open(58);
+    w.putInt32(8, key);
+    w.putString(18, derpForcedWebsocket[key]);
+    w.close(entry);
+  }
+  for (const item of w.list(m.addresses)) w.putString(66, item);
+  for (const item of w.list(m.allowedIps)) w.putString(74, item);
+  for (const item of w.list(m.endpoints)) w.putString(82, item);
+  w.end(at, (m as Node).$unknown);
+}
+
+export function writeRefreshResumeTokenRequest(w: Writer, m: RefreshResumeTokenRequestInit, tag: number): void {
+  const at = w.begin(m, (m as RefreshResumeTokenRequest | undefined)?.$typeName, "coder.tailnet.v2.RefreshResumeTokenRequest", tag);
+  w.end(at, (m as RefreshResumeTokenRequest).$unknown);
+}
+
+export function writeRefreshResumeTokenResponse(w: Writer, m: RefreshResumeTokenResponseInit, tag: number): void {
+  const at = w.begin(m, (m as RefreshResumeTokenResponse | undefined)?.$typeName, "coder.tailnet.v2.RefreshResumeTokenResponse", tag);
+  w.string(10, m.token);
+  if (m.refreshIn != null) writeDuration(w, m.refreshIn, 18);
+  if (m.expiresAt != null) writeTimestamp(w, m.expiresAt, 26);
+  w.end(at, (m as RefreshResumeTokenResponse).$unknown);
+}
+
+export function writeCoordinateRequest(w: Writer, m: CoordinateRequestInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateRequest | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest", tag);
+  if (m.updateSelf != null) writeCoordinateRequest_UpdateSelf(w, m.updateSelf, 10);
+  if (m.disconnect != null) writeCoordinateRequest_Disconnect(w, m.disconnect, 18);
+  if (m.addTunnel != null) writeCoordinateRequest_Tunnel(w, m.addTunnel, 26);
+  if (m.removeTunnel != null) writeCoordinateRequest_Tunnel(w, m.removeTunnel, 34);
+  for (const item of w.list(m.readyForHandshake)) writeCoordinateRequest_ReadyForHandshake(w, item, 42);
+  w.end(at, (m as CoordinateRequest).$unknown);
+}
+
+export function writeCoordinateRequest_UpdateSelf(w: Writer, m: CoordinateRequest_UpdateSelfInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateRequest_UpdateSelf | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.UpdateSelf", tag);
+  if (m.node != null) writeNode(w, m.node, 10);
+  w.end(at, (m as CoordinateRequest_UpdateSelf).$unknown);
+}
+
+export function writeCoordinateRequest_Disconnect(w: Writer, m: CoordinateRequest_DisconnectInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateRequest_Disconnect | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.Disconnect", tag);
+  w.end(at, (m as CoordinateRequest_Disconnect).$unknown);
+}
+
+export function writeCoordinateRequest_Tunnel(w: Writer, m: CoordinateRequest_TunnelInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateRequest_Tunnel | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.Tunnel", tag);
+  w.bytes(10, m.id);
+  w.end(at, (m as CoordinateRequest_Tunnel).$unknown);
+}
+
+export function writeCoordinateRequest_ReadyForHandshake(w: Writer, m: CoordinateRequest_ReadyForHandshakeInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateRequest_ReadyForHandshake | undefined)?.$typeName, "coder.tailnet.v2.CoordinateRequest.ReadyForHandshake", tag);
+  w.bytes(10, m.id);
+  w.end(at, (m as CoordinateRequest_ReadyForHandshake).$unknown);
+}
+
+export function writeCoordinateResponse(w: Writer, m: CoordinateResponseInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateResponse | undefined)?.$typeName, "coder.tailnet.v2.CoordinateResponse", tag);
+  for (const item of w.list(m.peerUpdates)) writeCoordinateResponse_PeerUpdate(w, item, 10);
+  w.string(18, m.error);
+  w.end(at, (m as CoordinateResponse).$unknown);
+}
+
+export function writeCoordinateResponse_PeerUpdate(w: Writer, m: CoordinateResponse_PeerUpdateInit, tag: number): void {
+  const at = w.begin(m, (m as CoordinateResponse_PeerUpdate | undefined)?.$typeName, "coder.tailnet.v2.CoordinateResponse.PeerUpdate", tag);
+  w.bytes(10, m.id);
+  if (m.node != null) writeNode(w, m.node, 18);
+  w.int32(24, m.kind);
+  w.string(34, m.reason);
+  w.end(at, (m as CoordinateResponse_PeerUpdate).$unknown);
+}
+
+export function writeIPFields(w: Writer, m: IPFieldsInit, tag: number): void {
+  const at = w.begin(m, (m as IPFields | undefined)?.$typeName, "coder.tailnet.v2.IPFields", tag);
+  w.int32(8, m.version);
+  w.int32(16, m.class);
+  w.end(at, (m as IPFields).$unknown);
+}
+
+export function writeNetcheck(w: Writer, m: NetcheckInit, tag: number): void {
+  const at = w.begin(m, (m as Netcheck | undefined)?.$typeName, "coder.tailnet.v2.Netcheck", tag);
+  w.bool(8, m.UDP);
+  w.bool(16, m.IPv6);
+  w.bool(24, m.IPv4);
+  w.bool(32, m.IPv6CanSend);
+  w.bool(40, m.IPv4CanSend);
+  w.bool(48, m.ICMPv4);
+  if (m.OSHasIPv6 != null) writeBoolValue(w, m.OSHasIPv6, 58);
+  if (m.MappingVariesByDestIP != null) writeBoolValue(w, m.MappingVariesByDestIP, 66);
+  if (m.HairPinning != null) writeBoolValue(w, m.HairPinning, 74);
+  if (m.UPnP != null) writeBoolValue(w, m.UPnP, 82);
+  if (m.PMP != null) writeBoolValue(w, m.PMP, 90);
+  if (m.PCP != null) writeBoolValue(w, m.PCP, 98);
+  w.int64(104, m.PreferredDERP);
+  const RegionV4Latency = w.map(m.RegionV4Latency);
+  for (const key of Object.keys(RegionV4Latency)) {
+    const entry = w.open(114);
+    w.putInt64(8, key);
+    writeDuration(w, RegionV4Latency[key] as DurationInit, 18);
+    w.close(entry);
+  }
+  const RegionV6Latency = w.map(m.RegionV6Latency);
+  for (const key of Object.keys(RegionV6Latency)) {
+    const entry = w.open(122);
+    w.putInt64(8, key);
+    writeDuration(w, RegionV6Latency[key] as DurationInit, 18);
+    w.close(entry);
+  }
+  if (m.GlobalV4 != null) writeNetcheck_NetcheckIP(w, m.GlobalV4, 138);
+  if (m.GlobalV6 != null) writeNetcheck_NetcheckIP(w, m.GlobalV6, 146);
+  w.end(at, (m as Netcheck).$unknown);
+}
+
+export function writeNetcheck_NetcheckIP(w: Writer, m: Netcheck_NetcheckIPInit, tag: number): void {
+  const at = w.begin(m, (m as Netcheck_NetcheckIP | undefined)?.$typeName, "coder.tailnet.v2.Netcheck.NetcheckIP", tag);
+  w.string(10, m.hash);
+  if (m.fields != null) writeIPFields(w, m.fields, 18);
+  w.end(at, (m as Netcheck_NetcheckIP).$unknown);
+}
+
+export function writeTelemetryEvent(w: Writer, m: TelemetryEventInit, tag: number): void {
+  const at = w.begin(m, (m as TelemetryEvent | undefined)?.$typeName, "coder.tailnet.v2.TelemetryEvent", tag);
+  w.bytes(10, m.id);
+  if (m.time != null) writeTimestamp(w, m.time, 18);
+  w.string(26, m.application);
+  w.int32(32, m.status);
+  w.int32(48, m.clientType);
+  w.uint64(56, m.nodeIdSelf);
+  w.uint64(64, m.nodeIdRemote);
+  if (m.p2pEndpoint != null) writeTelemetryEvent_P2PEndpoint(w, m.p2pEndpoint, 74);
+  w.int32(80, m.homeDerp);
+  if (m.derpMap != null) writeDERPMap(w, m.derpMap, 90);
+  if (m.latestNetcheck != null) writeNetcheck(w, m.latestNetcheck, 98);
+  if (m.connectionAge != null) writeDuration(w, m.connectionAge, 106);
+  if (m.connectionSetup != null) writeDuration(w, m.connectionSetup, 114);
+  if (m.p2pSetup != null) writeDuration(w, m.p2pSetup, 122);
+  if (m.derpLatency != null) writeDuration(w, m.derpLatency, 130);
+  if (m.p2pLatency != null) writeDuration(w, m.p2pLatency, 138);
+  if (m.throughputMbits != null) writeFloatValue(w, m.throughputMbits, 146);
+  w.string(154, m.clientVersion);
+  w.end(at, (m as TelemetryEvent).$unknown);
+}
+
+export function writeTelemetryEvent_P2PEndpoint(w: Writer, m: TelemetryEvent_P2PEndpointInit, tag: number): void {
+  const at = w.begin(m, (m as TelemetryEvent_P2PEndpoint | undefined)?.$typeName, "coder.tailnet.v2.TelemetryEvent.P2PEndpoint", tag);
+  w.string(10, m.hash);
+  w.int32(16, m.port);
+  if (m.fields != null) writeIPFields(w, m.fields, 26);
+  w.end(at, (m as TelemetryEvent_P2PEndpoint).$unknown);
+}
+
+export function writeTelemetryRequest(w: Writer, m: TelemetryRequestInit, tag: number): void {
+  const at = w.begin(m, (m as TelemetryRequest | undefined)?.$typeName, "coder.tailnet.v2.TelemetryRequest", tag);
+  for (const item of w.list(m.events)) writeTelemetryEvent(w, item, 10);
+  w.end(at, (m as TelemetryRequest).$unknown);
+}
+
+export function writeTelemetryResponse(w: Writer, m: TelemetryResponseInit, tag: number): void {
+  const at = w.begin(m, (m as TelemetryResponse | undefined)?.$typeName, "coder.tailnet.v2.TelemetryResponse", tag);
+  w.end(at, (m as TelemetryResponse).$unknown);
+}
+
+export function writeWorkspaceUpdatesRequest(w: Writer, m: WorkspaceUpdatesRequestInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceUpdatesRequest | undefined)?.$typeName, "coder.tailnet.v2.WorkspaceUpdatesRequest", tag);
+  w.bytes(10, m.workspaceOwnerId);
+  w.end(at, (m as WorkspaceUpdatesRequest).$unknown);
+}
+
+export function writeWorkspaceUpdate(w: Writer, m: WorkspaceUpdateInit, tag: number): void {
+  const at = w.begin(m, (m as WorkspaceUpdate | undefined)?.$typeName, "coder.tailnet.v2.WorkspaceUpdate", tag);
+  for (const item of w.list(m.upsertedWorkspaces)) writeWorkspace(w, item, 10);
+  for (const item of w.list(m.upsertedAgents)) writeAgent(w, item, 18);
+  for (const item of w.list(m.deletedWorkspaces)) writeWorkspace(w, item, 26);
+  for (const item of w.list(m.deletedAgents)) writeAgent(w, item, 34);
+  w.end(at, (m as WorkspaceUpdate).$unknown);
+}
+
+export function writeWorkspace(w: Writer, m: WorkspaceInit, tag: number): void {
+  const at = w.begin(m, (m as Workspace | undefined)?.$typeName, "coder.tailnet.v2.Workspace", tag);
+  w.bytes(10, m.id);
+  w.string(18, m.name);
+  w.int32(24, m.status);
+  w.end(at, (m as Workspace).$unknown);
+}
+
+export function writeAgent(w: Writer, m: AgentInit, tag: number): void {
+  const at = w.begin(m, (m as Agent | undefined)?.$typeName, "coder.tailnet.v2.Agent", tag);
+  w.bytes(10, m.id);
+  w.string(18, m.name);
+  w.bytes(26, m.workspaceId);
+  w.end(at, (m as Agent).$unknown);
+}
 
 /** Reads and writes all requests and answers of `coder.tailnet.v2.Tailnet`. */
 export const tailnetCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
@@ -1015,9 +1015,9 @@ export const tailnetCodecs: MessageCodecs = /*@__PURE__*/ codecTable([
 
 /** What callers need of them, half as large: writes the requests and reads the answers. */
 export const tailnetCallerCodecs: MessageCodecs = /*@__PURE__*/ callerCodecs(Tailnet, [
-  [writeTelemetryRequest, readTelemetryResponse],
-  [writeStreamDERPMapsRequest, readDERPMap],
-  [writeRefreshResumeTokenRequest, readRefreshResumeTokenResponse],
+  [writeTelemetryRequest],
+  [undefined, readDERPMap],
+  [undefined, readRefreshResumeTokenResponse],
   [writeCoordinateRequest, readCoordinateResponse],
   [writeWorkspaceUpdatesRequest, readWorkspaceUpdate],
 ]);

@@ -6,19 +6,6 @@ import type { MessageCodec, Reader, Writer } from "../../../../../codec/protobuf
 import { messageCodec, messageShape } from "../../../../../codec/protobuf/index.js";
 import { readReportBoundaryLogsRequest, writeReportBoundaryLogsRequest } from "../../../agent/v2/agent_codec.js";
 
-export type BoundaryMessageInit = MessageInitShape<typeof BoundaryMessageSchema>;
-export const newBoundaryMessage = /*@__PURE__*/ messageShape<BoundaryMessage>(function () {
-  this.$typeName = "coder.boundarylogproxy.codec.v1.BoundaryMessage";
-  this.msg = { case: undefined };
-});
-
-export function writeBoundaryMessage(w: Writer, m: BoundaryMessageInit, tag: number): void {
-  const at = w.begin(m, (m as BoundaryMessage | undefined)?.$typeName, "coder.boundarylogproxy.codec.v1.BoundaryMessage", tag);
-  if (m.msg?.case === "logs") writeReportBoundaryLogsRequest(w, m.msg.value, 10);
-  if (m.msg?.case === "status") writeBoundaryStatus(w, m.msg.value, 18);
-  w.end(at, (m as BoundaryMessage).$unknown);
-}
-
 export function readBoundaryMessage(r: Reader, m: BoundaryMessage = new newBoundaryMessage(), end: number = r.open()): BoundaryMessage {
   while (r.more(end)) {
     const tag = r.tag();
@@ -34,24 +21,6 @@ export function readBoundaryMessage(r: Reader, m: BoundaryMessage = new newBound
     }
   }
   return m;
-}
-
-/** Reads and writes `coder.boundarylogproxy.codec.v1.BoundaryMessage`. */
-export const BoundaryMessageCodec: MessageCodec<BoundaryMessage, BoundaryMessageInit> =
-  /*@__PURE__*/ messageCodec(writeBoundaryMessage, readBoundaryMessage);
-
-export type BoundaryStatusInit = MessageInitShape<typeof BoundaryStatusSchema>;
-export const newBoundaryStatus = /*@__PURE__*/ messageShape<BoundaryStatus>(function () {
-  this.$typeName = "coder.boundarylogproxy.codec.v1.BoundaryStatus";
-  this.droppedChannelFull = 0n;
-  this.droppedBatchFull = 0n;
-});
-
-export function writeBoundaryStatus(w: Writer, m: BoundaryStatusInit, tag: number): void {
-  const at = w.begin(m, (m as BoundaryStatus | undefined)?.$typeName, "coder.boundarylogproxy.codec.v1.BoundaryStatus", tag);
-  w.int64(8, m.droppedChannelFull);
-  w.int64(16, m.droppedBatchFull);
-  w.end(at, (m as BoundaryStatus).$unknown);
 }
 
 export function readBoundaryStatus(r: Reader, m: BoundaryStatus = new newBoundaryStatus(), end: number = r.open()): BoundaryStatus {
@@ -71,6 +40,37 @@ export function readBoundaryStatus(r: Reader, m: BoundaryStatus = new newBoundar
   return m;
 }
 
+export type BoundaryMessageInit = MessageInitShape<typeof BoundaryMessageSchema>;
+export const newBoundaryMessage = /*@__PURE__*/ messageShape<BoundaryMessage>(function () {
+  this.$typeName = "coder.boundarylogproxy.codec.v1.BoundaryMessage";
+  this.msg = { case: undefined };
+});
+
+/** Reads and writes `coder.boundarylogproxy.codec.v1.BoundaryMessage`. */
+export const BoundaryMessageCodec: MessageCodec<BoundaryMessage, BoundaryMessageInit> =
+  /*@__PURE__*/ messageCodec(writeBoundaryMessage, readBoundaryMessage);
+
+export type BoundaryStatusInit = MessageInitShape<typeof BoundaryStatusSchema>;
+export const newBoundaryStatus = /*@__PURE__*/ messageShape<BoundaryStatus>(function () {
+  this.$typeName = "coder.boundarylogproxy.codec.v1.BoundaryStatus";
+  this.droppedChannelFull = 0n;
+  this.droppedBatchFull = 0n;
+});
+
 /** Reads and writes `coder.boundarylogproxy.codec.v1.BoundaryStatus`. */
 export const BoundaryStatusCodec: MessageCodec<BoundaryStatus, BoundaryStatusInit> =
   /*@__PURE__*/ messageCodec(writeBoundaryStatus, readBoundaryStatus);
+
+export function writeBoundaryMessage(w: Writer, m: BoundaryMessageInit, tag: number): void {
+  const at = w.begin(m, (m as BoundaryMessage | undefined)?.$typeName, "coder.boundarylogproxy.codec.v1.BoundaryMessage", tag);
+  if (m.msg?.case === "logs") writeReportBoundaryLogsRequest(w, m.msg.value, 10);
+  if (m.msg?.case === "status") writeBoundaryStatus(w, m.msg.value, 18);
+  w.end(at, (m as BoundaryMessage).$unknown);
+}
+
+export function writeBoundaryStatus(w: Writer, m: BoundaryStatusInit, tag: number): void {
+  const at = w.begin(m, (m as BoundaryStatus | undefined)?.$typeName, "coder.boundarylogproxy.codec.v1.BoundaryStatus", tag);
+  w.int64(8, m.droppedChannelFull);
+  w.int64(16, m.droppedBatchFull);
+  w.end(at, (m as BoundaryStatus).$unknown);
+}

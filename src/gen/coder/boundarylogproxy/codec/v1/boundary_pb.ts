@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file coder/boundarylogproxy/codec/v1/boundary.proto.
  */
 export const file_coder_boundarylogproxy_codec_v1_boundary: GenFile = /*@__PURE__*/
-  fileDesc(/*@__PURE__*/ descriptorOf("coder/boundarylogproxy/codec/v1/boundary.proto coder.boundarylogproxy.codec.v1\n{BoundaryMessage logs|msg:.coder.agent.v2.ReportBoundaryLogsRequest status|msg:BoundaryStatus\n}\n{BoundaryStatus dropped_channel_full:c dropped_batch_full:c\n}"), [file_coder_agent_v2_agent]);
+  fileDesc(/*@__PURE__*/ descriptorOf("coder/boundarylogproxy/codec/v1/boundary.proto coder.boundarylogproxy.codec.v1\nBoundaryMessage logs|msg:.coder.agent.v2.ReportBoundaryLogsRequest status|msg:BoundaryStatus\nBoundaryStatus droppedChannelFull:c droppedBatchFull:c"), [file_coder_agent_v2_agent]);
 
 /**
  * The content of a frame with tag 2.
