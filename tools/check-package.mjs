@@ -17,10 +17,10 @@ const peers = /^@(bufbuild\/protobuf|connectrpc\/connect)(\/|$)/;
  * descriptors. All are held close to what they are.
  */
 const browserClients = [
-  { entry: "client/agent", name: "dialAgent", maxBytes: 32_300, isAgentOnly: true },
-  { entry: "client/agent", name: "*", maxBytes: 48_200, isAgentOnly: true },
-  { entry: "client", name: "dialAgent", maxBytes: 34_600 },
-  { entry: "client", name: "*", maxBytes: 55_000 },
+  { entry: "client/agent", name: "dialAgent", maxBytes: 32_500, isAgentOnly: true },
+  { entry: "client/agent", name: "*", maxBytes: 48_400, isAgentOnly: true },
+  { entry: "client", name: "dialAgent", maxBytes: 34_800 },
+  { entry: "client", name: "*", maxBytes: 55_200 },
 ];
 /** The relays, which the manifest of an agent has, and the version in which each RPC came. */
 const sharedWithTailnet = /^coder\.tailnet\.v2\.(DERPMap\b.*|Tailnet)$/;

@@ -3,7 +3,7 @@ import { writeHeapSnapshot } from "node:v8";
 import { say, sayFailed, serveCommands } from "../processes/commands.mjs";
 import { used } from "./used.mjs";
 
-const { stack, port, settings = {} } = JSON.parse(process.argv[2] ?? "");
+const { stack, port, variant, settings = {} } = JSON.parse(process.argv[2] ?? "");
 /** As many dial, or begin a stream, at a time. */
 const atOnce = 50;
 
@@ -20,7 +20,11 @@ try {
       const begin = performance.now();
       await inGroups(count, async (i) => {
         connections.push(
-          await connect(port, tokens[i] === undefined ? settings : { ...settings, token: tokens[i] }),
+          await connect(
+            port,
+            tokens[i] === undefined ? settings : { ...settings, token: tokens[i] },
+            variant,
+          ),
         );
       });
       return { ms: performance.now() - begin };

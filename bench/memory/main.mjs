@@ -69,7 +69,7 @@ async function streams() {
     .filter((stack) => stack !== "ws")
     .flatMap((stack) =>
       stack === "agentwire"
-        ? ["promise", "signal"].map((variant) => ({ stack, variant }))
+        ? ["promise", "callback", "signal"].map((variant) => ({ stack, variant }))
         : [{ stack, variant: "" }],
     );
   const rows = kinds.map((kind) => ({ ...kind, server: samples(), client: samples() }));

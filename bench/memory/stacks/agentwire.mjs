@@ -7,10 +7,10 @@ import { EchoService, ServerStreamRequestSchema } from "../../gen/agentwire/test
 import { listening } from "./listening.mjs";
 
 /**
- * Handlers that send one message and then wait: `never` for a promise, `signal` for the end of the call. `flood` sends
- * as much as it may, and counts it.
+ * Handlers that send one message and then wait: `promise` for a promise, `signal` for the end of the call, `callback`
+ * without a generator, as grpc-js's do. They count what they send beyond that.
  *
- * @param {string} variant `promise`, `signal` or `plane` for the control plane
+ * @param {string} variant `promise`, `signal`, `callback` or `plane` for the control plane
  * @param {{ windowBytes?: number }} settings
  */
 export async function serve(variant, { windowBytes, tokens = 0 } = {}) {
@@ -31,6 +31,7 @@ export async function serve(variant, { windowBytes, tokens = 0 } = {}) {
       else await never;
     },
   };
+  if (variant === "callback") handlers.serverStream = ({ payload }) => new OneAnswer({ payload });
   attachRpc(server, {
     authenticate: ({ token }) => ({ token }),
     ...(windowBytes === undefined ? {} : { yamux: { windowBytes } }),
@@ -51,14 +52,19 @@ export async function serve(variant, { windowBytes, tokens = 0 } = {}) {
 }
 
 const never = new Promise(() => {});
-const first = Promise.resolve({ done: false, value: undefined });
 
 /** Answers of which the first is there, and no other comes. */
-class FirstAnswer {
-  #calls = 0;
+class OneAnswer {
+  #answer;
+
+  constructor(answer) {
+    this.#answer = answer;
+  }
 
   next() {
-    return this.#calls++ === 0 ? first : never;
+    const value = this.#answer;
+    this.#answer = undefined;
+    return value === undefined ? never : Promise.resolve({ done: false, value });
   }
 
   [Symbol.asyncIterator]() {
@@ -68,7 +74,7 @@ class FirstAnswer {
 
 /** What whoever reads a stream keeps itself, where there is no stream. */
 export async function readAlone() {
-  await new Promise((resolve) => void readAll(new FirstAnswer(), resolve));
+  await new Promise((resolve) => void readAll(new OneAnswer({}), resolve));
 }
 
 /** @param {number} count of agents */
@@ -90,8 +96,9 @@ function aborted(signal) {
 /**
  * @param {number} port
  * @param {{ windowBytes?: number, token?: string }} settings
+ * @param {string} variant `callback` reads streams without an async function, as grpc-js does
  */
-export async function connect(port, { windowBytes, token = "bench" } = {}) {
+export async function connect(port, { windowBytes, token = "bench" } = {}, variant = "promise") {
   const connection = await dialAgent({
     url: `http://127.0.0.1:${port}`,
     token,
@@ -106,6 +113,14 @@ export async function connect(port, { windowBytes, token = "bench" } = {}) {
     /** A stream of which the first message has come, and whoever reads waits for the next. */
     openStream(payload) {
       return new Promise((resolve, reject) => {
+        if (variant === "callback") {
+          const answers = echo.serverStream({ payload, count: 1 })[Symbol.asyncIterator]();
+          void answers.next().then((first) => {
+            void answers.next();
+            resolve(first);
+          }, reject);
+          return;
+        }
         void readAll(echo.serverStream({ payload, count: 1 }), resolve).catch(reject);
       });
     },
