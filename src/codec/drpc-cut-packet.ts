@@ -67,6 +67,11 @@ export class CutPacket {
     return offset;
   }
 
+  /** How much of the body has come. */
+  get heldBytes(): number {
+    return this.#body?.length ?? 0;
+  }
+
   takeBody(): Uint8Array {
     return this.#body?.take() ?? emptyBytes;
   }

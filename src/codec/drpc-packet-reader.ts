@@ -37,6 +37,11 @@ export class PacketReader {
     return this.#cut === undefined;
   }
 
+  /** How much is held of a packet that is not whole. */
+  get heldBytes(): number {
+    return this.#cut?.heldBytes ?? 0;
+  }
+
   /**
    * Reads bytes and hands over the packets they complete.
    * @returns how many bytes were read: all, unless the sink stopped the reader.

@@ -53,6 +53,11 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     this.#owner = owner;
   }
 
+  /** How much waits for the application, about. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** @returns false when the queue is full: the reader should stop until `onRoom`. */
   push(bytes: Uint8Array): boolean {
     if (this.#end !== undefined) return true;

@@ -7,6 +7,11 @@ export interface StreamReceiver {
    * taken gives window back to the peer.
    */
   onData(bytes: Uint8Array): number;
+  /**
+   * Of what was taken, so much waits for more of a message, or for the application. It gives window back to the peer
+   * later, unless it is more than half a window; whoever has held some calls `resume()` when the application goes on.
+   */
+  readonly heldBytes?: number;
   /** The peer will send no more; all data has been taken. */
   onEnd(): void;
   /** The peer will send no more, while data that came before waits to be taken. `onEnd` follows when it has been. */
@@ -30,7 +35,7 @@ export interface DuplexStream {
   /** Has everything delivered to a receiver from now on, first of all what waits already. */
   setReceiver(receiver: StreamReceiver): void;
 
-  /** Delivers again after `onData` took less than it was given. */
+  /** Delivers again after `onData` took less than it was given, or has held some of it. */
   resume(): void;
 
   /**

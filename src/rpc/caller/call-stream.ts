@@ -6,7 +6,7 @@ export interface CallTurn {
   /** The dRPC stream id of the call. */
   readonly rpcStream: Uint64;
   /** Reads for all calls of the stream: what came before may have ended in the middle of a frame. */
-  readonly reader: Pick<PacketReader, "push">;
+  readonly reader: Pick<PacketReader, "push" | "heldBytes">;
 }
 
 /** A stream as a call needs it. */

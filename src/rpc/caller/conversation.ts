@@ -74,6 +74,10 @@ export class Conversation implements StreamReceiver, PacketSink {
     }
   }
 
+  get heldBytes(): number {
+    return this.#turn?.receiver?.heldBytes ?? 0;
+  }
+
   onPacket(kind: number, control: boolean, stream: Uint64, message: Uint64, body: Uint8Array): boolean {
     const isEnd =
       kind === PacketKind.CloseSend ||
@@ -105,6 +109,11 @@ export class Conversation implements StreamReceiver, PacketSink {
   }
 
   // ---- for its turns ----
+
+  /** How much is held of a packet that is not whole. */
+  get cutBytes(): number {
+    return this.#reader.heldBytes;
+  }
 
   read(bytes: Uint8Array, sink: PacketSink | undefined): number {
     this.#sink = sink;
@@ -151,7 +160,13 @@ class Turn implements CallStream {
   constructor(stream: DuplexStream, rpcStream: Uint64, conversation: Conversation) {
     this.#stream = stream;
     this.#conversation = conversation;
-    this.turn = { rpcStream, reader: { push: (bytes, sink) => conversation.read(bytes, sink) } };
+    const reader = {
+      push: (bytes: Uint8Array, sink: PacketSink) => conversation.read(bytes, sink),
+      get heldBytes() {
+        return conversation.cutBytes;
+      },
+    };
+    this.turn = { rpcStream, reader };
   }
 
   /** Who takes what comes, until the call is over. */

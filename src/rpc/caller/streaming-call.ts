@@ -106,6 +106,10 @@ class StreamingCall<I extends DescMessage, O extends DescMessage>
     }
   }
 
+  get heldBytes(): number {
+    return this.#reader.heldBytes + (this.#isPaused ? this.answers.heldBytes : 0);
+  }
+
   onPacket(kind: number, control: boolean, stream: Uint64, _message: Uint64, body: Uint8Array): boolean {
     if (this.#isOver || stream !== this.rpcStream) return true;
     switch (kind as Kind) {

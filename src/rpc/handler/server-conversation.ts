@@ -70,6 +70,10 @@ class ServerConversation implements StreamReceiver, PacketSink, ServerCallHost {
     }
   }
 
+  get heldBytes(): number {
+    return this.#reader.heldBytes + (this.#isPaused ? (this.#call?.heldBytes ?? 0) : 0);
+  }
+
   onPacket(kind: number, control: boolean, stream: Uint64, _message: Uint64, body: Uint8Array): boolean {
     if (this.#hasEnded) return true;
     if (stream > this.#current) return this.#onNewStream(kind as Kind, control, stream, body);

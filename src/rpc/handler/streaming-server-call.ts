@@ -40,6 +40,10 @@ export class StreamingServerCall extends ServerCall implements MessageQueueOwner
     return true;
   }
 
+  override get heldBytes(): number {
+    return this.#requests?.heldBytes ?? 0;
+  }
+
   onCloseSend(): void {
     if (this.isOver) return;
     if (this.#requests !== undefined) this.#requests.close();

@@ -137,6 +137,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   resume(): void {
     const receiver = this.#receiver;
     if (receiver === undefined || this.isDelivering) return;
+    this.#giveBack(0);
     this.isDelivering = true;
     try {
       for (let bytes = this.#received?.peek(); bytes !== undefined; bytes = this.#received?.peek()) {
@@ -278,7 +279,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   /** @internal Gives back window that was not worth a frame at once. */
   giveCredit(): void {
     // a peer that has been told of the end may have forgotten the stream, and would complain
-    if (maySend(this.#state) && this.#isWorthCredit) this.#sendCredit();
+    if (maySend(this.#state) && this.#isWorthCredit) this.#sendCredit(this.#dueCredit);
   }
 
   /** @internal A data frame begins. @returns false when the peer sends more than its window allows. */
@@ -412,39 +413,55 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
 
   #giveBack(bytes: number): void {
     this.#credit += bytes;
-    if (this.#credit * 2 >= this.#windowBytes) this.#sendCredit();
-    else if (this.#pace !== undefined && !this.isInCreditList && this.#isWorthCredit) {
-      this.#host.owesCredit(this);
+    const windowBytes = this.#windowBytes;
+    if (this.#credit * 2 >= windowBytes) {
+      const due = this.#dueCredit;
+      if (due * 2 >= windowBytes) {
+        this.#sendCredit(due);
+        return;
+      }
     }
+    if (this.#pace !== undefined && !this.isInCreditList && this.#isWorthCredit) this.#host.owesCredit(this);
+  }
+
+  /** What was read, without what the receiver holds: unless that is so much that the peer needs more window to go on. */
+  get #dueCredit(): number {
+    const held = this.#receiver?.heldBytes ?? 0;
+    return held * 2 < this.#windowBytes ? this.#credit - held : this.#credit;
   }
 
   get #isWorthCredit(): boolean {
-    return this.#credit * creditParts >= this.#windowBytes;
+    return (
+      this.#credit * creditParts >= this.#windowBytes && this.#dueCredit * creditParts >= this.#windowBytes
+    );
   }
 
-  #sendCredit(): void {
+  #sendCredit(due: number): void {
     if (this.hasEnd || isEnded(this.#state)) return;
-    this.#grow();
+    const given = due + this.#growthAfter(due);
     // the first frame of an accepted stream announces a wider window too
     const flags = this.#openingFlags();
     const more = flags === 0 ? 0 : this.#widen();
-    this.#host.frame(FrameType.WindowUpdate, flags, this.id, this.#credit + more);
-    this.#receiveWindow += this.#credit;
-    this.#credit = 0;
+    this.#host.frame(FrameType.WindowUpdate, flags, this.id, given + more);
+    this.#receiveWindow += given;
+    this.#credit -= due;
     this.#opened(flags);
   }
 
-  /** Gives more than was read where it was read fast, and little waits: then it is the peer that waits for window. */
-  #grow(): void {
+  /**
+   * By how much the window is to be larger: where so much was read fast, and little waits, it is the peer that waits for
+   * window.
+   */
+  #growthAfter(bytes: number): number {
     if (this.#pace === undefined) {
       this.#pace = new ReadPace(this.#host.windowBytes);
-      return;
+      return 0;
     }
     const { windowBytes } = this.#pace;
-    if (!this.#pace.isFastAfter(this.#credit) || (this.#received?.length ?? 0) * 2 >= windowBytes) return;
+    if (!this.#pace.isFastAfter(bytes) || (this.#received?.length ?? 0) * 2 >= windowBytes) return 0;
     const more = this.#host.growWindow(windowBytes);
     this.#pace.windowBytes += more;
-    this.#credit += more;
+    return more;
   }
 
   #deliverEnd(): void {
