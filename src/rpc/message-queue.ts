@@ -1,6 +1,6 @@
 import { compacted, emptyBytes } from "../codec/index.js";
 
-/** What a queued message costs besides its bytes, where it is a view of what others are views of too. */
+/** What a queued message costs where it is a view of what others are views of too: its bytes are there anyway. */
 const overheadBytes = 128;
 
 /** What one costs that has been copied: its buffer, and what the engine needs for that. */
@@ -9,7 +9,7 @@ const ownBufferBytes = 384;
 /** What comes together is mostly so much: a message of the connection, and its header. */
 const maxSharedBytes = 80 * 1024;
 
-/** It takes messages up to so many bytes, or one; and then again when it is empty. */
+/** It takes messages until they have cost so much, or one that is as long; and then again when it is empty. */
 const limitBytes = 48 * 1024;
 
 /** Where nothing is queued. */
@@ -31,8 +31,8 @@ interface Waiter<T> {
 }
 
 /**
- * Messages between the reader of a conversation and the `for await` of an application. Holds about 48 KiB, or one
- * message; more stays in the stream, and so with the peer.
+ * Messages between the reader of a conversation and the `for await` of an application. Holds what came together,
+ * or about 48 KiB, or one message; more stays in the stream, and so with the peer.
  */
 export class MessageQueue<T> implements AsyncIterableIterator<T> {
   readonly #owner: MessageQueueOwner<T>;
@@ -40,6 +40,8 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   #messages = noMessages;
   #head = 0;
   #heldBytes = 0;
+  /** What all messages have cost since it was empty. */
+  #costBytes = 0;
   /** What came with the first message in the queue: others of it are kept as they are. */
   #shared: ArrayBufferLike | undefined;
   #isFull = false;
@@ -53,7 +55,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     this.#owner = owner;
   }
 
-  /** How much waits for the application, about. */
+  /** How much waits for the application. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -67,12 +69,13 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
       this.#deliver(bytes, waiter.resolve, waiter.reject);
       return true;
     }
+    const isOfNextLot = this.#shared !== undefined && bytes.buffer !== this.#shared;
     const kept = this.#kept(bytes);
     if (this.#messages === noMessages) this.#messages = [];
     this.#messages.push(kept);
-    this.#heldBytes += this.#costOf(kept);
-    const isOfNextLot = this.#shared !== undefined && kept.buffer !== this.#shared;
-    this.#isFull = isOfNextLot || this.#heldBytes >= limitBytes;
+    this.#heldBytes += kept.length;
+    this.#costBytes += kept.buffer === this.#shared ? overheadBytes : kept.length + ownBufferBytes;
+    this.#isFull = isOfNextLot || this.#costBytes >= limitBytes || kept.length >= limitBytes;
     return !this.#isFull;
   }
 
@@ -137,6 +140,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     this.#messages = noMessages;
     this.#head = 0;
     this.#heldBytes = 0;
+    this.#costBytes = 0;
     this.#shared = undefined;
   }
 
@@ -151,10 +155,6 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     return bytes;
   }
 
-  #costOf(kept: Uint8Array): number {
-    return kept.length + (kept.buffer === this.#shared ? overheadBytes : ownBufferBytes);
-  }
-
   #take(bytes: Uint8Array): void {
     this.#messages[this.#head++] = emptyBytes;
     if (this.#head === this.#messages.length) {
@@ -164,8 +164,9 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
       this.#messages = this.#messages.slice(this.#head);
       this.#head = 0;
     }
-    this.#heldBytes -= this.#costOf(bytes);
+    this.#heldBytes -= bytes.length;
     if (this.#messages.length > 0) return;
+    this.#costBytes = 0;
     this.#shared = undefined;
     if (!this.#isFull) return;
     this.#isFull = false;

@@ -65,20 +65,38 @@ describe("messages that an application has not taken", () => {
     expect(isCopy).toEqual([false, false, false, true, false, false]);
   });
 
-  it.each([
-    ["kept as they came", 70],
-    ["copied, of a lot that is too large to be kept", 100],
-  ])("stop the reader at 48 KiB, until all of them are taken: %s", async (_, count) => {
+  it("are taken with all of their lot, which is there anyway, and stop the reader with the next", () => {
     const reader = new Reader();
-    reader.give(...lot(Array<number>(count).fill(1024), 1));
+    reader.give(...lot(Array<number>(64).fill(1024), 1));
+    expect(reader.isPaused).toBe(false);
+    expect(reader.queue.heldBytes).toBe(64 * 1024);
+    reader.give(...lot([1024, 1024], 2));
+    expect(reader.isPaused).toBe(true);
+    expect(reader.waiting).toHaveLength(1);
+  });
+
+  it.each([
+    ["kept as they came, by what each costs beside its bytes", 600, 100, 128],
+    ["copied, of a lot that is too large to be kept", 100, 1024, 1024 + 384],
+  ])("stop the reader at 48 KiB, until all of them are taken: %s", async (_, count, bytes, cost) => {
+    const reader = new Reader();
+    reader.give(...lot(Array<number>(count).fill(bytes), 1));
     expect(reader.isPaused).toBe(true);
     const held = count - reader.waiting.length;
-    expect(held * 1024).toBeGreaterThan(32 * 1024);
-    expect(held * 1024).toBeLessThanOrEqual(48 * 1024);
+    expect(held).toBe(Math.ceil((48 * 1024) / cost));
+    expect(reader.queue.heldBytes).toBe(held * bytes);
     for (let i = 1; i < held; i++) await reader.queue.next();
     expect(reader.waiting).toHaveLength(count - held);
     await reader.queue.next();
     expect(reader.waiting.length).toBeLessThan(count - held);
+  });
+
+  it("stop the reader with one message of 48 KiB", async () => {
+    const reader = new Reader();
+    reader.give(...lot([48 * 1024, 10], 1));
+    expect(reader.waiting).toHaveLength(1);
+    await reader.queue.next();
+    expect(reader.waiting).toHaveLength(0);
   });
 
   it("come in order and all of them, and keep no more memory than a lot and the limit", async () => {
