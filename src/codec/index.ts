@@ -46,4 +46,5 @@ export {
   initialWindowBytes,
   readHeader,
   writeHeader,
+  writeLength,
 } from "./yamux-header.js";

@@ -69,11 +69,16 @@ export function writeHeader(
   out[offset + 5] = streamId >>> 16;
   out[offset + 6] = streamId >>> 8;
   out[offset + 7] = streamId;
+  writeLength(out, offset, length);
+  return offset + headerBytes;
+}
+
+/** Writes the length of a header that is there already. */
+export function writeLength(out: Uint8Array, offset: number, length: number): void {
   out[offset + 8] = length >>> 24;
   out[offset + 9] = length >>> 16;
   out[offset + 10] = length >>> 8;
   out[offset + 11] = length;
-  return offset + headerBytes;
 }
 
 /** Reads a header of any version. At least twelve bytes must be there. */

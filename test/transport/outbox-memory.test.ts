@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FrameType, headerBytes } from "../../src/codec/index.js";
+import { Flag, FrameType, headerBytes } from "../../src/codec/index.js";
 import type { ByteConnection } from "../../src/transport/index.js";
 import { Outbox } from "../../src/transport/yamux/outbox.js";
 import { runs } from "../support/scale.js";
+import { dataOf } from "../support/scripted-connection.js";
 
 /** A connection that looks at bytes until they have left, and then says so. */
 class SlowConnection implements ByteConnection {
@@ -11,6 +12,8 @@ class SlowConnection implements ByteConnection {
   readonly #waiting: { bytes: Uint8Array; asWritten: Buffer }[] = [];
   /** All buffers that were written from. */
   readonly buffers = new Set<ArrayBufferLike>();
+  /** All messages, as they were written. */
+  readonly messages: Buffer[] = [];
 
   constructor(readonly releasesMemory: boolean) {}
 
@@ -22,7 +25,9 @@ class SlowConnection implements ByteConnection {
 
   write(bytes: Uint8Array): void {
     this.buffers.add(bytes.buffer);
-    this.#waiting.push({ bytes, asWritten: Buffer.from(bytes) });
+    const asWritten = Buffer.from(bytes);
+    this.messages.push(asWritten);
+    this.#waiting.push({ bytes, asWritten });
   }
 
   /** What is still looked at must be as it was written. */
@@ -45,8 +50,8 @@ class SlowConnection implements ByteConnection {
 const limits = { maxMessageBytes: 4096, sendBufferBytes: 16_384 };
 const owner = { beforeFlush() {}, afterFlush() {} };
 
-function writeFrame(outbox: Outbox, length: number, fill: number): void {
-  const at = outbox.frameWithBody(FrameType.Data, 0, 1, length);
+function writeFrame(outbox: Outbox, length: number, fill: number, stream = 1): void {
+  const at = outbox.data(0, stream, length);
   outbox.memory.fill(fill, at, at + length);
 }
 
@@ -79,7 +84,7 @@ describe("memory of what is sent", () => {
     const outbox = new Outbox(connection, limits, owner);
     const places = new Set<number>();
     for (let i = 0; i < 100; i++) {
-      const at = outbox.frameWithBody(FrameType.Data, 0, 1, 4000);
+      const at = outbox.data(0, 1, 4000);
       if (i > 50) places.add(at);
       outbox.flush();
     }
@@ -103,26 +108,44 @@ describe("memory of what is sent", () => {
     const write = fc.record({
       write: fc.integer({ min: 0, max: 4084 }),
       times: fc.integer({ min: 1, max: 30 }),
+      stream: fc.constantFrom(1, 1, 3),
     });
+    const control = fc.constant({ control: true });
     const leave = fc.record({ leave: fc.integer({ min: 1, max: 40 }) });
     const flush = fc.constant({ flush: true });
     const idle = fc.constant({ idle: true });
     fc.assert(
       fc.property(
-        fc.array(fc.oneof(write, leave, flush, idle), { maxLength: 200 }),
+        fc.array(fc.oneof(write, write, leave, flush, idle, control), { maxLength: 200 }),
         fc.boolean(),
         (steps, isBusy) => {
           const connection = new SlowConnection(true);
           const outbox = new Outbox(connection, limits, owner);
           if (isBusy) makeBusy(outbox, connection);
+          connection.messages.length = 0;
+          const data = new Map<number, Buffer[]>();
           let written = 0;
           for (const step of steps) {
             if ("write" in step) {
-              for (let i = 0; i < step.times; i++) writeFrame(outbox, step.write, written++);
-            } else if ("leave" in step) connection.letGo(step.leave);
+              const { stream } = step;
+              const ofStream = data.get(stream) ?? [];
+              data.set(stream, ofStream);
+              for (let i = 0; i < step.times; i++) {
+                ofStream.push(Buffer.alloc(step.write, written));
+                writeFrame(outbox, step.write, written++, stream);
+              }
+            } else if ("control" in step) outbox.frame(FrameType.Ping, Flag.Syn, 0, 7);
+            else if ("leave" in step) connection.letGo(step.leave);
             else if ("flush" in step) outbox.flush();
             else outbox.releaseIfIdle();
             connection.check();
+          }
+          outbox.flush();
+          const all = Buffer.concat(connection.messages);
+          for (const [stream, sent] of data)
+            expect(dataOf(all, stream).equals(Buffer.concat(sent))).toBe(true);
+          for (const message of connection.messages) {
+            expect(message.length).toBeLessThanOrEqual(limits.maxMessageBytes);
           }
         },
       ),

@@ -126,8 +126,32 @@ describe("W2.2 frames of one tick", () => {
     }
     for await (const answer of answers()) stream.send([answer]);
     await settle();
-    expect(connection.frames).toHaveLength(50);
     expect(connection.written).toHaveLength(1);
+    const all = Array.from({ length: 50 }, (_, i) => `answer ${i}`).join("");
+    expect(dataOf(Buffer.concat(connection.written), 1).toString()).toBe(all);
+  });
+
+  it("are one where they carry data of one stream and nothing comes between them", async () => {
+    const [session, connection] = start();
+    const [a, b] = [openNow(session), openNow(session)];
+    for (const text of ["1", "22", "333"]) a.send([Buffer.from(text)]);
+    b.send([Buffer.from("4")]);
+    a.send([Buffer.from("5")]);
+    a.send([Buffer.from("6")]);
+    b.closeWrite();
+    a.send([Buffer.from("7")]);
+    await settle();
+    a.send([Buffer.from("8")]);
+    await settle();
+    expect(connection.frames).toEqual([
+      "Data[SYN] stream=1 length=6",
+      "Data[SYN] stream=3 length=1",
+      "Data[] stream=1 length=2",
+      "WindowUpdate[FIN] stream=3 length=0",
+      "Data[] stream=1 length=1",
+      "Data[] stream=1 length=1",
+    ]);
+    expect(dataOf(Buffer.concat(connection.written), 1).toString()).toBe("12233356" + "78");
   });
 
   it("are refused a limit out of range, at once", () => {

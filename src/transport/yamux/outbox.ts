@@ -1,5 +1,5 @@
 import { allocateBytes } from "../../codec/allocate.js";
-import { headerBytes, writeHeader } from "../../codec/index.js";
+import { FrameType, headerBytes, writeHeader, writeLength } from "../../codec/index.js";
 import type { ByteConnection } from "../connection.js";
 import { giveBackPlace, placeBytes, type SharedSlab, takePlace } from "./slabs.js";
 
@@ -60,6 +60,10 @@ export class Outbox {
   /** The message being built is slab[start, end). */
   #start = 0;
   #end = 0;
+  /** The stream whose data frame is the last of the message; 0 when another frame is, or none. */
+  #dataStream = 0;
+  /** Where that frame is. */
+  #dataAt = 0;
   #isScheduled = false;
   #isReadingPaused = false;
   /** All that the connection was given. */
@@ -115,22 +119,32 @@ export class Outbox {
   /** Adds a frame without a body. */
   frame(type: number, flags: number, streamId: number, length: number): void {
     const at = this.#reserve(headerBytes);
+    this.#dataStream = 0;
     writeHeader(this.memory, at, type, flags, streamId, length);
     this.schedule();
   }
 
   /**
-   * Begins a frame whose body the caller writes.
-   * @returns where in {@link memory} the body begins.
+   * Makes room for data that the caller writes: in a frame of its own, or in that before it, where that is data of the
+   * same stream. The peer then has one frame to look at in place of one for each message.
+   * @returns where in {@link memory} the data begins.
    */
-  frameWithBody(type: number, flags: number, streamId: number, bodyLength: number): number {
-    const at = this.#reserve(headerBytes + bodyLength);
-    writeHeader(this.memory, at, type, flags, streamId, bodyLength);
+  data(flags: number, streamId: number, length: number): number {
+    if (flags === 0 && streamId === this.#dataStream && this.#hasRoomFor(length)) {
+      const at = this.#end;
+      this.#end += length;
+      writeLength(this.memory, this.#dataAt, this.#end - this.#dataAt - headerBytes);
+      return at;
+    }
+    const at = this.#reserve(headerBytes + length);
+    writeHeader(this.memory, at, FrameType.Data, flags, streamId, length);
+    this.#dataStream = streamId;
+    this.#dataAt = at;
     this.schedule();
     return at + headerBytes;
   }
 
-  /** What {@link frameWithBody} gave a place in; good until the next call of any other method. */
+  /** What {@link data} gave a place in; good until the next call of any other method. */
   get memory(): Uint8Array {
     return this.#slab ?? this.#takeSlab(0);
   }
@@ -171,6 +185,10 @@ export class Outbox {
   /** How much has left of what the connection was given. */
   get #sentBytes(): number {
     return this.#writtenBytes - this.#connection.bufferedBytes;
+  }
+
+  #hasRoomFor(bytes: number): boolean {
+    return this.#end - this.#start + bytes <= this.#maxMessageBytes && this.#end + bytes <= this.#limit;
   }
 
   #reserve(bytes: number): number {
@@ -236,6 +254,7 @@ export class Outbox {
     if (this.#end === this.#start) return;
     const message = this.memory.subarray(this.#start, this.#end);
     this.#start = this.#end;
+    this.#dataStream = 0;
     this.#writtenBytes += message.length;
     this.#connection.write(message);
     const waiting = this.#connection.bufferedBytes;

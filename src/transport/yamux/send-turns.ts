@@ -1,4 +1,3 @@
-import { FrameType } from "../../codec/index.js";
 import type { Outbox } from "./outbox.js";
 import type { YamuxStream } from "./stream.js";
 
@@ -30,7 +29,7 @@ export class SendTurns {
   begin(flags: number, id: number, length: number): number {
     if (length > fairFrameBytes || this.#outbox.isBlocked) return -1;
     if (length > smallBytes && this.#bulk.length > 0) return -1;
-    return this.#outbox.frameWithBody(FrameType.Data, flags, id, length);
+    return this.#outbox.data(flags, id, length);
   }
 
   /** The stream has a queue. It gets its turn before the tick ends, unless the connection has enough. */
@@ -98,7 +97,7 @@ export class SendTurns {
   #turnOf(stream: YamuxStream, most: number): void {
     stream.isInSendList = false;
     const hasMore = stream.sendQueued(most, (flags, length) => {
-      const at = this.#outbox.frameWithBody(FrameType.Data, flags, stream.id, length);
+      const at = this.#outbox.data(flags, stream.id, length);
       return this.#outbox.memory.subarray(at, at + length);
     });
     if (hasMore) this.add(stream);
