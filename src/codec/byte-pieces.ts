@@ -3,6 +3,19 @@ import { allocateBytes } from "./allocate.js";
 /** No bytes. */
 export const emptyBytes: Uint8Array = new Uint8Array(0);
 
+/** The same bytes in one array of their own. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const all = allocateBytes(length);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 /** Pieces that keep more foreign memory alive than this, and four times their own size, are copied. */
 const wasteAllowedBytes = 64 * 1024;
 

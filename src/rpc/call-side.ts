@@ -42,16 +42,16 @@ export abstract class CallSide<Stream extends DuplexStream = DuplexStream> {
     if (body !== undefined)
       length += packetLength(id, first + 1, body.length) + packetLength(id, first + 2, 0);
 
-    const place = this.stream.begin(length);
-    const out = place >= 0 ? this.stream.memory : new Uint8Array(length);
-    let at = Math.max(place, 0);
+    let at = this.stream.begin(length);
+    if (at < 0) return this.#sendCallInParts(metadata, name, body);
+    const out = this.stream.memory;
     if (metadata !== undefined) at = this.#write(out, at, PacketKind.InvokeMetadata, metadata);
     at = this.#write(out, at, PacketKind.Invoke, name);
     if (body !== undefined) {
       at = this.#write(out, at, PacketKind.Message, body);
       this.#write(out, at, PacketKind.CloseSend, emptyBytes);
     }
-    return place >= 0 || this.stream.send([out]);
+    return true;
   }
 
   /**
@@ -65,31 +65,38 @@ export abstract class CallSide<Stream extends DuplexStream = DuplexStream> {
     let length = packetLength(id, this.#message, body.length);
     if (andCloseSend) length += packetLength(id, this.#message + 1, 0);
 
-    const place = this.stream.begin(length);
-    const out = place >= 0 ? this.stream.memory : new Uint8Array(length);
-    const at = this.#write(out, Math.max(place, 0), kind, body);
+    let at = this.stream.begin(length);
+    if (at < 0) return this.#sendInParts(kind, body, andCloseSend);
+    const out = this.stream.memory;
+    at = this.#write(out, at, kind, body);
     if (andCloseSend) this.#write(out, at, PacketKind.CloseSend, emptyBytes);
-    return place >= 0 || this.stream.send([out]);
+    return true;
   }
 
   #write(out: Uint8Array, at: number, kind: number, body: Uint8Array): number {
     return writePacket(out, at, kind, this.rpcStream, this.#message++, body);
   }
 
-  #sendCallInParts(metadata: Uint8Array | undefined, name: Uint8Array, body: Uint8Array): boolean {
+  #sendCallInParts(
+    metadata: Uint8Array | undefined,
+    name: Uint8Array,
+    body: Uint8Array | undefined,
+  ): boolean {
     const parts: Uint8Array[] = [];
     if (metadata !== undefined) this.#addParts(parts, PacketKind.InvokeMetadata, metadata);
     this.#addParts(parts, PacketKind.Invoke, name);
-    this.#addParts(parts, PacketKind.Message, body.slice());
-    this.#addParts(parts, PacketKind.CloseSend, emptyBytes);
-    return this.stream.send(parts);
+    if (body !== undefined) {
+      this.#addParts(parts, PacketKind.Message, body);
+      this.#addParts(parts, PacketKind.CloseSend, emptyBytes);
+    }
+    return this.stream.send(parts, true);
   }
 
   #sendInParts(kind: number, body: Uint8Array, andCloseSend: boolean): boolean {
     const parts: Uint8Array[] = [];
-    this.#addParts(parts, kind, body.slice());
+    this.#addParts(parts, kind, body);
     if (andCloseSend) this.#addParts(parts, PacketKind.CloseSend, emptyBytes);
-    return this.stream.send(parts);
+    return this.stream.send(parts, true);
   }
 
   #addParts(parts: Uint8Array[], kind: number, body: Uint8Array): void {

@@ -1,4 +1,4 @@
-import { emptyBytes } from "../codec/index.js";
+import { emptyBytes, joined } from "../codec/index.js";
 import type { ByteConnection, ConnectionReceiver } from "./connection.js";
 import { CloseCode, closedLocally } from "./connection.js";
 import type { DuplexStream, StreamReceiver } from "./duplex-stream.js";
@@ -95,9 +95,9 @@ class WholeConnection implements ConnectionStream, ConnectionReceiver {
     return -1;
   }
 
-  send(parts: readonly Uint8Array[]): boolean {
+  send(parts: readonly Uint8Array[], areReused = false): boolean {
     this.#checkMaySend();
-    for (const part of parts) this.#connection.write(part);
+    for (const part of areReused ? [joined(parts)] : parts) this.#connection.write(part);
     if (!this.#isFull) return true;
     this.#wantsWritable = true;
     if (this.#pausesWhileFull) this.#connection.pauseReading();

@@ -51,10 +51,11 @@ export interface DuplexStream {
   /**
    * Sends bytes. The arrays must not be changed until they have left: those for which `false` was returned, until
    * `onWritable`.
+   * @param areReused they may be changed as soon as this returns: what cannot leave at once is copied.
    * @returns false when something had to be held back; the caller should wait for `onWritable`.
    * @throws TransportError when this side has ended the stream, or it is over.
    */
-  send(parts: readonly Uint8Array[]): boolean;
+  send(parts: readonly Uint8Array[], areReused?: boolean): boolean;
 
   /** Ends this direction after all that was sent. Does nothing when done before. */
   closeWrite(): void;

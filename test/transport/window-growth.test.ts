@@ -23,6 +23,7 @@ afterEach(() => {
 class Receiving {
   readonly session: YamuxSession;
   readonly #connection = new ScriptedConnection();
+  #pings = 0;
 
   constructor(options: Partial<SessionOptions> = {}) {
     this.session = createYamuxSession(this.#connection, {
@@ -50,6 +51,25 @@ class Receiving {
     }
   }
 
+  /** All pings that were sent are answered. */
+  async answerPings(): Promise<void> {
+    await settle();
+    for (
+      ;
+      this.#pings < this.#connection.frames.filter((frame) => frame.startsWith("Ping[SYN]")).length;
+      this.#pings++
+    ) {
+      const frame = new Uint8Array(headerBytes);
+      writeHeader(frame, 0, FrameType.Ping, Flag.Ack, 0, this.#pings);
+      this.#connection.feed(frame);
+    }
+  }
+
+  /** How often the session has asked for the round trip. */
+  get pingCount(): number {
+    return this.#connection.frames.filter((frame) => frame.startsWith("Ping[SYN]")).length;
+  }
+
   end(stream: YamuxStream): void {
     const frame = new Uint8Array(headerBytes);
     writeHeader(frame, 0, FrameType.WindowUpdate, Flag.Rst, stream.id, 0);
@@ -74,11 +94,11 @@ function readHalves(peer: Receiving, stream: YamuxStream, count: number, everyMs
 }
 
 describe("a window", () => {
-  it("doubles for each half that is read within a second, up to 1 MiB, and the peer is told with the credit", async () => {
+  it("doubles near by for each half that is read within a quarter of a millisecond, up to 1 MiB, and the peer is told with the credit", async () => {
     const peer = new Receiving();
     const stream = peer.open();
     await settle();
-    expect(readHalves(peer, stream, 5, 10)).toEqual([256 * kib, 512 * kib, mib, mib, mib]);
+    expect(readHalves(peer, stream, 5, 0)).toEqual([256 * kib, 512 * kib, mib, mib, mib]);
     expect(await peer.credits()).toEqual([
       `stream=1 length=${128 * kib}`,
       `stream=1 length=${(128 + 256) * kib}`,
@@ -92,7 +112,7 @@ describe("a window", () => {
   it("may be used by the peer as soon as it has been given, and not beyond", () => {
     const peer = new Receiving();
     const stream = peer.open();
-    readHalves(peer, stream, 3, 10);
+    readHalves(peer, stream, 3, 0);
     const stopped = peer.open(() => 0);
     peer.receive(stream, mib);
     expect(peer.session.error).toBeUndefined();
@@ -104,15 +124,95 @@ describe("a window", () => {
     );
   });
 
-  it("stays as it is where half of it takes more than a second", () => {
+  it("doubles for each half that is read within three quarters of the round trip that a ping has had", async () => {
     const peer = new Receiving();
+    const roundTrip = peer.session.ping();
+    vi.advanceTimersByTime(100);
+    await peer.answerPings();
+    expect(await roundTrip).toBe(100);
     const stream = peer.open();
-    expect(new Set(readHalves(peer, stream, 6, 1001))).toEqual(new Set([256 * kib]));
+    await settle();
+    expect(readHalves(peer, stream, 4, 75)).toEqual([256 * kib, 512 * kib, mib, mib]);
   });
 
-  it("grows also where credit goes back in small parts", () => {
+  it("stays as it is where half of it takes longer, for then the window is not what limits the stream", async () => {
+    const peer = new Receiving();
+    const roundTrip = peer.session.ping();
+    vi.advanceTimersByTime(100);
+    await peer.answerPings();
+    await roundTrip;
+    const stream = peer.open();
+    await settle();
+    expect(new Set(readHalves(peer, stream, 6, 76))).toEqual(new Set([256 * kib]));
+  });
+
+  it("has the round trip measured when half of a first one has been read, once in a session", async () => {
+    const peer = new Receiving();
+    const streams = [peer.open(), peer.open()];
+    await settle();
+    for (const stream of streams) readHalves(peer, stream, 1, 5);
+    await settle();
+    expect(peer.pingCount).toBe(1);
+    for (const stream of streams) expect(readHalves(peer, stream, 1, 5)).toEqual([256 * kib]);
+    vi.advanceTimersByTime(10);
+    await peer.answerPings();
+    for (const stream of streams) expect(readHalves(peer, stream, 3, 5).at(-1)).toBe(mib);
+    expect(peer.pingCount).toBe(1);
+  });
+
+  it("stays as it is near by where half of it takes longer than that, whatever the round trip", async () => {
+    const peer = new Receiving();
+    const roundTrip = peer.session.ping();
+    vi.advanceTimersByTime(3);
+    await peer.answerPings();
+    expect(await roundTrip).toBe(3);
+    const stream = peer.open();
+    await settle();
+    expect(new Set(readHalves(peer, stream, 6, 1))).toEqual(new Set([256 * kib]));
+  });
+
+  it("stays as it is near by in the middle of a message of more than half of it, and grows when that is over", async () => {
     const peer = new Receiving();
     const stream = peer.open();
+    let heldBytes = 128 * kib;
+    stream.setReceiver({
+      onData: (bytes) => bytes.length,
+      get heldBytes() {
+        return heldBytes;
+      },
+      onEnd() {},
+      onEndAhead() {},
+      onReset() {},
+      onWritable() {},
+    });
+    await settle();
+    expect(new Set(readHalves(peer, stream, 6, 0))).toEqual(new Set([256 * kib]));
+    heldBytes = 0;
+    expect(readHalves(peer, stream, 3, 0).at(-1)).toBe(mib);
+  });
+
+  it("follows the shortest round trip of several", async () => {
+    const peer = new Receiving();
+    for (const ms of [400, 40, 400]) {
+      const roundTrip = peer.session.ping();
+      vi.advanceTimersByTime(ms);
+      await peer.answerPings();
+      await roundTrip;
+    }
+    const stream = peer.open();
+    await settle();
+    expect(readHalves(peer, stream, 3, 31)).toEqual([256 * kib, 256 * kib, 256 * kib]);
+    expect(readHalves(peer, stream, 1, 30)).toEqual([512 * kib]);
+  });
+
+  it("grows also where credit goes back in small parts", async () => {
+    const peer = new Receiving();
+    const roundTrip = peer.session.ping();
+    vi.advanceTimersByTime(300);
+    await peer.answerPings();
+    await roundTrip;
+    const stream = peer.open();
+    await settle();
     readHalves(peer, stream, 1, 10);
     for (let i = 0; i < 24; i++) {
       peer.receive(stream, 16 * kib);
@@ -141,30 +241,30 @@ describe("a window", () => {
 
   it("never grows where maxWindowBytes is that of the beginning, or less", async () => {
     const fixed = new Receiving({ maxWindowBytes: 256 * kib });
-    expect(new Set(readHalves(fixed, fixed.open(), 4, 1))).toEqual(new Set([256 * kib]));
+    expect(new Set(readHalves(fixed, fixed.open(), 4, 0))).toEqual(new Set([256 * kib]));
     const wide = new Receiving({ windowBytes: 2 * mib });
     const stream = wide.open();
     await settle();
-    expect(new Set(readHalves(wide, stream, 4, 1))).toEqual(new Set([2 * mib]));
+    expect(new Set(readHalves(wide, stream, 4, 0))).toEqual(new Set([2 * mib]));
     expect(stream.flow.receiveWindow).toBe(2 * mib);
   });
 
   it("reaches a maxWindowBytes that is no power of two", () => {
     const peer = new Receiving({ maxWindowBytes: 700_000 });
-    expect(readHalves(peer, peer.open(), 4, 1)).toEqual([256 * kib, 512 * kib, 700_000, 700_000]);
+    expect(readHalves(peer, peer.open(), 4, 0)).toEqual([256 * kib, 512 * kib, 700_000, 700_000]);
   });
 
   it("grows while all streams together have grown by less than 16 times maxWindowBytes, and again when one ends", () => {
     const peer = new Receiving({ maxWindowBytes: 512 * kib });
     const streams = Array.from({ length: 40 }, () => peer.open());
-    for (const stream of streams) readHalves(peer, stream, 2, 1);
+    for (const stream of streams) readHalves(peer, stream, 2, 0);
     const grown = streams.filter((stream) => stream.flow.window === 512 * kib);
     expect(grown).toHaveLength(32);
     const [first] = grown;
     const late = streams.find((stream) => stream.flow.window === 256 * kib);
     if (first === undefined || late === undefined) throw new Error("the limit was not met");
     peer.end(first);
-    expect(readHalves(peer, late, 1, 1)).toEqual([512 * kib]);
-    expect(readHalves(peer, peer.open(), 3, 1)).toEqual([256 * kib, 256 * kib, 256 * kib]);
+    expect(readHalves(peer, late, 2, 0).at(-1)).toBe(512 * kib);
+    expect(readHalves(peer, peer.open(), 3, 0)).toEqual([256 * kib, 256 * kib, 256 * kib]);
   });
 });

@@ -200,9 +200,9 @@ class Turn implements CallStream {
     return this.#stream.begin(length);
   }
 
-  send(parts: readonly Uint8Array[]): boolean {
+  send(parts: readonly Uint8Array[], areReused?: boolean): boolean {
     this.#checkMaySend();
-    return this.#stream.send(parts);
+    return this.#stream.send(parts, areReused);
   }
 
   /** The call is over for its caller; the stream stays for the next one. */

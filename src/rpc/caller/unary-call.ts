@@ -105,6 +105,10 @@ class UnaryCall<I extends DescMessage, O extends DescMessage>
     return bytes.length;
   }
 
+  get heldBytes(): number {
+    return this.#reader.heldBytes;
+  }
+
   onPacket(kind: number, control: boolean, stream: Uint64, _message: Uint64, body: Uint8Array): boolean {
     if (this.#isOver || stream !== this.rpcStream) return true;
     switch (kind as Kind) {

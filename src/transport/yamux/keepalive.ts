@@ -30,6 +30,8 @@ export class Pings {
   #nextValue = 0;
   #watch: ReturnType<typeof setTimeout> | undefined;
   #intervalMs = 0;
+  /** The shortest round trip so far, in milliseconds. */
+  shortestMs: number | undefined;
   /** How much had arrived when the interval began. */
   #seenBytes = 0;
 
@@ -47,6 +49,8 @@ export class Pings {
     return new Promise((resolve) => {
       const settle = (roundTripMs: number | undefined) => {
         clearTimeout(pending.timer);
+        if (roundTripMs !== undefined)
+          this.shortestMs = Math.min(roundTripMs, this.shortestMs ?? roundTripMs);
         all.delete(value);
         if (all.size === 0 && this.#pending === all) this.#pending = undefined;
         resolve(roundTripMs);

@@ -21,6 +21,21 @@ import { type StreamHost, YamuxStream } from "./stream.js";
 import { StreamState } from "./stream-state.js";
 import { StreamTable } from "./stream-table.js";
 
+/**
+ * A peer that waits for window sends one in a round trip: half of it comes in half a round trip. What takes longer is
+ * held up by something else, and a larger window would only make the queue longer that small data has to wait behind.
+ */
+const fastRoundTrips = 0.75;
+
+/** Nearer by, a window is enough for any network. */
+const longWayMs = 4;
+
+/**
+ * There, frames and waking up the peer are what a larger window saves, where half of it is read in so long. Not in the
+ * middle of a message that is larger than that: it takes the processor for longer, and all else waits behind it.
+ */
+const nearbyFastMs = 0.25;
+
 /** All open streams together grow by so many of the largest windows: a peer may fill them when nobody reads any more. */
 const mostGrownWindows = 16;
 
@@ -74,6 +89,8 @@ export class LiveSession
 
   /** By how much the windows of the open streams have grown. */
   #grownBytes = 0;
+  /** True once a ping was sent to know the round trip. */
+  #hasMeasured = false;
 
   /** Counts bytes that arrive. */
   receivedBytes = 0;
@@ -315,6 +332,10 @@ export class LiveSession
     return this.#turns.begin(flags, streamId, length);
   }
 
+  sendAtOnce(stream: YamuxStream): void {
+    this.#turns.sendAtOnce(stream);
+  }
+
   wantsToSend(stream: YamuxStream): void {
     this.#turns.add(stream);
   }
@@ -324,8 +345,20 @@ export class LiveSession
     this.#lateCredit.add(stream);
   }
 
-  growWindow(windowBytes: number): number {
+  measureRoundTrip(): void {
+    if (this.#hasMeasured) return;
+    this.#hasMeasured = true;
+    void this.#pings.ping();
+  }
+
+  growWindow(windowBytes: number, halfReadMs: number, isInLarge: boolean): number {
     const { maxWindowBytes } = this.#options;
+    const roundTripMs = this.#pings.shortestMs ?? 0;
+    const isLimit =
+      roundTripMs >= longWayMs
+        ? halfReadMs <= fastRoundTrips * roundTripMs
+        : halfReadMs <= nearbyFastMs && !isInLarge;
+    if (!isLimit) return 0;
     const left = mostGrownWindows * maxWindowBytes - this.#grownBytes;
     const more = Math.max(0, Math.min(windowBytes, maxWindowBytes - windowBytes, left));
     this.#grownBytes += more;

@@ -1,6 +1,3 @@
-/** A stream that reads half of its window in so long gets a larger one. */
-const fastWithinMs = 1000;
-
 /** How fast a stream reads, and how large its window is therefore. For streams that have read half a window. */
 export class ReadPace {
   windowBytes: number;
@@ -11,14 +8,14 @@ export class ReadPace {
     this.windowBytes = windowBytes;
   }
 
-  /** So much more was read. @returns true when half of the window was, and in so short a time that it may be too small. */
-  isFastAfter(bytes: number): boolean {
+  /** So much more was read. @returns in how many milliseconds half of the window was, once it has been. */
+  halfReadMs(bytes: number): number | undefined {
     this.#readBytes += bytes;
-    if (this.#readBytes * 2 < this.windowBytes) return false;
+    if (this.#readBytes * 2 < this.windowBytes) return undefined;
     const nowMs = performance.now();
-    const isFast = nowMs - this.#sinceMs <= fastWithinMs;
+    const tookMs = nowMs - this.#sinceMs;
     this.#sinceMs = nowMs;
     this.#readBytes = 0;
-    return isFast;
+    return tookMs;
   }
 }

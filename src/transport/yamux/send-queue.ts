@@ -1,6 +1,7 @@
+import { allocateBytes } from "../../codec/allocate.js";
 import { emptyBytes } from "../../codec/index.js";
 
-/** Bytes that wait to be framed, in the arrays in which they were given. */
+/** Bytes that wait to be framed, in the arrays in which they were given, or copies of them. */
 export class SendQueue {
   #parts: Uint8Array[] = [];
   #head = 0;
@@ -18,6 +19,13 @@ export class SendQueue {
       this.#parts.push(part);
       this.#length += part.length;
     }
+  }
+
+  /** Copies all that waits: the arrays may be changed from now on. */
+  copy(): void {
+    const own = allocateBytes(this.#length);
+    this.take(own);
+    this.push([own]);
   }
 
   /** Fills `out` with the first bytes; at least as many must be there. */

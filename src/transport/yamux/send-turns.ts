@@ -32,6 +32,16 @@ export class SendTurns {
     return this.#outbox.data(flags, id, length);
   }
 
+  /** Sends of a stream's queue what may leave ahead of the turns: all there is room for, where no other stream waits. */
+  sendAtOnce(stream: YamuxStream): void {
+    if (this.#bulk.length > 0) return;
+    for (let left = stream.queuedBytes; left > 0 && this.#takesBulk; left = stream.queuedBytes) {
+      const hasMore = this.#send(stream, this.#outbox.maxBodyBytes);
+      if (stream.queuedBytes < left) this.#outbox.wroteBulk();
+      if (!hasMore) return;
+    }
+  }
+
   /** The stream has a queue. It gets its turn before the tick ends, unless the connection has enough. */
   add(stream: YamuxStream): void {
     if (!stream.isInSendList) {
@@ -96,10 +106,14 @@ export class SendTurns {
 
   #turnOf(stream: YamuxStream, most: number): void {
     stream.isInSendList = false;
-    const hasMore = stream.sendQueued(most, (flags, length) => {
+    if (this.#send(stream, most)) this.add(stream);
+  }
+
+  /** @returns true when the stream could send more at once. */
+  #send(stream: YamuxStream, most: number): boolean {
+    return stream.sendQueued(most, (flags, length) => {
       const at = this.#outbox.data(flags, stream.id, length);
       return this.#outbox.memory.subarray(at, at + length);
     });
-    if (hasMore) this.add(stream);
   }
 }

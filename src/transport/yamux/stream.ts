@@ -1,4 +1,4 @@
-import { Flag, FrameType, initialWindowBytes } from "../../codec/index.js";
+import { Flag, FrameType, initialWindowBytes, joined } from "../../codec/index.js";
 import type { DuplexStream, StreamReceiver } from "../duplex-stream.js";
 import type { TransportError } from "../errors.js";
 import { endedByThisSide, notEndedInTime, refusedByPeer, resetByPeer, resetByThisSide } from "./failures.js";
@@ -27,12 +27,20 @@ export interface StreamHost {
   /** Begins a data frame. @returns where in `memory` its body goes, or -1 when the stream has to wait its turn. */
   beginData(flags: number, streamId: number, length: number): number;
   readonly memory: Uint8Array;
+  /** Sends what the stream has queued, as far as nobody has to wait for it longer. */
+  sendAtOnce(stream: YamuxStream): void;
   /** The stream has data to send, and credit for some of it. */
   wantsToSend(stream: YamuxStream): void;
   /** The stream has read something, and not enough to say so: {@link YamuxStream.giveCredit} is called in a moment. */
   owesCredit(stream: YamuxStream): void;
-  /** A stream reads fast. @returns bytes by which its window becomes larger. */
-  growWindow(windowBytes: number): number;
+  /** A stream reads so much that its window may have to grow: the round trip should be known. */
+  measureRoundTrip(): void;
+  /**
+   * A stream has read half of its window in so long.
+   * @param isInLarge it is in the middle of a message of more than that.
+   * @returns bytes by which the window becomes larger.
+   */
+  growWindow(windowBytes: number, halfReadMs: number, isInLarge: boolean): number;
   acknowledged(stream: YamuxStream): void;
   ended(stream: YamuxStream): void;
   /** The peer broke the protocol: the session ends. */
@@ -161,7 +169,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     return this.#host.memory;
   }
 
-  send(parts: readonly Uint8Array[]): boolean {
+  send(parts: readonly Uint8Array[], areReused = false): boolean {
     this.#checkMaySend();
     let length = 0;
     for (const part of parts) length += part.length;
@@ -175,7 +183,14 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
       return true;
     }
     this.#queue ??= new SendQueue();
-    this.#queue.push(parts);
+    if (this.#queue.length > 0) {
+      this.#queue.push(areReused ? [joined(parts)] : parts);
+    } else {
+      this.#queue.push(parts);
+      this.#host.sendAtOnce(this);
+      if (this.#queue.length === 0) return true;
+      if (areReused) this.#queue.copy();
+    }
     this.wantsWritable = true;
     this.#host.wantsToSend(this);
     return false;
@@ -448,18 +463,18 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     this.#opened(flags);
   }
 
-  /**
-   * By how much the window is to be larger: where so much was read fast, and little waits, it is the peer that waits for
-   * window.
-   */
+  /** By how much the window is to be larger. Where much waits to be read, it is not the peer that waits. */
   #growthAfter(bytes: number): number {
     if (this.#pace === undefined) {
       this.#pace = new ReadPace(this.#host.windowBytes);
+      this.#host.measureRoundTrip();
       return 0;
     }
     const { windowBytes } = this.#pace;
-    if (!this.#pace.isFastAfter(bytes) || (this.#received?.length ?? 0) * 2 >= windowBytes) return 0;
-    const more = this.#host.growWindow(windowBytes);
+    const tookMs = this.#pace.halfReadMs(bytes);
+    if (tookMs === undefined || (this.#received?.length ?? 0) * 2 >= windowBytes) return 0;
+    const isInLarge = (this.#receiver?.heldBytes ?? 0) * 2 >= windowBytes;
+    const more = this.#host.growWindow(windowBytes, tookMs, isInLarge);
     this.#pace.windowBytes += more;
     return more;
   }
