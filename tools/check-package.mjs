@@ -17,10 +17,10 @@ const peers = /^@(bufbuild\/protobuf|connectrpc\/connect)(\/|$)/;
  * descriptors. All are held close to what they are.
  */
 const browserClients = [
-  { entry: "client/agent", name: "dialAgent", maxBytes: 32_500, isAgentOnly: true },
-  { entry: "client/agent", name: "*", maxBytes: 48_400, isAgentOnly: true },
-  { entry: "client", name: "dialAgent", maxBytes: 34_800 },
-  { entry: "client", name: "*", maxBytes: 55_200 },
+  { entry: "client/agent", name: "dialAgent", maxBytes: 32_800, isAgentOnly: true },
+  { entry: "client/agent", name: "*", maxBytes: 48_700, isAgentOnly: true },
+  { entry: "client", name: "dialAgent", maxBytes: 35_100 },
+  { entry: "client", name: "*", maxBytes: 55_600 },
 ];
 /** The relays, which the manifest of an agent has, and the version in which each RPC came. */
 const sharedWithTailnet = /^coder\.tailnet\.v2\.(DERPMap\b.*|Tailnet)$/;

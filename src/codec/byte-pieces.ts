@@ -3,17 +3,22 @@ import { allocateBytes } from "./allocate.js";
 /** No bytes. */
 export const emptyBytes: Uint8Array = new Uint8Array(0);
 
-/** The same bytes in one array of their own. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const all = allocateBytes(length);
+/** The same bytes in one array of their own, which may have room for more. */
+export function joined(parts: readonly Uint8Array[], capacity = lengthOf(parts)): Uint8Array {
+  const all = allocateBytes(capacity);
   let at = 0;
   for (const part of parts) {
     all.set(part, at);
     at += part.length;
   }
   return all;
+}
+
+/** How long several arrays are together. */
+export function lengthOf(parts: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  return length;
 }
 
 /** Pieces that keep more foreign memory alive than this, and four times their own size, are copied. */
@@ -78,21 +83,11 @@ export class BytePieces {
     const [first] = this.#pieces;
     if (first === undefined) return emptyBytes;
     if (this.#pieces.length === 1) return first;
-    return this.#copyPieces(this.#length);
-  }
-
-  #copyPieces(capacity: number): Uint8Array {
-    const joined = allocateBytes(capacity);
-    let offset = 0;
-    for (const piece of this.#pieces) {
-      joined.set(piece, offset);
-      offset += piece.length;
-    }
-    return joined;
+    return joined(this.#pieces, this.#length);
   }
 
   #moveToOwn(): void {
-    this.#own = this.#copyPieces(Math.max(1024, 2 * this.#length));
+    this.#own = joined(this.#pieces, Math.max(1024, 2 * this.#length));
     this.#pieces = [];
   }
 

@@ -33,8 +33,6 @@ export abstract class CallSide<Stream extends DuplexStream = DuplexStream> {
     name: Uint8Array,
     body: Uint8Array | undefined,
   ): boolean {
-    if (body !== undefined && body.length > defaultSplitBytes)
-      return this.#sendCallInParts(metadata, name, body);
     const id = this.rpcStream;
     const first = metadata === undefined ? 1 : 2;
     let length = packetLength(id, first, name.length);
@@ -42,7 +40,7 @@ export abstract class CallSide<Stream extends DuplexStream = DuplexStream> {
     if (body !== undefined)
       length += packetLength(id, first + 1, body.length) + packetLength(id, first + 2, 0);
 
-    let at = this.stream.begin(length);
+    let at = length > defaultSplitBytes ? -1 : this.stream.begin(length);
     if (at < 0) return this.#sendCallInParts(metadata, name, body);
     const out = this.stream.memory;
     if (metadata !== undefined) at = this.#write(out, at, PacketKind.InvokeMetadata, metadata);
@@ -60,12 +58,11 @@ export abstract class CallSide<Stream extends DuplexStream = DuplexStream> {
    * @returns false when the stream holds some of it back.
    */
   protected sendPacket(kind: number, body: Uint8Array, andCloseSend = false): boolean {
-    if (body.length > defaultSplitBytes) return this.#sendInParts(kind, body, andCloseSend);
     const id = this.rpcStream;
     let length = packetLength(id, this.#message, body.length);
     if (andCloseSend) length += packetLength(id, this.#message + 1, 0);
 
-    let at = this.stream.begin(length);
+    let at = length > defaultSplitBytes ? -1 : this.stream.begin(length);
     if (at < 0) return this.#sendInParts(kind, body, andCloseSend);
     const out = this.stream.memory;
     at = this.#write(out, at, kind, body);

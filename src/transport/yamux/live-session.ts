@@ -353,12 +353,10 @@ export class LiveSession
 
   growWindow(windowBytes: number, halfReadMs: number, isInLarge: boolean): number {
     const { maxWindowBytes } = this.#options;
-    const roundTripMs = this.#pings.shortestMs ?? 0;
-    const isLimit =
-      roundTripMs >= longWayMs
-        ? halfReadMs <= fastRoundTrips * roundTripMs
-        : halfReadMs <= nearbyFastMs && !isInLarge;
-    if (!isLimit) return 0;
+    const { shortestMs = 0 } = this.#pings;
+    const isFar = shortestMs >= longWayMs;
+    if (halfReadMs > (isFar ? fastRoundTrips * shortestMs : nearbyFastMs)) return 0;
+    if (isInLarge && !isFar) return 0;
     const left = mostGrownWindows * maxWindowBytes - this.#grownBytes;
     const more = Math.max(0, Math.min(windowBytes, maxWindowBytes - windowBytes, left));
     this.#grownBytes += more;

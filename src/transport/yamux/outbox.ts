@@ -130,9 +130,11 @@ export class Outbox {
    * @returns where in {@link memory} the data begins.
    */
   data(flags: number, streamId: number, length: number): number {
-    if (flags === 0 && streamId === this.#dataStream && this.#hasRoomFor(length)) {
+    const end = this.#end + length;
+    const hasRoom = end - this.#start <= this.#maxMessageBytes && end <= this.#limit;
+    if (flags === 0 && streamId === this.#dataStream && hasRoom) {
       const at = this.#end;
-      this.#end += length;
+      this.#end = end;
       writeLength(this.memory, this.#dataAt, this.#end - this.#dataAt - headerBytes);
       return at;
     }
@@ -185,10 +187,6 @@ export class Outbox {
   /** How much has left of what the connection was given. */
   get #sentBytes(): number {
     return this.#writtenBytes - this.#connection.bufferedBytes;
-  }
-
-  #hasRoomFor(bytes: number): boolean {
-    return this.#end - this.#start + bytes <= this.#maxMessageBytes && this.#end + bytes <= this.#limit;
   }
 
   #reserve(bytes: number): number {

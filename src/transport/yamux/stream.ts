@@ -1,4 +1,4 @@
-import { Flag, FrameType, initialWindowBytes, joined } from "../../codec/index.js";
+import { Flag, FrameType, initialWindowBytes, joined, lengthOf } from "../../codec/index.js";
 import type { DuplexStream, StreamReceiver } from "../duplex-stream.js";
 import type { TransportError } from "../errors.js";
 import { endedByThisSide, notEndedInTime, refusedByPeer, resetByPeer, resetByThisSide } from "./failures.js";
@@ -171,9 +171,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
 
   send(parts: readonly Uint8Array[], areReused = false): boolean {
     this.#checkMaySend();
-    let length = 0;
-    for (const part of parts) length += part.length;
-    let at = this.#begin(length);
+    let at = this.#begin(lengthOf(parts));
     if (at >= 0) {
       const memory = this.#host.memory;
       for (const part of parts) {
@@ -294,7 +292,8 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   /** @internal Gives back window that was not worth a frame at once. */
   giveCredit(): void {
     // a peer that has been told of the end may have forgotten the stream, and would complain
-    if (maySend(this.#state) && this.#isWorthCredit) this.#sendCredit(this.#dueCredit);
+    const due = this.#dueCredit;
+    if (maySend(this.#state) && due * creditParts >= this.#windowBytes) this.#sendCredit(due);
   }
 
   /** @internal A data frame begins. @returns false when the peer sends more than its window allows. */
@@ -429,26 +428,19 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   #giveBack(bytes: number): void {
     this.#credit += bytes;
     const windowBytes = this.#windowBytes;
-    if (this.#credit * 2 >= windowBytes) {
-      const due = this.#dueCredit;
-      if (due * 2 >= windowBytes) {
-        this.#sendCredit(due);
-        return;
-      }
+    // few calls come to so much
+    if (this.#credit * creditParts < windowBytes) return;
+    const due = this.#dueCredit;
+    if (due * 2 >= windowBytes) this.#sendCredit(due);
+    else if (this.#pace !== undefined && !this.isInCreditList && due * creditParts >= windowBytes) {
+      this.#host.owesCredit(this);
     }
-    if (this.#pace !== undefined && !this.isInCreditList && this.#isWorthCredit) this.#host.owesCredit(this);
   }
 
   /** What was read, without what the receiver holds: unless that is so much that the peer needs more window to go on. */
   get #dueCredit(): number {
     const held = this.#receiver?.heldBytes ?? 0;
     return held * 2 < this.#windowBytes ? this.#credit - held : this.#credit;
-  }
-
-  get #isWorthCredit(): boolean {
-    return (
-      this.#credit * creditParts >= this.#windowBytes && this.#dueCredit * creditParts >= this.#windowBytes
-    );
   }
 
   #sendCredit(due: number): void {
