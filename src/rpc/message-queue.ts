@@ -55,6 +55,11 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     this.#owner = owner;
   }
 
+  /** True while the application waits for a message. */
+  get isAwaited(): boolean {
+    return this.#waiter !== undefined;
+  }
+
   /** How much waits for the application. */
   get heldBytes(): number {
     return this.#heldBytes;

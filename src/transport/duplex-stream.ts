@@ -7,11 +7,13 @@ export interface StreamReceiver {
    * taken gives window back to the peer.
    */
   onData(bytes: Uint8Array): number;
-  /**
-   * Of what was taken, so much waits for more of a message, or for the application. It gives window back to the peer
-   * later, unless it is more than half a window; whoever has held some calls `resume()` when the application goes on.
-   */
+  /** Of what was taken, so much waits for more of a message, or for the application. */
   readonly heldBytes?: number;
+  /**
+   * True while the application does not wait for more. What is held gives window back to the peer later then, unless it
+   * is more than half a window; whoever has stopped reading calls `resume()` when the application goes on.
+   */
+  readonly isBehind?: boolean;
   /** The peer will send no more; all data has been taken. */
   onEnd(): void;
   /** The peer will send no more, while data that came before waits to be taken. `onEnd` follows when it has been. */

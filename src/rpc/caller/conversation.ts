@@ -74,6 +74,10 @@ export class Conversation implements StreamReceiver, PacketSink {
     }
   }
 
+  get isBehind(): boolean {
+    return this.#turn?.receiver?.isBehind ?? false;
+  }
+
   get heldBytes(): number {
     return this.#turn?.receiver?.heldBytes ?? 0;
   }

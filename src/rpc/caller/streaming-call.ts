@@ -106,6 +106,10 @@ class StreamingCall<I extends DescMessage, O extends DescMessage>
     }
   }
 
+  get isBehind(): boolean {
+    return !this.answers.isAwaited;
+  }
+
   get heldBytes(): number {
     return this.#reader.heldBytes + (this.#isPaused ? this.answers.heldBytes : 0);
   }

@@ -59,6 +59,11 @@ export abstract class ServerCall extends CallSide {
   /** @returns false when the conversation should stop reading until the handler has taken some. */
   abstract onMessage(body: Uint8Array): boolean;
 
+  /** True while the handler does not wait for more. */
+  get isBehind(): boolean {
+    return false;
+  }
+
   /** How much waits for the handler. */
   get heldBytes(): number {
     return 0;

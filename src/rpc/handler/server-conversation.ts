@@ -70,6 +70,10 @@ class ServerConversation implements StreamReceiver, PacketSink, ServerCallHost {
     }
   }
 
+  get isBehind(): boolean {
+    return this.#call?.isBehind ?? false;
+  }
+
   get heldBytes(): number {
     return this.#reader.heldBytes + (this.#isPaused ? (this.#call?.heldBytes ?? 0) : 0);
   }

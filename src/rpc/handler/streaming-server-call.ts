@@ -40,6 +40,10 @@ export class StreamingServerCall extends ServerCall implements MessageQueueOwner
     return true;
   }
 
+  override get isBehind(): boolean {
+    return this.#requests?.isAwaited === false;
+  }
+
   override get heldBytes(): number {
     return this.#requests?.heldBytes ?? 0;
   }

@@ -22,10 +22,10 @@ import { StreamState } from "./stream-state.js";
 import { StreamTable } from "./stream-table.js";
 
 /**
- * A peer that waits for window sends one in a round trip: half of it comes in half a round trip. What takes longer is
+ * A peer that waits for window sends one in a round trip, mostly at once, so that half of it takes up to a whole one. What takes longer is
  * held up by something else, and a larger window would only make the queue longer that small data has to wait behind.
  */
-const fastRoundTrips = 0.75;
+const fastRoundTrips = 1.25;
 
 /** Nearer by, a window is enough for any network. */
 const longWayMs = 4;

@@ -9,7 +9,7 @@ export interface YamuxOptions {
   windowBytes?: number;
   /**
    * A stream whose reader keeps up, and whose peer waits for window, gets twice the window, up to this; 1 MiB by default,
-   * or `windowBytes` where that is more. That is where half of it is read within three quarters of a round trip of 4 ms or
+   * or `windowBytes` where that is more. That is where half of it is read within one and a quarter round trips of 4 ms or
    * more, the shortest that pings had, or nearer by within a quarter of a millisecond. One stream moves at most one window in a round trip, and a reader that stops
    * holds at most one window. All streams of a session grow by at most 16 times this. [MaxStreamWindowSize]
    */

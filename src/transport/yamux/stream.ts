@@ -437,9 +437,12 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     }
   }
 
-  /** What was read, without what the receiver holds: unless that is so much that the peer needs more window to go on. */
+  /**
+   * What was read, without what a receiver holds whose application is behind: unless that is so much that the peer needs
+   * more window to go on.
+   */
   get #dueCredit(): number {
-    const held = this.#receiver?.heldBytes ?? 0;
+    const held = this.#receiver?.isBehind ? (this.#receiver.heldBytes ?? 0) : 0;
     return held * 2 < this.#windowBytes ? this.#credit - held : this.#credit;
   }
 
