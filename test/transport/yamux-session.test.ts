@@ -566,9 +566,12 @@ describe("back-pressure of the connection", () => {
     small.send([Buffer.from("small")]);
     await settle();
     const order = dataFrames(connection);
-    expect(order[0]).toBe("Data[SYN] stream=1 length=65524");
-    expect(order[1]).toBe("Data[SYN] stream=3 length=5");
-    expect(order[2]).toMatch(/^Data\[] stream=1 /);
+    expect(order.slice(0, 3)).toEqual([
+      "Data[SYN] stream=1 length=32756",
+      "Data[] stream=1 length=32756",
+      "Data[SYN] stream=3 length=5",
+    ]);
+    expect(order[3]).toMatch(/^Data\[] stream=1 /);
   });
 
   it("copies what cannot leave at once, where the memory of it is to be used again", async () => {
@@ -590,11 +593,11 @@ describe("back-pressure of the connection", () => {
 
   it("serves streams in turns that have much to send", async () => {
     const [session, connection] = start();
-    for (let i = 0; i < 3; i++) openNow(session).send([Buffer.alloc(100_000, i)]);
+    for (let i = 0; i < 3; i++) openNow(session).send([Buffer.alloc(200_000, i)]);
     await settle();
     const order = dataFrames(connection).map((frame) => /stream=(\d)/.exec(frame)?.[1]);
     // the first one's first 64 KiB left at once
-    expect(order.slice(0, 7)).toEqual(["1", "1", "3", "5", "1", "3", "5"]);
+    expect(order.slice(0, 8)).toEqual(["1", "1", "1", "3", "5", "1", "3", "5"]);
   });
 
   it("gives the connection 64 KiB of large data, and the next when that has left, with small data in between", async () => {

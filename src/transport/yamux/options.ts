@@ -10,8 +10,9 @@ export interface YamuxOptions {
   /**
    * A stream whose reader keeps up, and whose peer waits for window, gets twice the window, up to this; 1 MiB by default,
    * or `windowBytes` where that is more. That is where half of it is read within one and a quarter round trips of 4 ms or
-   * more, the shortest that pings had, or nearer by within a quarter of a millisecond. One stream moves at most one window in a round trip, and a reader that stops
-   * holds at most one window. All streams of a session grow by at most 16 times this. [MaxStreamWindowSize]
+   * more, the shortest that pings had, or nearer by within a quarter of a millisecond. One stream moves at most one
+   * window in a round trip, and a reader that stops holds at most one window. All streams of a session grow by at most
+   * 16 times this. [MaxStreamWindowSize]
    */
   maxWindowBytes?: number;
   /** Streams of the peer that wait to be accepted; one more is reset. 256 by default. [AcceptBacklog] */
@@ -32,7 +33,7 @@ export interface YamuxOptions {
   streamCloseTimeoutMs?: number;
   /**
    * Most bytes joined into one write of the connection, headers included. 64 KiB by default, from 4 KiB to
-   * 256 KiB: some servers refuse larger WebSocket messages (W2.2).
+   * 256 KiB: some servers refuse larger WebSocket messages (W2.2). Data of large messages leaves in 32 KiB at most.
    */
   maxMessageBytes?: number;
   /** Streams are held back while the connection has more than this to send. 256 KiB by default, at least 64 KiB. */

@@ -6,6 +6,12 @@ import { giveBackPlace, placeBytes, type SharedSlab, takePlace } from "./slabs.j
 /** A connection's first slab of its own. Each is larger than the one before. */
 const firstSlabBytes = 8 * 1024;
 
+/**
+ * Bulk data leaves in messages of at most this. A receiver copies each message that is cut by its reads, and reads are of
+ * 64 KiB: nearly all larger messages would be copied, and smaller ones cost more themselves.
+ */
+const bulkMessageBytes = 32 * 1024;
+
 /** After so many flushes of more than small messages, in an interval, a connection keeps its slab. */
 const flushesForOwnSlab = 16;
 
@@ -68,6 +74,8 @@ export class Outbox {
   #isReadingPaused = false;
   /** All that the connection was given. */
   #writtenBytes = 0;
+  /** The same at the end of the last tick: a connection that takes all at once must not get all of it in one tick. */
+  #flushedBytes = 0;
   /** How much had been written when the last bulk data was. */
   #bulkEnd = 0;
 
@@ -86,9 +94,9 @@ export class Outbox {
     this.#owner = owner;
   }
 
-  /** Largest body that fits in one message together with its header. */
-  get maxBodyBytes(): number {
-    return this.#maxMessageBytes - headerBytes;
+  /** Largest body of bulk data that fits in one message together with its header. */
+  get maxBulkBodyBytes(): number {
+    return this.#maxBulkMessageBytes - headerBytes;
   }
 
   /**
@@ -96,7 +104,7 @@ export class Outbox {
    * cannot keep it away for ever.
    */
   get takesBulk(): boolean {
-    return this.#bulkEnd - this.#sentBytes < bulkAheadBytes;
+    return this.#bulkEnd - Math.min(this.#sentBytes, this.#flushedBytes) < bulkAheadBytes;
   }
 
   /** Says that what has just been written was bulk data. */
@@ -118,7 +126,7 @@ export class Outbox {
 
   /** Adds a frame without a body. */
   frame(type: number, flags: number, streamId: number, length: number): void {
-    const at = this.#reserve(headerBytes);
+    const at = this.#reserve(headerBytes, this.#maxMessageBytes);
     this.#dataStream = 0;
     writeHeader(this.memory, at, type, flags, streamId, length);
     this.schedule();
@@ -127,18 +135,20 @@ export class Outbox {
   /**
    * Makes room for data that the caller writes: in a frame of its own, or in that before it, where that is data of the
    * same stream. The peer then has one frame to look at in place of one for each message.
+   * @param isBulk it is part of more.
    * @returns where in {@link memory} the data begins.
    */
-  data(flags: number, streamId: number, length: number): number {
+  data(flags: number, streamId: number, length: number, isBulk = false): number {
+    const most = isBulk ? this.#maxBulkMessageBytes : this.#maxMessageBytes;
     const end = this.#end + length;
-    const hasRoom = end - this.#start <= this.#maxMessageBytes && end <= this.#limit;
+    const hasRoom = end - this.#start <= most && end <= this.#limit;
     if (flags === 0 && streamId === this.#dataStream && hasRoom) {
       const at = this.#end;
       this.#end = end;
       writeLength(this.memory, this.#dataAt, this.#end - this.#dataAt - headerBytes);
       return at;
     }
-    const at = this.#reserve(headerBytes + length);
+    const at = this.#reserve(headerBytes + length, most);
     writeHeader(this.memory, at, FrameType.Data, flags, streamId, length);
     this.#dataStream = streamId;
     this.#dataAt = at;
@@ -156,6 +166,7 @@ export class Outbox {
     this.#owner.beforeFlush();
     this.#isScheduled = false;
     this.#seal();
+    this.#flushedBytes = this.#writtenBytes;
     this.#owner.afterFlush();
     if (this.#shared !== undefined) {
       giveBackPlace(this.#shared, this.#end, this.#limit);
@@ -184,13 +195,17 @@ export class Outbox {
     this.#ownFlushes = 0;
   }
 
+  get #maxBulkMessageBytes(): number {
+    return Math.min(this.#maxMessageBytes, bulkMessageBytes);
+  }
+
   /** How much has left of what the connection was given. */
   get #sentBytes(): number {
     return this.#writtenBytes - this.#connection.bufferedBytes;
   }
 
-  #reserve(bytes: number): number {
-    if (this.#end - this.#start + bytes > this.#maxMessageBytes) this.#seal();
+  #reserve(bytes: number, maxMessageBytes: number): number {
+    if (this.#end - this.#start + bytes > maxMessageBytes) this.#seal();
     if (this.#slab === undefined) this.#takeSlab(bytes);
     else if (this.#end + bytes > this.#limit) this.#nextSlab(this.#slab, bytes);
     const at = this.#end;
@@ -221,7 +236,7 @@ export class Outbox {
 
   #takeOwnSlab(bytes: number): Uint8Array {
     // a connection that uses up its slabs gets larger ones, so that little is copied from one to the next
-    const most = 4 * this.#maxMessageBytes;
+    const most = 2 * this.#maxMessageBytes;
     this.#ownSlabBytes = Math.min(most, Math.max(firstSlabBytes, this.#ownSlabBytes * 4));
     const size = Math.max(this.#ownSlabBytes, bytes);
     const slab = this.#takeSpare(size) ?? allocateBytes(size);

@@ -36,7 +36,7 @@ export class SendTurns {
   sendAtOnce(stream: YamuxStream): void {
     if (this.#bulk.length > 0) return;
     for (let left = stream.queuedBytes; left > 0 && this.#takesBulk; left = stream.queuedBytes) {
-      const hasMore = this.#send(stream, this.#outbox.maxBodyBytes);
+      const hasMore = this.#send(stream, this.#outbox.maxBulkBodyBytes);
       if (stream.queuedBytes < left) this.#outbox.wroteBulk();
       if (!hasMore) return;
     }
@@ -88,7 +88,7 @@ export class SendTurns {
     while (this.#bulk.length > 0 && this.#takesBulk) {
       const round = this.#bulk;
       this.#bulk = [];
-      const most = round.length === 1 ? this.#outbox.maxBodyBytes : fairFrameBytes;
+      const most = round.length === 1 ? this.#outbox.maxBulkBodyBytes : fairFrameBytes;
       for (const [i, stream] of round.entries()) {
         if (!this.#takesBulk) {
           this.#bulk = [...round.slice(i), ...this.#bulk];
@@ -112,7 +112,7 @@ export class SendTurns {
   /** @returns true when the stream could send more at once. */
   #send(stream: YamuxStream, most: number): boolean {
     return stream.sendQueued(most, (flags, length) => {
-      const at = this.#outbox.data(flags, stream.id, length);
+      const at = this.#outbox.data(flags, stream.id, length, length > smallBytes);
       return this.#outbox.memory.subarray(at, at + length);
     });
   }
