@@ -19,20 +19,9 @@ export const PacketKind = {
 } as const;
 export type PacketKind = (typeof PacketKind)[keyof typeof PacketKind];
 
-const names: readonly string[] = [
-  "",
-  "Invoke",
-  "Message",
-  "Error",
-  "Cancel",
-  "Close",
-  "CloseSend",
-  "InvokeMetadata",
-];
-
 /** A packet kind in words, for error texts. */
 export function packetKindName(kind: number): string {
-  return names[kind] || `kind ${kind}`;
+  return Object.keys(PacketKind)[kind - 1] ?? `kind ${kind}`;
 }
 
 /** Writers cut a packet's body into frames of this size. W4.2. */

@@ -52,12 +52,12 @@ export class PacketReader {
     while (offset < bytes.length) {
       const end = this.#cut === undefined ? this.#findWhole(bytes, offset) : -1;
       if (end >= 0) {
-        const { control, stream, message, bodyAt } = found;
+        const control = bytes[offset] ?? 0;
         const body = bodyAt === end ? emptyBytes : bytes.subarray(bodyAt, end);
+        const message = this.#message++;
         offset = end;
-        this.#stream = stream;
-        this.#message = message + 1;
-        if (!sink.onPacket((control >> 1) & 0x3f, control >= 0x80, stream, message, body)) return offset;
+        if (!sink.onPacket((control >> 1) & 0x3f, control >= 0x80, this.#stream, message, body))
+          return offset;
         continue;
       }
       this.#cut ??= new CutPacket(this.#maxPacketBytes, this.#stream, this.#message);
@@ -73,9 +73,9 @@ export class PacketReader {
   }
 
   /**
-   * Looks for a packet that is one frame, lies there in one piece, and is in order; everything else is for
-   * {@link CutPacket}, which also knows what is wrong.
-   * @returns its end, or -1. What else is {@link found} of it is good until the next search.
+   * Looks for a packet that is one frame, lies there in one piece, and is in order: its ids are then those of the
+   * reader, and its body is at {@link bodyAt}. Everything else is for {@link CutPacket}, which also knows what is wrong.
+   * @returns its end, or -1.
    */
   #findWhole(bytes: Uint8Array, start: number): number {
     const control = bytes[start] ?? 0;
@@ -99,15 +99,15 @@ export class PacketReader {
     if (stream < 0 || message < 0 || length < 0) return -1;
     if (length > this.#maxPacketBytes || length > bytes.length - at) return -1;
     if (stream < this.#stream || (stream === this.#stream && message < this.#message)) return -1;
-    found.control = control;
-    found.stream = stream;
-    found.message = message;
-    found.bodyAt = at;
+    this.#stream = stream;
+    this.#message = message;
+    bodyAt = at;
     return at + length;
   }
 }
 
-const found = { control: 0, stream: 0, message: 0, bodyAt: 0 };
+/** Where the body begins that was found last. */
+let bodyAt = 0;
 
 /** In place of a byte that has not come yet. */
 const cutByte = 0x80;

@@ -8,7 +8,7 @@ export {
   encodeBoundaryFrame,
   maxBoundaryPayloadBytes,
 } from "./boundary-frame.js";
-export { BytePieces, compacted, emptyBytes, joined, lengthOf } from "./byte-pieces.js";
+export { BytePieces, compacted, emptyBytes } from "./byte-pieces.js";
 export type { ErrorPayload } from "./drpc-error.js";
 export { decodeError, encodeError } from "./drpc-error.js";
 export {
@@ -46,5 +46,4 @@ export {
   initialWindowBytes,
   readHeader,
   writeHeader,
-  writeLength,
 } from "./yamux-header.js";

@@ -1,4 +1,4 @@
-import { emptyBytes, joined } from "../codec/index.js";
+import { emptyBytes, joined } from "../codec/byte-pieces.js";
 import type { ByteConnection, ConnectionReceiver } from "./connection.js";
 import { CloseCode, closedLocally } from "./connection.js";
 import type { DuplexStream, StreamReceiver } from "./duplex-stream.js";

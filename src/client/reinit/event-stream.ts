@@ -1,3 +1,4 @@
+import { joined } from "../../codec/byte-pieces.js";
 import { decodeUtf8 } from "../../codec/index.js";
 
 /** An event of a server: its name, and its one line of data. */
@@ -51,12 +52,7 @@ export class EventStreamReader {
   }
 
   #line(): string {
-    const bytes = new Uint8Array(this.#length);
-    let at = 0;
-    for (const piece of this.#pieces) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
+    const bytes = joined(this.#pieces);
     this.#pieces = [];
     this.#length = 0;
     return decodeUtf8(bytes).replace(/\r$/, "");

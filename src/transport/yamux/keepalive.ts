@@ -1,4 +1,5 @@
 import { Flag, FrameType } from "../../codec/index.js";
+import type { Outbox } from "./outbox.js";
 
 interface PendingPing {
   startedAtMs: number;
@@ -10,7 +11,7 @@ interface PendingPing {
 export interface PingHost {
   /** Counts bytes that arrive. */
   readonly receivedBytes: number;
-  frame(type: number, flags: number, streamId: number, length: number): void;
+  readonly outbox: Outbox;
 }
 
 /** What a watch tells. */
@@ -58,7 +59,7 @@ export class Pings {
       const timer = setTimeout(() => settle(undefined), this.#timeoutMs);
       const pending: PendingPing = { startedAtMs: performance.now(), timer, settle };
       all.set(value, pending);
-      this.#host.frame(FrameType.Ping, Flag.Syn, 0, value);
+      this.#host.outbox.frame(FrameType.Ping, Flag.Syn, 0, value);
     });
   }
 

@@ -20,24 +20,7 @@ import type { SessionOptions, YamuxSession } from "./session.js";
 import { type StreamHost, YamuxStream } from "./stream.js";
 import { StreamState } from "./stream-state.js";
 import { StreamTable } from "./stream-table.js";
-
-/**
- * A peer that waits for window sends one in a round trip, mostly at once, so that half of it takes up to a whole one. What takes longer is
- * held up by something else, and a larger window would only make the queue longer that small data has to wait behind.
- */
-const fastRoundTrips = 1.25;
-
-/** Nearer by, a window is enough for any network. */
-const longWayMs = 4;
-
-/**
- * There, frames and waking up the peer are what a larger window saves, where half of it is read in so long. Not in the
- * middle of a message that is larger than that: it takes the processor for longer, and all else waits behind it.
- */
-const nearbyFastMs = 0.25;
-
-/** All open streams together grow by so many of the largest windows: a peer may fill them when nobody reads any more. */
-const mostGrownWindows = 16;
+import { WindowGrowth } from "./window-growth.js";
 
 /**
  * A session, and what its parts need of it: one object, with as little beside it as can be, since there may be ten
@@ -58,8 +41,8 @@ export class LiveSession
   readonly #options: ResolvedYamuxOptions;
   readonly #onStream: ((stream: YamuxStream) => void) | undefined;
   readonly #reader = new YamuxFrameReader();
-  readonly #outbox: Outbox;
-  readonly #turns: SendTurns;
+  readonly outbox: Outbox;
+  readonly turns: SendTurns;
   readonly #pings: Pings;
   readonly #isClient: boolean;
   /** Made with the first stream of this side. */
@@ -87,10 +70,8 @@ export class LiveSession
   #closed: Promise<TransportError> | undefined;
   #resolveClosed: ((error: TransportError) => void) | undefined;
 
-  /** By how much the windows of the open streams have grown. */
-  #grownBytes = 0;
-  /** True once a ping was sent to know the round trip. */
-  #hasMeasured = false;
+  /** Made when a stream has read half of its window. */
+  #growth: WindowGrowth | undefined;
 
   /** Counts bytes that arrive. */
   receivedBytes = 0;
@@ -102,8 +83,8 @@ export class LiveSession
     this.#options = resolveYamuxOptions(options);
     this.#onStream = options.onStream;
     this.#isClient = options.role === "client";
-    this.#outbox = new Outbox(connection, this.#options, this);
-    this.#turns = new SendTurns(this.#outbox);
+    this.outbox = new Outbox(connection, this.#options, this);
+    this.turns = new SendTurns(this.outbox);
     this.#pings = new Pings(this, this.#options.pingTimeoutMs);
     if (this.#options.keepAliveIntervalMs > 0) this.#pings.watch(this.#options.keepAliveIntervalMs);
     connection.attach(this);
@@ -166,7 +147,7 @@ export class LiveSession
   goAway(): void {
     if (this.#hasGoneAway || this.#end !== undefined) return;
     this.#hasGoneAway = true;
-    this.#outbox.frame(FrameType.GoAway, 0, 0, GoAwayCode.Normal);
+    this.outbox.frame(FrameType.GoAway, 0, 0, GoAwayCode.Normal);
   }
 
   close(timeoutMs = 0): Promise<void> {
@@ -213,8 +194,8 @@ export class LiveSession
   }
 
   onDrain(): void {
-    this.#outbox.onDrain();
-    this.#turns.goOn();
+    this.outbox.onDrain();
+    this.turns.goOn();
   }
 
   onEnd(end: TransportError): void {
@@ -277,7 +258,7 @@ export class LiveSession
     const hasRoom = this.streamCount < this.#options.maxStreams;
     const mayWait = (this.#backlog?.length ?? 0) < this.#options.acceptBacklog;
     if (this.#hasGoneAway || !hasRoom || !(isWanted || mayWait)) {
-      this.#outbox.frame(FrameType.WindowUpdate, Flag.Rst, streamId, 0);
+      this.outbox.frame(FrameType.WindowUpdate, Flag.Rst, streamId, 0);
       return undefined;
     }
     const stream = this.#add(streamId, StreamState.SynReceived);
@@ -294,7 +275,7 @@ export class LiveSession
   }
 
   #onPing(flags: number, value: number): void {
-    if ((flags & Flag.Syn) !== 0) this.#outbox.frame(FrameType.Ping, Flag.Ack, 0, value);
+    if ((flags & Flag.Syn) !== 0) this.outbox.frame(FrameType.Ping, Flag.Ack, 0, value);
     else if ((flags & Flag.Ack) !== 0) this.#pings.onAnswer(value);
   }
 
@@ -320,47 +301,14 @@ export class LiveSession
     return this.#options.windowBytes;
   }
 
-  get memory(): Uint8Array {
-    return this.#outbox.memory;
-  }
-
-  frame(type: number, flags: number, streamId: number, length: number): void {
-    this.#outbox.frame(type, flags, streamId, length);
-  }
-
-  beginData(flags: number, streamId: number, length: number): number {
-    return this.#turns.begin(flags, streamId, length);
-  }
-
-  sendAtOnce(stream: YamuxStream): void {
-    this.#turns.sendAtOnce(stream);
-  }
-
-  wantsToSend(stream: YamuxStream): void {
-    this.#turns.add(stream);
-  }
-
   owesCredit(stream: YamuxStream): void {
     this.#lateCredit ??= new LateCredit();
     this.#lateCredit.add(stream);
   }
 
-  measureRoundTrip(): void {
-    if (this.#hasMeasured) return;
-    this.#hasMeasured = true;
-    void this.#pings.ping();
-  }
-
-  growWindow(windowBytes: number, halfReadMs: number, isInLarge: boolean): number {
-    const { maxWindowBytes } = this.#options;
-    const { shortestMs = 0 } = this.#pings;
-    const isFar = shortestMs >= longWayMs;
-    if (halfReadMs > (isFar ? fastRoundTrips * shortestMs : nearbyFastMs)) return 0;
-    if (isInLarge && !isFar) return 0;
-    const left = mostGrownWindows * maxWindowBytes - this.#grownBytes;
-    const more = Math.max(0, Math.min(windowBytes, maxWindowBytes - windowBytes, left));
-    this.#grownBytes += more;
-    return more;
+  get growth(): WindowGrowth {
+    this.#growth ??= new WindowGrowth(this.#pings, this.#options.maxWindowBytes);
+    return this.#growth;
   }
 
   acknowledged(stream: YamuxStream): void {
@@ -370,7 +318,7 @@ export class LiveSession
   ended(stream: YamuxStream): void {
     if (!this.#streams?.delete(stream)) return;
     if (stream === this.#bodyOf) this.#bodyOf = undefined;
-    this.#grownBytes -= stream.grownBytes;
+    this.#growth?.ended(stream.grownBytes);
     if (stream.isOurs) this.#opener?.ended(stream);
     if (this.#streams.size === 0) this.#onLastStreamEnded?.();
   }
@@ -411,17 +359,17 @@ export class LiveSession
 
   #announceLater(stream: YamuxStream): void {
     this.#unannounced.push(stream);
-    this.#outbox.schedule();
+    this.outbox.schedule();
   }
 
   /** The connection may have taken everything at once, without a call of {@link onDrain} to come. */
   afterFlush(): void {
-    this.#turns.goOn();
+    this.turns.goOn();
   }
 
   /** What has waited for the end of the tick. */
   beforeFlush(): void {
-    this.#turns.run();
+    this.turns.run();
     if (this.#unannounced.length === 0) return;
     const streams = this.#unannounced;
     this.#unannounced = [];
@@ -436,7 +384,7 @@ export class LiveSession
   }
 
   onInterval(): void {
-    this.#outbox.releaseIfIdle();
+    this.outbox.releaseIfIdle();
   }
 
   onDead(): void {
@@ -509,10 +457,10 @@ export class LiveSession
   /** Ends the session and the connection under it. */
   #finish(error: TransportError, closeCode: number, reason: string, goAway?: GoAwayCode): void {
     if (this.#end !== undefined) return;
-    this.#outbox.flush();
+    this.outbox.flush();
     if (goAway !== undefined) {
-      this.#outbox.frame(FrameType.GoAway, 0, 0, goAway);
-      this.#outbox.flush();
+      this.outbox.frame(FrameType.GoAway, 0, 0, goAway);
+      this.outbox.flush();
     }
     this.#ended(error);
     this.#connection.close(closeCode, reason);
@@ -524,7 +472,7 @@ export class LiveSession
     this.#bodyOf = undefined;
     clearInterval(this.#sweeper);
     this.#pings.close();
-    this.#turns.clear();
+    this.turns.clear();
     this.#lateCredit?.clear();
     this.#unannounced = [];
     this.#backlog = undefined;

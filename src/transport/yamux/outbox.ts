@@ -1,5 +1,5 @@
 import { allocateBytes } from "../../codec/allocate.js";
-import { FrameType, headerBytes, writeHeader, writeLength } from "../../codec/index.js";
+import { FrameType, headerBytes, writeHeader, writeLength } from "../../codec/yamux-header.js";
 import type { ByteConnection } from "../connection.js";
 import { giveBackPlace, placeBytes, type SharedSlab, takePlace } from "./slabs.js";
 

@@ -1,10 +1,13 @@
-import { Flag, FrameType, initialWindowBytes, joined, lengthOf } from "../../codec/index.js";
+import { joined, lengthOf } from "../../codec/byte-pieces.js";
+import { Flag, FrameType, initialWindowBytes } from "../../codec/index.js";
 import type { DuplexStream, StreamReceiver } from "../duplex-stream.js";
 import type { TransportError } from "../errors.js";
 import { endedByThisSide, notEndedInTime, refusedByPeer, resetByPeer, resetByThisSide } from "./failures.js";
+import type { Outbox } from "./outbox.js";
 import { ReadPace } from "./read-pace.js";
 import { ReceiveQueue } from "./receive-queue.js";
 import { SendQueue } from "./send-queue.js";
+import type { SendTurns } from "./send-turns.js";
 import { StreamMarks } from "./stream-marks.js";
 import {
   ignored,
@@ -16,6 +19,7 @@ import {
   StreamState,
   violation,
 } from "./stream-state.js";
+import type { WindowGrowth } from "./window-growth.js";
 
 /** What a stream needs of its session. */
 export interface StreamHost {
@@ -23,24 +27,12 @@ export interface StreamHost {
   readonly windowBytes: number;
   /** Counts up slowly; a stream notes when it began to wait for the peer. */
   readonly clock: number;
-  frame(type: number, flags: number, streamId: number, length: number): void;
-  /** Begins a data frame. @returns where in `memory` its body goes, or -1 when the stream has to wait its turn. */
-  beginData(flags: number, streamId: number, length: number): number;
-  readonly memory: Uint8Array;
-  /** Sends what the stream has queued, as far as nobody has to wait for it longer. */
-  sendAtOnce(stream: YamuxStream): void;
-  /** The stream has data to send, and credit for some of it. */
-  wantsToSend(stream: YamuxStream): void;
+  readonly outbox: Outbox;
+  readonly turns: SendTurns;
   /** The stream has read something, and not enough to say so: {@link YamuxStream.giveCredit} is called in a moment. */
   owesCredit(stream: YamuxStream): void;
-  /** A stream reads so much that its window may have to grow: the round trip should be known. */
-  measureRoundTrip(): void;
-  /**
-   * A stream has read half of its window in so long.
-   * @param isInLarge it is in the middle of a message of more than that.
-   * @returns bytes by which the window becomes larger.
-   */
-  growWindow(windowBytes: number, halfReadMs: number, isInLarge: boolean): number;
+  /** Decides on larger windows; made for the first stream that has read half of one. */
+  readonly growth: WindowGrowth;
   acknowledged(stream: YamuxStream): void;
   ended(stream: YamuxStream): void;
   /** The peer broke the protocol: the session ends. */
@@ -166,14 +158,14 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   }
 
   get memory(): Uint8Array {
-    return this.#host.memory;
+    return this.#host.outbox.memory;
   }
 
   send(parts: readonly Uint8Array[], areReused = false): boolean {
     this.#checkMaySend();
     let at = this.#begin(lengthOf(parts));
     if (at >= 0) {
-      const memory = this.#host.memory;
+      const memory = this.#host.outbox.memory;
       for (const part of parts) {
         memory.set(part, at);
         at += part.length;
@@ -185,19 +177,19 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
       this.#queue.push(areReused ? [joined(parts)] : parts);
     } else {
       this.#queue.push(parts);
-      this.#host.sendAtOnce(this);
+      this.#host.turns.sendAtOnce(this);
       if (this.#queue.length === 0) return true;
       if (areReused) this.#queue.copy();
     }
     this.wantsWritable = true;
-    this.#host.wantsToSend(this);
+    this.#host.turns.add(this);
     return false;
   }
 
   #begin(length: number): number {
     if (this.queuedBytes > 0 || length > this.#sendWindow) return -1;
     const flags = this.#flagsForData();
-    const at = this.#host.beginData(flags, this.id, length);
+    const at = this.#host.turns.begin(flags, this.id, length);
     if (at < 0) return -1;
     this.#sendWindow -= length;
     this.#opened(flags);
@@ -225,7 +217,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     if (!this.#move(StreamEvent.SendRst)) return;
     // With ACK it says "accepted, and then reset"; alone, before an ACK, it would be "refused".
     const flags = before === StreamState.SynReceived ? Flag.Ack | Flag.Rst : Flag.Rst;
-    if (before !== StreamState.Idle) this.#host.frame(FrameType.WindowUpdate, flags, this.id, 0);
+    if (before !== StreamState.Idle) this.#host.outbox.frame(FrameType.WindowUpdate, flags, this.id, 0);
     this.#end(resetByThisSide(this.id));
   }
 
@@ -243,7 +235,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   announce(): void {
     const flags = this.#openingFlags();
     if (flags === 0) return;
-    this.#host.frame(FrameType.WindowUpdate, flags, this.id, this.#widen());
+    this.#host.outbox.frame(FrameType.WindowUpdate, flags, this.id, this.#widen());
     this.#opened(flags);
   }
 
@@ -286,7 +278,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   receiveCredit(bytes: number): void {
     // more than 32 bits in sum is tolerated by the reference; a number is exact far beyond it
     this.#sendWindow = Math.min(this.#sendWindow + bytes, Number.MAX_SAFE_INTEGER);
-    if (this.queuedBytes > 0) this.#host.wantsToSend(this);
+    if (this.queuedBytes > 0) this.#host.turns.add(this);
   }
 
   /** @internal Gives back window that was not worth a frame at once. */
@@ -340,7 +332,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   /** @internal The peer has not ended the stream in time. */
   expire(afterMs: number): void {
     if (!this.#move(StreamEvent.SendRst)) return;
-    this.#host.frame(FrameType.WindowUpdate, Flag.Rst, this.id, 0);
+    this.#host.outbox.frame(FrameType.WindowUpdate, Flag.Rst, this.id, 0);
     const error = notEndedInTime(this.id, afterMs);
     this.#end(error);
     this.#receiver?.onReset(error);
@@ -399,7 +391,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     const flags = this.#openingFlags();
     const more = flags === 0 ? 0 : this.#widen();
     // The frame goes first: when this was the last direction, the session forgets the stream.
-    this.#host.frame(FrameType.WindowUpdate, Flag.Fin | flags, this.id, more);
+    this.#host.outbox.frame(FrameType.WindowUpdate, Flag.Fin | flags, this.id, more);
     this.#move(StreamEvent.SendFin);
   }
 
@@ -452,7 +444,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     // the first frame of an accepted stream announces a wider window too
     const flags = this.#openingFlags();
     const more = flags === 0 ? 0 : this.#widen();
-    this.#host.frame(FrameType.WindowUpdate, flags, this.id, given + more);
+    this.#host.outbox.frame(FrameType.WindowUpdate, flags, this.id, given + more);
     this.#receiveWindow += given;
     this.#credit -= due;
     this.#opened(flags);
@@ -461,17 +453,13 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
   /** By how much the window is to be larger. Where much waits to be read, it is not the peer that waits. */
   #growthAfter(bytes: number): number {
     if (this.#pace === undefined) {
-      this.#pace = new ReadPace(this.#host.windowBytes);
-      this.#host.measureRoundTrip();
+      this.#pace = new ReadPace(this.#host.windowBytes, this.#host.growth);
       return 0;
     }
-    const { windowBytes } = this.#pace;
-    const tookMs = this.#pace.halfReadMs(bytes);
-    if (tookMs === undefined || (this.#received?.length ?? 0) * 2 >= windowBytes) return 0;
-    const isInLarge = (this.#receiver?.heldBytes ?? 0) * 2 >= windowBytes;
-    const more = this.#host.growWindow(windowBytes, tookMs, isInLarge);
-    this.#pace.windowBytes += more;
-    return more;
+    const half = this.#pace.windowBytes / 2;
+    const isBehind = (this.#received?.length ?? 0) >= half;
+    const isInLarge = (this.#receiver?.heldBytes ?? 0) >= half;
+    return this.#pace.growthAfter(bytes, isBehind, isInLarge);
   }
 
   #deliverEnd(): void {
