@@ -32,13 +32,17 @@ async function main(options) {
   }
   prepare(options.candidates);
   const node = options.wantsNode24 ? node24() : (options.node ?? process.execPath);
-  const { profileFolder } = options;
+  const { profileFolder, heapMb } = options;
   const nodeArgs = profileFolder === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profileFolder];
+  if (heapMb > 0) {
+    process.env.AGENTWIRE_BENCH_HEAP_MB = String(heapMb);
+    nodeArgs.push("--import", new URL("processes/heap.mjs", import.meta.url).href);
+  }
   const plan = {
     ...options,
     // the engine goes on to compile for some seconds
     warmUpSeconds: options.isQuick ? 0 : 2 * options.seconds,
-    settings: { node, nodeArgs, isPinned: options.isPinned },
+    settings: { node, nodeArgs, isPinned: options.isPinned, heapMb },
     log,
   };
   const facts = environment(node);
@@ -46,7 +50,7 @@ async function main(options) {
   const summary = new Summary(results.samples);
   const goals = options.isQuick ? [] : judge(summary);
   const { rounds, seconds, isPinned } = options;
-  log(`written to ${save({ environment: facts, rounds, seconds, isPinned, goals, ...results })}`);
+  log(`written to ${save({ environment: facts, rounds, seconds, isPinned, heapMb, goals, ...results })}`);
   process.stdout.write(markdown({ plan, results, summary, goals, environment: facts }));
   if (results.failures.length > 0) process.exitCode = 1;
 }

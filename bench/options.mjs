@@ -12,6 +12,7 @@ export const usage = `Usage: node bench/main.mjs [options]
   --node PATH         run the measured processes with another Node
   --node24            run them with Node 24, which is installed into bench/runtimes if need be
   --pin               clients on Node on one processor, their servers on another (Linux, taskset)
+  --heap MB           give each process on Node so much more of a heap, as an application has
   --profile FOLDER    write a CPU profile of each Node process there (--cpu-prof)
   --help
 `;
@@ -26,6 +27,7 @@ export const usage = `Usage: node bench/main.mjs [options]
  * @property {string | undefined} node
  * @property {boolean} wantsNode24
  * @property {boolean} isPinned
+ * @property {number} heapMb
  * @property {string | undefined} profileFolder
  * @property {boolean} wantsHelp
  */
@@ -47,6 +49,7 @@ export function parseOptions(args) {
       node: { type: "string" },
       node24: { type: "boolean", default: false },
       pin: { type: "boolean", default: false },
+      heap: { type: "string" },
       profile: { type: "string" },
       help: { type: "boolean", default: false },
     },
@@ -62,6 +65,7 @@ export function parseOptions(args) {
     node: values.node,
     wantsNode24: values.node24,
     isPinned: values.pin,
+    heapMb: values.heap === undefined ? 0 : positive("heap", values.heap, 0),
     profileFolder: values.profile,
     wantsHelp: values.help,
   };

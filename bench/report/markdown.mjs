@@ -37,7 +37,7 @@ function facts({ rounds, seconds, settings }, { loads }, { date, node, go, proce
   const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
   return [
     `${date}; Node ${node}, ${go}; ${processors}; ${system}; ${versions.join(", ")}.`,
-    `${rounds} rounds of ${seconds} s per cell and candidate${settings.isPinned ? ", Node's clients and servers pinned to a processor each" : ""}. Load at the end of each round: ${loads.map(number).join(", ")}.`,
+    `${rounds} rounds of ${seconds} s per cell and candidate${settings.isPinned ? ", Node's clients and servers pinned to a processor each" : ""}${settings.heapMb > 0 ? `, ${settings.heapMb} MB more in the heap of each process on Node` : ""}. Load at the end of each round: ${loads.map(number).join(", ")}.`,
   ].join("\n");
 }
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
  * @property {string} node its binary
  * @property {string[]} nodeArgs
  * @property {boolean} isPinned clients on one processor, servers on another; Linux only
+ * @property {number} heapMb what is in their heaps beside what they need
  */
 
 const clientProcessor = 0;
