@@ -1,11 +1,24 @@
 import type { Outbox } from "./outbox.js";
-import type { YamuxStream } from "./stream.js";
 
 /** Data frames are at most so large while several streams want to send, so that none waits long for another. */
 const fairFrameBytes = 16 * 1024;
 
 /** Streams with no more than this to send do not wait for those that have more. */
 const smallBytes = 4 * 1024;
+
+/** A stream that has more to send than may leave at once. */
+export interface SendingStream {
+  readonly id: number;
+  readonly queuedBytes: number;
+  /** True while it waits for a turn. */
+  isInSendList: boolean;
+  /**
+   * Sends as much as its window and `most` allow, in one frame.
+   * @param frame begins a frame and gives the place for its body.
+   * @returns true when it could send more at once.
+   */
+  sendQueued(most: number, frame: (flags: number, length: number) => Uint8Array): boolean;
+}
 
 /**
  * Who sends next. Small data leaves at once, ahead of bulk data that waits; bulk data leaves stream by stream in turns,
@@ -14,9 +27,9 @@ const smallBytes = 4 * 1024;
 export class SendTurns {
   readonly #outbox: Outbox;
   /** Streams that have little to send, in the order of their turns. */
-  #small: YamuxStream[] = [];
+  #small: SendingStream[] = [];
   /** Streams that have more to send, in the order of their turns. */
-  #bulk: YamuxStream[] = [];
+  #bulk: SendingStream[] = [];
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox;
@@ -33,7 +46,7 @@ export class SendTurns {
   }
 
   /** Sends of a stream's queue what may leave ahead of the turns: all there is room for, where no other stream waits. */
-  sendAtOnce(stream: YamuxStream): void {
+  sendAtOnce(stream: SendingStream): void {
     if (this.#bulk.length > 0) return;
     for (let left = stream.queuedBytes; left > 0 && this.#takesBulk; left = stream.queuedBytes) {
       const hasMore = this.#send(stream, this.#outbox.maxBulkBodyBytes);
@@ -43,7 +56,7 @@ export class SendTurns {
   }
 
   /** The stream has a queue. It gets its turn before the tick ends, unless the connection has enough. */
-  add(stream: YamuxStream): void {
+  add(stream: SendingStream): void {
     if (!stream.isInSendList) {
       stream.isInSendList = true;
       if (stream.queuedBytes <= smallBytes) this.#small.push(stream);
@@ -104,13 +117,13 @@ export class SendTurns {
     return !this.#outbox.isBlocked && this.#outbox.takesBulk;
   }
 
-  #turnOf(stream: YamuxStream, most: number): void {
+  #turnOf(stream: SendingStream, most: number): void {
     stream.isInSendList = false;
     if (this.#send(stream, most)) this.add(stream);
   }
 
   /** @returns true when the stream could send more at once. */
-  #send(stream: YamuxStream, most: number): boolean {
+  #send(stream: SendingStream, most: number): boolean {
     return stream.sendQueued(most, (flags, length) => {
       const at = this.#outbox.data(flags, stream.id, length, length > smallBytes);
       return this.#outbox.memory.subarray(at, at + length);

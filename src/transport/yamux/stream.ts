@@ -7,7 +7,7 @@ import type { Outbox } from "./outbox.js";
 import { ReadPace } from "./read-pace.js";
 import { ReceiveQueue } from "./receive-queue.js";
 import { SendQueue } from "./send-queue.js";
-import type { SendTurns } from "./send-turns.js";
+import type { SendingStream, SendTurns } from "./send-turns.js";
 import { StreamMarks } from "./stream-marks.js";
 import {
   ignored,
@@ -63,7 +63,7 @@ const creditParts = 32;
  * One stream of a session: bytes in order in both directions, each ended by itself, with a window of its own. With
  * promises it can be read and written by a `PulledStream`.
  */
-export class YamuxStream extends StreamMarks implements DuplexStream {
+export class YamuxStream extends StreamMarks implements DuplexStream, SendingStream {
   readonly id: number;
   readonly #host: StreamHost;
   #state: StreamState;
@@ -239,11 +239,7 @@ export class YamuxStream extends StreamMarks implements DuplexStream {
     this.#opened(flags);
   }
 
-  /**
-   * @internal Sends as much of the queue as the window and `most` allow, in one frame.
-   * @param frame begins a frame and gives the place for its body.
-   * @returns true when it could send more at once.
-   */
+  /** @internal For the turns. */
   sendQueued(most: number, frame: (flags: number, length: number) => Uint8Array): boolean {
     if (isEnded(this.#state)) return false;
     const length = Math.min(this.queuedBytes, this.#sendWindow, most);
