@@ -270,6 +270,7 @@ describeWithGo("a Go client of our agent socket", () => {
   });
 });
 
+// the peer tells of a session on its output, which may come after the answer: hence the waits for their number
 describeWithGo("our client of a Go agent socket", () => {
   it("C5.1 makes calls one after the other on one connection", async () => {
     const { calls, script, seen, sessions, complaints } = await goSocket();
@@ -337,7 +338,7 @@ describeWithGo("our client of a Go agent socket", () => {
     const { calls, script, sessions, ended } = await goSocket();
     await script("ResyncContext", { delayMs: 50 });
     await Promise.all(Array.from({ length: 4 }, () => calls.resyncContext({})));
-    expect(sessions()).toBe(4);
+    await vi.waitFor(() => expect(sessions()).toBe(4));
     await eventually(() => ended() === 3, "three are closed");
     await calls.ping({});
     expect(sessions()).toBe(4);
@@ -354,7 +355,7 @@ describeWithGo("our client of a Go agent socket", () => {
       "the Go handler is cancelled",
     );
     await calls.ping({});
-    expect(sessions()).toBe(2);
+    await vi.waitFor(() => expect(sessions()).toBe(2));
   });
 
   it("fails the call when the server cuts the connection under it, and dials again", async () => {
@@ -366,7 +367,6 @@ describeWithGo("our client of a Go agent socket", () => {
       expect(error).toMatchObject({ code: Code.Unavailable, rpc: socketRpc("SyncReady") });
     }
     await calls.ping({});
-    // the peer tells of a session on its output, which may come after the answer
     await vi.waitFor(() => expect(sessions()).toBe(4));
   });
 
